@@ -1,0 +1,231 @@
+//! The configuration file: TOML in, a [`Config`] that is right or every problem it has out.
+//!
+//! [`load`] is what every program calls at start-up and at reload, and what `vipd check` shows.
+//! Nothing behind it checks a range again.
+
+mod check;
+mod problem;
+mod proxy;
+mod raw;
+mod read;
+mod vrrp;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use toml::Spanned;
+
+use self::check::{Check, count_in};
+pub use self::problem::{Problem, Problems, Severity};
+pub use self::proxy::{
+    Balance, CheckConfig, CheckKind, HttpCheck, Limits, ProxyConfig, ServerConfig, Verify,
+};
+use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
+pub use self::vrrp::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
+
+/// Where the configuration is unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/vipd/vipd.toml";
+
+/// Where sockets are unless `--runtime-dir` says otherwise.
+pub const DEFAULT_RUNTIME_DIR: &str = "/run/vipd";
+
+/// A file larger than this is no configuration, in bytes.
+const SIZE_LIMIT: u64 = 1024 * 1024;
+
+/// A whole configuration, ready to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Virtual routers, one for each family of each `[[vrrp]]` table.
+    pub routers: Vec<RouterConfig>,
+    /// Proxies.
+    pub proxies: Vec<ProxyConfig>,
+    /// The proxy process.
+    pub lbproxy: LbproxyConfig,
+}
+
+/// How the proxy process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LbproxyConfig {
+    /// The user it becomes when started by root.
+    pub user: String,
+    /// Worker threads; none: one for each processor.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// A usable file, and what is doubtful in it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings only.
+    pub warnings: Problems,
+}
+
+/// Reads and checks the file at `path`.
+///
+/// # Errors
+/// Everything that is wrong with it, each at its place.
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    let name = path.display().to_string();
+    let source = match read_limited(path) {
+        Ok(source) => source,
+        Err(error) => {
+            let mut problems = Problems::new(&name, "");
+            problems.unreadable(
+                format!("cannot read the configuration: {error}"),
+                "name it with --config FILE",
+            );
+            return Err(problems);
+        }
+    };
+    parse(&name, &source)
+}
+
+/// Checks a configuration's text; `name` stands for the file in what is reported.
+///
+/// # Errors
+/// Everything that is wrong with it, each at its place.
+pub fn parse(name: &str, source: &str) -> Result<Loaded, Problems> {
+    let mut problems = Problems::new(name, source);
+    let read = read::read(source, &mut problems);
+    let config = read.map(|read| {
+        let mut check = Check::new(&read.file, read.cut, &mut problems);
+        config(&read.file, &mut check)
+    });
+    problems.sort();
+    match config.flatten() {
+        Some(config) if !problems.any_error() => Ok(Loaded { config, warnings: problems }),
+        _ => Err(problems),
+    }
+}
+
+fn read_limited(path: &Path) -> std::io::Result<String> {
+    let size = std::fs::metadata(path)?.len();
+    if size > SIZE_LIMIT {
+        return Err(std::io::Error::other(format!("it has {size} bytes, more than {SIZE_LIMIT}")));
+    }
+    std::fs::read_to_string(path)
+}
+
+fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
+    let routers = file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, check)).collect();
+    let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
+    let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
+    if file.vrrp.is_empty() && file.proxy.is_empty() {
+        let help = "write a [[vrrp]] table for a virtual address, a [[proxy]] table for a load balancer, or both";
+        check.problems.error(0..0, "the file configures nothing", help);
+    }
+    across_routers(&file.vrrp, check);
+    across_proxies(&file.proxy, check);
+    tracked_proxies_exist(file, check);
+    Some(Config { routers, proxies, lbproxy: lbproxy? })
+}
+
+fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyConfig> {
+    let default = RawLbproxy::default();
+    let raw = raw.unwrap_or(&default);
+    let user = check.optional("user", &raw.user, "", "nobody".to_owned(), |user| {
+        if user.is_empty() { Err("must be the name of a user") } else { Ok(user.clone()) }
+    });
+    let threads = check.optional("threads", &raw.threads, "", None, |number| {
+        count_in(1..=256)(number).map(|threads| NonZeroUsize::new(threads as usize))
+    });
+    Some(LbproxyConfig { user: user?, threads: threads? })
+}
+
+/// What must differ between routers: names, and VRIDs on one interface (RFC 9568 §5.2.3).
+fn across_routers(routers: &[Spanned<RawRouter>], check: &mut Check<'_>) {
+    for (position, router) in routers.iter().enumerate() {
+        let (router, earlier) = (router.get_ref(), &routers[..position]);
+        if let Some(name) = &router.name
+            && earlier.iter().any(|other| same(&other.get_ref().name, name))
+        {
+            check.problems.error(
+                name.span(),
+                format!("there is a [[vrrp]] {} already", name.get_ref()),
+                "",
+            );
+        }
+        let (Some(vrid), Some(interface)) = (&router.vrid, &router.interface) else {
+            continue;
+        };
+        let clash = |other: &&Spanned<RawRouter>| {
+            let other = other.get_ref();
+            same(&other.vrid, vrid)
+                && same(&other.interface, interface)
+                && shares_family(other, router)
+        };
+        if earlier.iter().any(|other| clash(&other)) {
+            let title = format!(
+                "vrid {} is taken on {} by a table above",
+                vrid.get_ref(),
+                interface.get_ref()
+            );
+            let help = "one vrid is one virtual router; list all its addresses in one table, or use another vrid";
+            check.problems.error(vrid.span(), title, help);
+        }
+    }
+}
+
+fn same<T: PartialEq>(other: &Option<Spanned<T>>, value: &Spanned<T>) -> bool {
+    other.as_ref().is_some_and(|other| other.get_ref() == value.get_ref())
+}
+
+fn shares_family(one: &RawRouter, other: &RawRouter) -> bool {
+    let has = |router: &RawRouter, v6: bool| {
+        let list =
+            router.addresses.as_ref().map(|list| list.get_ref().as_slice()).unwrap_or_default();
+        list.iter().any(|address| address.get_ref().contains(':') == v6)
+    };
+    (has(one, false) && has(other, false)) || (has(one, true) && has(other, true))
+}
+
+/// What must differ between proxies: names and listen addresses.
+fn across_proxies(proxies: &[Spanned<RawProxy>], check: &mut Check<'_>) {
+    let mut taken: Vec<&str> = Vec::new();
+    for (position, proxy) in proxies.iter().enumerate() {
+        let proxy = proxy.get_ref();
+        if let Some(name) = &proxy.name
+            && proxies[..position].iter().any(|other| same(&other.get_ref().name, name))
+        {
+            check.problems.error(
+                name.span(),
+                format!("there is a [[proxy]] {} already", name.get_ref()),
+                "",
+            );
+        }
+        for listen in proxy.listen.iter().flat_map(|list| list.get_ref()) {
+            if taken.contains(&listen.get_ref().as_str()) {
+                check.problems.error(
+                    listen.span(),
+                    format!("{} is listened on already", listen.get_ref()),
+                    "",
+                );
+            }
+            taken.push(listen.get_ref());
+        }
+    }
+}
+
+fn tracked_proxies_exist(file: &RawFile, check: &mut Check<'_>) {
+    let names: Vec<&str> = file
+        .proxy
+        .iter()
+        .filter_map(|proxy| proxy.get_ref().name.as_ref())
+        .map(|name| name.get_ref().as_str())
+        .collect();
+    let tracked = file.vrrp.iter().filter_map(|router| router.get_ref().track.as_ref());
+    for name in tracked.flat_map(|list| list.get_ref()) {
+        if !names.contains(&name.get_ref().as_str()) {
+            let help = match read::nearest(name.get_ref(), &names) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => "add a [[proxy]] with this name, or remove it here".to_owned(),
+            };
+            check.problems.error(
+                name.span(),
+                format!("there is no [[proxy]] {:?}", name.get_ref()),
+                &help,
+            );
+        }
+    }
+}

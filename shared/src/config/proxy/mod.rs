@@ -1,0 +1,114 @@
+//! TCP proxies, ready to run.
+//!
+//! [`check`] makes them of what the file says.
+
+pub(super) mod check;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Name;
+
+/// Listen addresses and the servers behind them, ready to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// Its name.
+    pub name: Name,
+    /// Where to listen, at least one.
+    pub listen: Vec<SocketAddr>,
+    /// How a server is chosen.
+    pub balance: Balance,
+    /// The servers, at least one, in the order of the file.
+    pub servers: Vec<ServerConfig>,
+    /// How the servers are checked.
+    pub check: CheckConfig,
+    /// The proxy's time limits.
+    pub limits: Limits,
+}
+
+/// One server behind a proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerConfig {
+    /// Its name.
+    pub name: Name,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// How a server is chosen for a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Each in turn.
+    RoundRobin,
+    /// The one with the fewest connections.
+    LeastConn,
+    /// Always the same for a client's address, as long as it is usable.
+    Source,
+    /// The first usable one in the order of the file.
+    First,
+}
+
+/// Time limits of a proxy's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For reaching some server, retries included.
+    pub connect: Duration,
+    /// Without a byte either way.
+    pub idle: Duration,
+    /// Without a byte once one side has finished.
+    pub half_closed: Duration,
+    /// With data unacknowledged (`TCP_USER_TIMEOUT`), on both connections.
+    pub user: Duration,
+}
+
+/// How servers are checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckConfig {
+    /// What is done.
+    pub kind: CheckKind,
+    /// Time between two checks of a server.
+    pub interval: Duration,
+    /// How long one check may take.
+    pub timeout: Duration,
+    /// Successes in a row that make a server usable.
+    pub rise: u32,
+    /// Failures in a row that make it down.
+    pub fall: u32,
+}
+
+/// What a check does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckKind {
+    /// Opens a connection.
+    Tcp,
+    /// Shakes hands over TLS.
+    Tls(Verify),
+    /// Asks for a path over HTTP.
+    Http(HttpCheck),
+    /// Asks for a path over HTTPS.
+    Https(HttpCheck, Verify),
+}
+
+/// What an HTTP check asks and expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// Path and query, beginning with a slash.
+    pub path: String,
+    /// The status that means usable.
+    pub expect: u16,
+}
+
+/// What a TLS check demands of the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Nothing.
+    Nothing,
+    /// That an authority of this file signed it, for this name.
+    Authority {
+        /// PEM file of the authorities.
+        ca: PathBuf,
+        /// The name it must bear; none: the server's address.
+        server_name: Option<String>,
+    },
+}

@@ -1,0 +1,136 @@
+//! The file as it is written: every key optional, every value with its place.
+//!
+//! Plain structs only. `Spanned` loses its way inside tagged or untagged enums and under `flatten`,
+//! so what belongs together is told by [`check`](super::check), not by serde.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A value and where it stands.
+pub(super) type Given<T> = Option<Spanned<T>>;
+/// A list, and where it and each of its elements stand.
+pub(super) type List = Given<Vec<Spanned<String>>>;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawFile {
+    /// Virtual routers.
+    pub(super) vrrp: Vec<Spanned<RawRouter>>,
+    /// TCP proxies.
+    pub(super) proxy: Vec<Spanned<RawProxy>>,
+    /// The proxy process.
+    pub(super) lbproxy: Given<RawLbproxy>,
+}
+
+/// `[[vrrp]]`: a virtual router; with addresses of both families, two that share everything else.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRouter {
+    /// Its name in logs and commands.
+    pub(super) name: Given<String>,
+    /// The interface of the adverts and the addresses.
+    pub(super) interface: Given<String>,
+    /// Virtual router identifier, 1 to 255.
+    pub(super) vrid: Given<i64>,
+    /// VRRP version, 3 (default) or 2.
+    pub(super) version: Given<i64>,
+    /// Priority, 1 to 255; default 100.
+    pub(super) priority: Given<i64>,
+    /// The virtual addresses, each `IP` or `IP/PREFIX`.
+    pub(super) addresses: List,
+    /// Time between adverts; default `"1s"`.
+    pub(super) advert_interval: Given<String>,
+    /// Whether to take over from a living router of lower priority; default true.
+    pub(super) preempt: Given<bool>,
+    /// How long to wait with that after coming up; default `"0s"`.
+    pub(super) preempt_delay: Given<String>,
+    /// Unicast: the other routers' addresses. Without it adverts are multicast.
+    pub(super) peers: List,
+    /// Source address of the adverts; default: the interface's own.
+    pub(super) source: Given<String>,
+    /// Version 2 only: the password, of which 8 bytes count.
+    pub(super) auth_pass: Given<String>,
+    /// Version 3 over IPv4: `"auto"` (default), `"rfc9568"` or `"rfc5798"`.
+    pub(super) checksum: Given<String>,
+    /// Kernel lifetime of the addresses: `"auto"` (default), whole seconds such as `"2s"`, or `"off"`.
+    pub(super) lease: Given<String>,
+    /// Names of proxies whose health this router's priority follows.
+    pub(super) track: List,
+}
+
+/// `[[proxy]]`: listen addresses and the servers behind them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawProxy {
+    /// Its name in logs, in `track` and in commands.
+    pub(super) name: Given<String>,
+    /// Where to listen, each `IP:PORT`; the address may be absent from this node.
+    pub(super) listen: List,
+    /// `"round_robin"` (default), `"least_conn"`, `"source"` or `"first"`.
+    pub(super) balance: Given<String>,
+    /// The servers, each `IP:PORT`.
+    pub(super) servers: List,
+    /// The servers in full.
+    pub(super) server: Vec<Spanned<RawServer>>,
+    /// How the servers are checked; default: by a TCP connection.
+    pub(super) check: Given<RawCheck>,
+    /// For reaching some server, retries included; default `"3s"`.
+    pub(super) connect_timeout: Given<String>,
+    /// A connection without a byte either way for so long is closed; default `"10m"`.
+    pub(super) idle_timeout: Given<String>,
+    /// The same once one side has finished sending; default `"10s"`.
+    pub(super) half_closed_timeout: Given<String>,
+    /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
+    pub(super) user_timeout: Given<String>,
+}
+
+/// `[[proxy.server]]`: one server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawServer {
+    /// Its name in logs and commands; default: its address.
+    pub(super) name: Given<String>,
+    /// `IP:PORT`.
+    pub(super) address: Given<String>,
+}
+
+/// `check = { … }`: one of `tcp`, `tls`, `http`, `https`, and how.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawCheck {
+    /// `true`: the port accepts connections.
+    pub(super) tcp: Given<bool>,
+    /// `true`: a TLS handshake succeeds.
+    pub(super) tls: Given<bool>,
+    /// A GET of this path answers as expected.
+    pub(super) http: Given<String>,
+    /// The same over TLS.
+    pub(super) https: Given<String>,
+    /// The status that `http` and `https` expect; default 200.
+    pub(super) expect: Given<i64>,
+    /// File with the PEM certificates of the authorities that sign the servers'.
+    pub(super) ca: Given<String>,
+    /// The name the certificate must bear; default: the server's address.
+    pub(super) server_name: Given<String>,
+    /// `false`: take any certificate.
+    pub(super) verify: Given<bool>,
+    /// Time between two checks of a server; default `"1s"`.
+    pub(super) interval: Given<String>,
+    /// How long one check may take; default: `interval`.
+    pub(super) timeout: Given<String>,
+    /// Successes in a row that make a server usable; default 2.
+    pub(super) rise: Given<i64>,
+    /// Failures in a row that make it down; default 3.
+    pub(super) fall: Given<i64>,
+}
+
+/// `[lbproxy]`: the proxy process.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLbproxy {
+    /// The user it runs as when started by root; default `"nobody"`.
+    pub(super) user: Given<String>,
+    /// Worker threads; default: one for each processor.
+    pub(super) threads: Given<i64>,
+}

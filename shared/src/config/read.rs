@@ -1,0 +1,204 @@
+//! From TOML text to the raw file, past every mistake: what is wrong is noted, cut out, and the rest
+//! is read again.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue, Deserializer};
+
+use super::problem::Problems;
+use super::raw::RawFile;
+
+/// Mistakes after which reading stops: a file with more is not a configuration.
+const MISTAKE_LIMIT: usize = 100;
+
+/// A file that was read, and the keys that had to be cut out of it.
+pub(super) struct Read {
+    pub(super) file: RawFile,
+    pub(super) cut: Vec<Cut>,
+}
+
+/// A key that was there and is not in the raw file, for it or its value is wrong.
+pub(super) struct Cut {
+    /// The key, or the one it was probably meant to be.
+    pub(super) key: String,
+    /// Where it stands, in bytes.
+    pub(super) at: usize,
+}
+
+/// Reads `source`; none where nothing useful can be said about what is not syntax.
+pub(super) fn read(source: &str, problems: &mut Problems) -> Option<Read> {
+    let (mut table, errors) = DeTable::parse_recoverable(source);
+    for error in &errors {
+        problems.error(error.span().unwrap_or(0..0), syntax_title(error.message()), "");
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    let mut cut = Vec::new();
+    for _ in 0..MISTAKE_LIMIT {
+        let error = match RawFile::deserialize(Deserializer::from(table.clone())) {
+            Ok(file) => return Some(Read { file, cut }),
+            Err(error) => error,
+        };
+        let span = error.span().unwrap_or(0..0);
+        let (title, help, meant) = explain(error.message());
+        problems.error(span.clone(), title, &help);
+        let key = cut_from_table(table.get_mut(), &span)?;
+        cut.push(Cut { key: meant.unwrap_or(key), at: span.start });
+    }
+    None
+}
+
+fn syntax_title(message: &str) -> String {
+    format!("this is not TOML: {message}")
+}
+
+/// Title, help and, for an unknown key, the key that was probably meant.
+fn explain(message: &str) -> (String, String, Option<String>) {
+    // serde's words for an unknown key: "unknown field `x`, expected one of `a`, `b`".
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let mut words = rest.split('`').skip(1).step_by(2);
+        let unknown = words.next().unwrap_or_default();
+        let known: Vec<&str> = words.collect();
+        let meant = nearest(unknown, &known);
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("here can stand: {}", known.join(", ")),
+        };
+        return (format!("there is no key `{unknown}` here"), help, meant.map(str::to_owned));
+    }
+    (wrong_type(message), String::new(), None)
+}
+
+/// serde's "invalid type: string "x", expected i64" in words that do not need Rust.
+fn wrong_type(message: &str) -> String {
+    let Some((found, expected)) =
+        message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "))
+    else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "i64" => "a whole number",
+        "a string" => "a text in quotes",
+        "a boolean" => "true or false",
+        "a sequence" => "a list in [ ]",
+        other if other.starts_with("struct") => "a table",
+        other => other,
+    };
+    format!("this is {found}, but must be {expected}")
+}
+
+/// The known word closest to `word`, if any is close.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let closeness = |candidate: &&&str| (strsim::jaro_winkler(word, candidate) * 1000.0).round();
+    known
+        .iter()
+        .filter(|candidate| closeness(candidate) >= 800.0)
+        .max_by(|a, b| closeness(a).total_cmp(&closeness(b)))
+        .copied()
+}
+
+/// Removes the key or value that stands at `span`; returns the key.
+fn cut_from_table(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    let found = table.iter().find(|(key, value)| key.span() == *span || value.span() == *span);
+    if let Some((key, _)) = found {
+        let key = key.clone();
+        table.remove(&key);
+        return Some(key.into_inner().into_owned());
+    }
+    table.iter_mut().find_map(|(key, value)| cut_from_value(key.get_ref(), value, span))
+}
+
+fn cut_from_value(
+    key: &str,
+    value: &mut Spanned<DeValue<'_>>,
+    span: &Range<usize>,
+) -> Option<String> {
+    match value.get_mut() {
+        DeValue::Table(table) => cut_from_table(table, span),
+        DeValue::Array(array) => cut_from_array(key, array, span),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => None,
+    }
+}
+
+fn cut_from_array(key: &str, array: &mut DeArray<'_>, span: &Range<usize>) -> Option<String> {
+    if let Some(position) = array.iter().position(|element| element.span() == *span) {
+        let kept: Vec<_> = array
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != position)
+            .map(|(_, e)| e.clone())
+            .collect();
+        *array = DeArray::new();
+        kept.into_iter().for_each(|element| array.push(element));
+        return Some(key.to_owned());
+    }
+    array.iter_mut().find_map(|element| cut_from_value(key, element, span))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(source: &str) -> Vec<String> {
+        let mut problems = Problems::new("t", source);
+        read(source, &mut problems);
+        problems.found().iter().map(|problem| problem.title.clone()).collect()
+    }
+
+    #[test]
+    fn every_mistake_is_found_in_one_go() {
+        let source = "\
+[[vrrp]]
+vird = 51
+priority = \"high\"
+addresses = [\"10.0.0.1\", 7]
+[[proxy]]
+check = { https = \"/readyz\", fal = 3 }
+colour = 'red'
+";
+        let mut found = titles(source);
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "there is no key `colour` here",
+                "there is no key `fal` here",
+                "there is no key `vird` here",
+                "this is integer `7`, but must be a text in quotes",
+                "this is string \"high\", but must be a whole number",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_right_survives_what_is_wrong() {
+        let source = "[[vrrp]]\nvird = 51\nname = \"a\"\naddresses = [\"10.0.0.1\", 7]\n";
+        let read = read(source, &mut Problems::new("t", source)).unwrap();
+        let router = read.file.vrrp[0].get_ref();
+        assert_eq!(router.name.as_ref().unwrap().get_ref(), "a");
+        assert_eq!(router.addresses.as_ref().unwrap().get_ref().len(), 1);
+        // `vird` was meant to be `vrid`: nobody shall be told that `vrid` is missing as well.
+        let mut cut: Vec<_> = read.cut.iter().map(|cut| cut.key.as_str()).collect();
+        cut.sort_unstable();
+        assert_eq!(cut, ["addresses", "vrid"]);
+    }
+
+    #[test]
+    fn several_syntax_errors_are_told_at_once() {
+        assert_eq!(titles("a = \nb = 'x\n").len(), 2);
+    }
+
+    #[test]
+    fn near_words_are_near() {
+        assert_eq!(nearest("vird", &["name", "vrid", "version"]), Some("vrid"));
+        assert_eq!(nearest("leastconn", &["round_robin", "least_conn"]), Some("least_conn"));
+        assert_eq!(nearest("colour", &["name", "vrid"]), None);
+    }
+}

@@ -1,0 +1,342 @@
+//! From a `[[vrrp]]` table to virtual routers.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
+use crate::config::check::{Check, duration, duration_in, word};
+use crate::config::problem::Span;
+use crate::config::raw::{Given, RawRouter};
+use crate::{
+    AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid,
+};
+
+const LEASE_HELP: &str =
+    "the kernel deletes the addresses by itself that long after vrrpd stopped renewing them";
+
+/// What both families of a table share.
+struct Common {
+    name: Name,
+    interface: InterfaceName,
+    vrid: Vrid,
+    priority: Priority,
+    dialect: Dialect,
+    advert_interval: AdvertInterval,
+    preempt: Preempt,
+    lease: Lease,
+}
+
+/// Checks one table; gives a router for each address family, none where something is wrong.
+pub(in crate::config) fn routers(
+    raw: &Spanned<RawRouter>,
+    check: &mut Check<'_>,
+) -> Vec<RouterConfig> {
+    let (table, raw) = (raw.span(), raw.get_ref());
+    let common = common(raw, &table, check);
+    let addresses = addresses(raw, &table, check);
+    let peers_help = "the other router's own address, not a virtual one";
+    let peers = check.each("peers", &raw.peers, peers_help, ip);
+    let source = source(raw, check);
+    let track_help = "the name of a [[proxy]]";
+    let track = check.each("track", &raw.track, track_help, |text| Name::try_from(text));
+
+    let mut routers = Vec::new();
+    for family in families(&addresses) {
+        let of_family: Vec<_> =
+            addresses.iter().filter(|address| address.get_ref().family() == family).collect();
+        check_addresses(family, &of_family, raw, check);
+        let audience = audience(family, &peers, raw, check);
+        check_source(source, family, &raw.source, check);
+        let Some(common) = &common else { continue };
+        routers.push(RouterConfig {
+            id: RouterId { name: common.name.clone(), family },
+            interface: common.interface.clone(),
+            vrid: common.vrid,
+            priority: common.priority,
+            addresses: of_family.iter().map(|address| *address.get_ref()).collect(),
+            dialect: common.dialect,
+            advert_interval: common.advert_interval,
+            preempt: common.preempt,
+            audience,
+            source,
+            lease: common.lease,
+            track: track.iter().map(|name| name.get_ref().clone()).collect(),
+        });
+    }
+    routers
+}
+
+fn common(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Option<Common> {
+    let help = "any word; logs and commands use it";
+    let name = check.required(table, "name", &raw.name, help, |text| Name::try_from(text.as_str()));
+    let help = "such as \"eth0\"";
+    let interface = check.required(table, "interface", &raw.interface, help, |text| {
+        InterfaceName::try_from(text.as_str())
+    });
+    let help = "peers of one virtual router share it";
+    let vrid = check.required(table, "vrid", &raw.vrid, help, |n| Vrid::try_from(*n));
+    let help = "the highest owns the addresses; 255 is for the node whose own addresses they are";
+    let priority = check
+        .optional("priority", &raw.priority, help, Priority::DEFAULT, |n| Priority::try_from(*n));
+    let dialect = dialect(raw, check);
+    let advert_interval = advert_interval(raw, dialect, check);
+    let preempt = preempt(raw, check);
+    let lease = lease(raw, advert_interval.unwrap_or_default(), check);
+    Some(Common {
+        name: name?,
+        interface: interface?,
+        vrid: vrid?,
+        priority: priority?,
+        dialect: dialect?,
+        advert_interval: advert_interval?,
+        preempt: preempt?,
+        lease: lease?,
+    })
+}
+
+fn source(raw: &RawRouter, check: &mut Check<'_>) -> Option<IpAddr> {
+    let help = "this node's own address";
+    check.optional("source", &raw.source, help, None, |text| ip(text).map(Some)).flatten()
+}
+
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse().map_err(|_| "must be an IP address")
+}
+
+fn families(addresses: &[Spanned<VirtualAddress>]) -> Vec<Family> {
+    let has = |family| addresses.iter().any(|address| address.get_ref().family() == family);
+    [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| has(*family)).collect()
+}
+
+fn addresses(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Vec<Spanned<VirtualAddress>> {
+    const HELP: &str = "such as \"192.168.1.100\" or \"192.168.1.100/24\"";
+    match &raw.addresses {
+        None => check.missing(table, "addresses", HELP),
+        Some(list) if list.get_ref().is_empty() => {
+            check.problems.error(list.span(), "`addresses` is empty", HELP);
+        }
+        Some(_) => {}
+    }
+    let addresses =
+        check.each("addresses", &raw.addresses, HELP, |text| VirtualAddress::try_from(text));
+    for (position, address) in addresses.iter().enumerate() {
+        if addresses[..position]
+            .iter()
+            .any(|earlier| earlier.get_ref().ip() == address.get_ref().ip())
+        {
+            let title = format!("the address {} stands here twice", address.get_ref().ip());
+            check.problems.error(address.span(), title, "");
+        }
+    }
+    addresses
+}
+
+fn dialect(raw: &RawRouter, check: &mut Check<'_>) -> Option<Dialect> {
+    let version = check.optional("version", &raw.version, "", 3, |number| match number {
+        2 | 3 => Ok(*number),
+        _ => Err("must be 3 or 2"),
+    });
+    let checksum = check.optional(
+        "checksum",
+        &raw.checksum,
+        "",
+        Checksum::Auto,
+        word(&[
+            ("auto", Checksum::Auto),
+            ("rfc9568", Checksum::Rfc9568),
+            ("rfc5798", Checksum::Rfc5798),
+        ]),
+    );
+    let auth = check.optional("auth_pass", &raw.auth_pass, "peers share it", Auth::None, |text| {
+        if text.is_empty() {
+            Err("must not be empty")
+        } else {
+            Ok(Auth::Pass(Password::from_text(text)))
+        }
+    });
+    if let Some(given) = raw.auth_pass.as_ref().filter(|given| given.get_ref().len() > 8) {
+        let title = "only the first 8 bytes of `auth_pass` count";
+        check.problems.warning(
+            given.span(),
+            title,
+            "shorten it, so that nobody trusts in the rest",
+        );
+    }
+    match (version?, &raw.auth_pass, &raw.checksum) {
+        (3, Some(given), _) => {
+            let title = "`auth_pass` needs version 2: version 3 has no authentication";
+            check.problems.error(
+                given.span(),
+                title,
+                "remove it, or write `version = 2` on every node",
+            );
+            None
+        }
+        (2, _, Some(given)) => {
+            let title = "`checksum` needs version 3: version 2 has one form only";
+            check.problems.error(given.span(), title, "remove it");
+            None
+        }
+        (2, _, None) => Some(Dialect::V2(auth?)),
+        _ => Some(Dialect::V3(checksum?)),
+    }
+}
+
+fn advert_interval(
+    raw: &RawRouter,
+    dialect: Option<Dialect>,
+    check: &mut Check<'_>,
+) -> Option<AdvertInterval> {
+    check.optional(
+        "advert_interval",
+        &raw.advert_interval,
+        "three intervals and a little pass until a dead node is replaced",
+        AdvertInterval::DEFAULT,
+        |text| {
+            let interval =
+                AdvertInterval::try_from(duration(text)?).map_err(|error| error.to_string())?;
+            if matches!(dialect, Some(Dialect::V2(_))) && interval.whole_seconds().is_none() {
+                return Err("must be whole seconds in version 2, 1s to 40s".to_owned());
+            }
+            Ok(interval)
+        },
+    )
+}
+
+fn preempt(raw: &RawRouter, check: &mut Check<'_>) -> Option<Preempt> {
+    let limits = Duration::ZERO..=Duration::from_secs(3600);
+    let delay = check.optional(
+        "preempt_delay",
+        &raw.preempt_delay,
+        "",
+        Duration::ZERO,
+        duration_in(limits),
+    );
+    let preempt = raw.preempt.as_ref().is_none_or(|given| *given.get_ref());
+    if let (false, Some(delay)) = (preempt, &raw.preempt_delay) {
+        let help = "remove one of the two";
+        check.problems.error(
+            delay.span(),
+            "`preempt_delay` has no meaning with `preempt = false`",
+            help,
+        );
+    }
+    Some(if preempt { Preempt::After(delay?) } else { Preempt::Never })
+}
+
+/// The smallest lease that covers a peer's down interval, whatever its priority: three intervals and
+/// a skew of less than one.
+fn auto_lease(interval: AdvertInterval) -> Lease {
+    let seconds = (u32::from(interval.centiseconds()) * 4).div_ceil(100);
+    NonZeroU32::new(seconds).map_or(Lease::Off, Lease::Seconds)
+}
+
+fn lease(raw: &RawRouter, interval: AdvertInterval, check: &mut Check<'_>) -> Option<Lease> {
+    check.optional("lease", &raw.lease, LEASE_HELP, auto_lease(interval), |text| {
+        match text.as_str() {
+            "auto" => return Ok(auto_lease(interval)),
+            "off" => return Ok(Lease::Off),
+            _ => {}
+        }
+        let wrong = "must be \"auto\", \"off\" or whole seconds such as \"2s\"";
+        let time = duration(text).map_err(|_| wrong)?;
+        let seconds = u32::try_from(time.as_secs()).ok().and_then(NonZeroU32::new);
+        match seconds {
+            Some(seconds) if time.subsec_nanos() == 0 && seconds.get() <= 3600 => {
+                Ok(Lease::Seconds(seconds))
+            }
+            _ => Err(wrong),
+        }
+    })
+}
+
+fn audience(
+    family: Family,
+    peers: &[Spanned<IpAddr>],
+    raw: &RawRouter,
+    check: &mut Check<'_>,
+) -> Audience {
+    let Some(list) = &raw.peers else {
+        return Audience::Multicast;
+    };
+    let of_family: Vec<IpAddr> =
+        peers.iter().map(|peer| *peer.get_ref()).filter(|p| Family::of(*p) == family).collect();
+    // A peer that could not be read has its own problem already.
+    if of_family.is_empty() && peers.len() == list.get_ref().len() {
+        let title = format!("`peers` has no {family} address, but `addresses` has");
+        check.problems.error(
+            list.span(),
+            title,
+            "adverts for addresses of a family travel over that family",
+        );
+    }
+    Audience::Peers(of_family)
+}
+
+fn check_source(
+    source: Option<IpAddr>,
+    family: Family,
+    given: &Given<String>,
+    check: &mut Check<'_>,
+) {
+    if let (Some(source), Some(given)) = (source, given)
+        && Family::of(source) != family
+    {
+        let title = format!("`source` is not {family}, but `addresses` has {family}");
+        check.problems.error(given.span(), title, "write one [[vrrp]] table for each family");
+    }
+}
+
+/// What the protocol demands of the addresses of one family.
+fn check_addresses(
+    family: Family,
+    addresses: &[&Spanned<VirtualAddress>],
+    raw: &RawRouter,
+    check: &mut Check<'_>,
+) {
+    // An advert counts its addresses in one byte, and must fit an Ethernet frame of 1500 bytes.
+    let most = if family == Family::Ipv4 { 255 } else { 90 };
+    if let Some(beyond) = addresses.get(most) {
+        let title = format!("an advert holds at most {most} {family} addresses");
+        let help = "put the others into a [[vrrp]] table with another vrid";
+        check.problems.error(beyond.span(), title, help);
+    }
+    let Some(first) = addresses.first().filter(|_| family == Family::Ipv6) else { return };
+    if let Some(version) = raw.version.as_ref().filter(|version| *version.get_ref() == 2) {
+        let title = "version 2 has no IPv6, but `addresses` has";
+        let help = "use version 3, or one [[vrrp]] table for each family";
+        check.problems.error(version.span(), title, help);
+    }
+    if !first.get_ref().is_link_local_v6() {
+        let vrid = raw.vrid.as_ref().map_or(51, |vrid| *vrid.get_ref());
+        let suffix = suggested_suffix(vrid);
+        let suggestion = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x200, 0x5eff, 0xfe00, suffix);
+        let title = "the first IPv6 address must be link-local (RFC 9568 §5.2.9)";
+        let help = format!("put \"{suggestion}\" before it, the same on every node");
+        check.problems.error(first.span(), title, &help);
+    }
+}
+
+/// The last group of the link-local address that belongs to a VRID's virtual MAC address.
+fn suggested_suffix(vrid: i64) -> u16 {
+    0x0200 | u16::from(u8::try_from(vrid).unwrap_or(51))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_automatic_lease_covers_four_intervals() {
+        let seconds = |centiseconds| match auto_lease(
+            AdvertInterval::from_centiseconds(centiseconds).unwrap(),
+        ) {
+            Lease::Seconds(seconds) => seconds.get(),
+            Lease::Off => 0,
+        };
+        assert_eq!([1, 10, 25, 26, 100, 4095].map(seconds), [1, 1, 1, 2, 4, 164]);
+    }
+}
