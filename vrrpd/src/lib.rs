@@ -1,1 +1,3 @@
-//! To be filled.
+//! VRRPv2/v3: elects the owner of virtual addresses and keeps them in the kernel.
+
+pub mod wire;
