@@ -1,0 +1,122 @@
+//! What an Active router does (RFC 9568 §6.4.3).
+
+use std::time::Instant;
+
+use shared::Priority;
+
+use super::{Action, Active, Backup, Cause, Election, Following, Received, Release, State, timing};
+use crate::wire::Claim;
+
+/// Losing adverts are answered once in a quarter of the interval: a flood must not make us one.
+const ANSWERS_PER_INTERVAL: u32 = 4;
+
+impl Election {
+    /// Adver_Timer ended.
+    pub(super) fn advertise(&mut self, active: Active, now: Instant) -> Vec<Action> {
+        let interval = self.settings.interval;
+        // The cadence is kept: a late advert does not delay the next.
+        let next = active.advertise_at + interval.duration();
+        let advertise_at = if next > now { next } else { now + interval.duration() };
+        self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
+        vec![self.lead()]
+    }
+
+    /// Were we not scheduled for so long that a peer may be Active? Then yield first, look second: if
+    /// one is, its adverts are waiting to be read; if we outrank it, the first takes us back.
+    pub(super) fn yield_if_late(&mut self, now: Instant) -> Vec<Action> {
+        let State::Active(active) = self.state else { return vec![] };
+        let interval = self.settings.interval;
+        let silent = now.saturating_duration_since(active.advertised_at);
+        if silent < timing::soonest_takeover(interval) {
+            return vec![];
+        }
+        let backup = Backup {
+            active_down_at: now + self.down_interval(interval),
+            heard_at: now,
+            listen_until: now,
+            outranking_since: None,
+            following: None,
+        };
+        let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce)];
+        actions.extend(self.become_backup(backup, Cause::Late { silent, interval }));
+        actions
+    }
+
+    /// An advert passed the ladder.
+    pub(super) fn active_received(
+        &mut self,
+        active: Active,
+        advert: Received,
+        now: Instant,
+    ) -> Vec<Action> {
+        let priority = match advert.claim {
+            Claim::Lead(priority) => priority,
+            Claim::Resign => {
+                let advertise_at = now + self.settings.interval.duration();
+                self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
+                return vec![self.lead()];
+            }
+        };
+        let ours = (self.settings.priority, self.settings.address);
+        // Addresses compare as unsigned numbers in network order. The preempt mode is not asked.
+        if (priority, advert.source) > ours {
+            self.outranked(advert, priority, now)
+        } else {
+            self.answer_loser(active, now)
+        }
+    }
+
+    fn outranked(&mut self, advert: Received, theirs: Priority, now: Instant) -> Vec<Action> {
+        let interval = self.learn(advert.interval);
+        let following =
+            Following { source: advert.source, priority: theirs, interval: advert.interval };
+        let backup = Backup {
+            active_down_at: now + self.down_interval(interval),
+            heard_at: now,
+            listen_until: now,
+            outranking_since: None,
+            following: Some(following),
+        };
+        let cause = Cause::Outranked { peer: advert.source, theirs, ours: self.settings.priority };
+        // The winner may not know that somebody else was Active. Our advert tells it, and it
+        // announces the addresses again.
+        let mut actions = vec![self.lead(), Action::ReleaseAddresses(Release::Relieved)];
+        actions.extend(self.become_backup(backup, cause));
+        actions
+    }
+
+    /// Somebody else believes itself Active and loses. §6.4.3: tell it at once, without touching
+    /// Adver_Timer. RFC 3768 would let the next advert tell it; keepalived does not wait either. Hosts
+    /// may have believed the loser, so the addresses are announced again.
+    fn answer_loser(&mut self, active: Active, now: Instant) -> Vec<Action> {
+        let pause = self.settings.interval.duration() / ANSWERS_PER_INTERVAL;
+        if active.answered_at.is_some_and(|answered| now < answered + pause) {
+            return vec![];
+        }
+        self.state = State::Active(Active { advertised_at: now, answered_at: Some(now), ..active });
+        vec![self.lead(), Action::Announce]
+    }
+
+    /// A peer that is better now must hear it at once, not at the next interval.
+    pub(super) fn active_priority_changed(
+        &mut self,
+        active: Active,
+        priority: Priority,
+        now: Instant,
+    ) -> Vec<Action> {
+        if priority == self.settings.priority {
+            return vec![];
+        }
+        self.settings.priority = priority;
+        let advertise_at = now + self.settings.interval.duration();
+        self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
+        vec![self.lead()]
+    }
+
+    /// §6.4.3, Shutdown: priority 0. The addresses stay until a peer has them.
+    pub(super) fn resign(&mut self, now: Instant) -> Vec<Action> {
+        let limit = timing::relief_limit(self.settings.version, self.settings.interval);
+        let transition = self.enter(State::Releasing { until: now + limit }, Cause::Stopped);
+        vec![Action::Advertise(Claim::Resign), transition]
+    }
+}

@@ -1,0 +1,240 @@
+//! One virtual router's election (RFC 9568 §6.4, RFC 3768 §6.4), as a value.
+//!
+//! Time and packets come in as arguments, deeds go out as [`Action`]s. There are no timers to start or
+//! stop: each [`State`] holds its deadlines, and [`Election::deadline`] tells the next.
+//!
+//! Beyond the RFC, each with its reason at the place:
+//! * a Backup that may preempt takes over as soon as the Active router's priority falls below its own;
+//! * a resigning router keeps its addresses until a peer is heard ([`State::Releasing`]);
+//! * an Active router that was silent for so long that a peer may have taken over yields first, and a
+//!   Backup that overslept its down timer listens again before it trusts in the silence;
+//! * an Active router that yields to a better one answers it once, so that it announces itself again.
+
+mod action;
+mod active;
+mod backup;
+mod event;
+mod state;
+pub mod timing;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use shared::config::Preempt;
+use shared::{AdvertInterval, Priority};
+
+pub use self::action::{Action, Cause, Release, Transition};
+pub use self::event::{Event, Received};
+pub use self::state::{Active, Backup, Following, State, StateName};
+use crate::wire::Claim;
+
+/// Version of the protocol a router speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// RFC 3768.
+    V2,
+    /// RFC 9568.
+    V3,
+}
+
+/// What the operator decided, and our address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Version of the protocol.
+    pub version: Version,
+    /// Effective priority.
+    pub priority: Priority,
+    /// Our own interval.
+    pub interval: AdvertInterval,
+    /// Whether to take over from a living router of lower priority.
+    pub preempt: Preempt,
+    /// There is exactly one peer: nobody to be skewed against.
+    pub sole_peer: bool,
+    /// Our source address, for ties (RFC 9568 §6.4.3).
+    pub address: IpAddr,
+}
+
+/// A virtual router's election.
+#[derive(Clone, Debug)]
+pub struct Election {
+    settings: Settings,
+    state: State,
+}
+
+impl Election {
+    /// A router that takes no part until [`Event::Startup`].
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, state: State::Initialize }
+    }
+
+    /// Where the election stands.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What was decided, with the priority as tracking left it.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Our source address changed, or is known now.
+    pub fn set_address(&mut self, address: IpAddr) {
+        self.settings.address = address;
+    }
+
+    /// The next instant at which [`Event::Tick`] has work to do; none while there is nothing to wait for.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Initialize => None,
+            State::Backup(Backup { active_down_at, .. }) => Some(active_down_at),
+            State::Active(Active { advertise_at, .. }) => Some(advertise_at),
+            State::Releasing { until } => Some(until),
+        }
+    }
+
+    /// Feeds one event; returns what to do about it, in order.
+    #[must_use]
+    pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        let mut actions = self.yield_if_late(now);
+        actions.extend(self.react(event, now));
+        actions
+    }
+
+    /// Every state meets every event; an empty list says that nothing is to be done.
+    fn react(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        match (self.state, event) {
+            (State::Initialize, Event::Startup) => self.start(now),
+            (State::Initialize, Event::Resume) => self.become_active(Cause::Resumed, now),
+            // §6.4.1: nothing else counts before Startup.
+            (State::Initialize, Event::PriorityChanged(priority)) => {
+                self.settings.priority = priority;
+                vec![]
+            }
+            (
+                State::Initialize,
+                Event::Tick | Event::Received(_) | Event::Shutdown | Event::Fault,
+            ) => vec![],
+
+            (State::Backup(backup), Event::Tick) if now >= backup.active_down_at => {
+                self.active_down(backup, now)
+            }
+            (State::Backup(backup), Event::Received(advert)) => {
+                self.backup_received(backup, advert, now)
+            }
+            (State::Backup(_), Event::PriorityChanged(priority)) => {
+                self.settings.priority = priority;
+                vec![]
+            }
+            (State::Backup(_), Event::Shutdown) => self.initialize(Cause::Stopped),
+            (State::Backup(_), Event::Fault) => self.initialize(Cause::Fault),
+            (State::Backup(_), Event::Tick | Event::Startup | Event::Resume) => vec![],
+
+            (State::Active(active), Event::Tick) if now >= active.advertise_at => {
+                self.advertise(active, now)
+            }
+            (State::Active(active), Event::Received(advert)) => {
+                self.active_received(active, advert, now)
+            }
+            (State::Active(active), Event::PriorityChanged(priority)) => {
+                self.active_priority_changed(active, priority, now)
+            }
+            (State::Active(_), Event::Shutdown) => self.resign(now),
+            (State::Active(_), Event::Fault) => self.release(Release::AtOnce, Cause::Fault),
+            (State::Active(_), Event::Tick | Event::Startup | Event::Resume) => vec![],
+
+            (State::Releasing { until }, Event::Tick) if now >= until => {
+                self.release(Release::AtOnce, Cause::Unrelieved)
+            }
+            (
+                State::Releasing { .. },
+                Event::Received(Received { claim: Claim::Lead(_), source, .. }),
+            ) => self.release(Release::Relieved, Cause::Relieved { peer: source }),
+            (State::Releasing { .. }, Event::Shutdown) => {
+                self.release(Release::AtOnce, Cause::Unrelieved)
+            }
+            (State::Releasing { .. }, Event::Fault) => self.release(Release::AtOnce, Cause::Fault),
+            (
+                State::Releasing { .. },
+                Event::Tick
+                | Event::Received(_)
+                | Event::PriorityChanged(_)
+                | Event::Startup
+                | Event::Resume,
+            ) => vec![],
+        }
+    }
+
+    /// §6.4.1.
+    fn start(&mut self, now: Instant) -> Vec<Action> {
+        if self.settings.priority.is_owner() {
+            return self.become_active(Cause::Owner, now);
+        }
+        let down = self.down_interval(self.settings.interval);
+        self.become_backup(
+            Backup {
+                active_down_at: now + down,
+                heard_at: now,
+                listen_until: now + down,
+                outranking_since: None,
+                following: None,
+            },
+            Cause::Started,
+        )
+    }
+
+    /// §6.4.2: the advert first, for it stops the others; then addresses and announcements.
+    fn become_active(&mut self, cause: Cause, now: Instant) -> Vec<Action> {
+        let active = Active {
+            advertise_at: now + self.settings.interval.duration(),
+            advertised_at: now,
+            answered_at: None,
+        };
+        let transition = self.enter(State::Active(active), cause);
+        vec![self.lead(), Action::ClaimAddresses, transition]
+    }
+
+    fn become_backup(&mut self, backup: Backup, cause: Cause) -> Vec<Action> {
+        vec![self.enter(State::Backup(backup), cause)]
+    }
+
+    fn initialize(&mut self, cause: Cause) -> Vec<Action> {
+        vec![self.enter(State::Initialize, cause)]
+    }
+
+    fn release(&mut self, release: Release, cause: Cause) -> Vec<Action> {
+        vec![Action::ReleaseAddresses(release), self.enter(State::Initialize, cause)]
+    }
+
+    fn enter(&mut self, state: State, cause: Cause) -> Action {
+        let (from, to) = (self.state.name(), state.name());
+        self.state = state;
+        Action::Transition(Transition { from, to, cause })
+    }
+
+    fn lead(&self) -> Action {
+        Action::Advertise(Claim::Lead(self.settings.priority))
+    }
+
+    /// §6.1: version 3 takes the Active router's interval for its own; version 2 has one for all.
+    fn learn(&self, theirs: AdvertInterval) -> AdvertInterval {
+        match self.settings.version {
+            Version::V2 => self.settings.interval,
+            Version::V3 => theirs,
+        }
+    }
+
+    fn learned_interval(&self, backup: &Backup) -> AdvertInterval {
+        backup.following.map_or(self.settings.interval, |following| self.learn(following.interval))
+    }
+
+    fn down_interval(&self, interval: AdvertInterval) -> Duration {
+        timing::active_down_interval(self.settings.version, self.settings.priority, interval)
+    }
+}
+
+#[cfg(test)]
+mod tests;

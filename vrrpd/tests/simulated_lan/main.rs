@@ -1,0 +1,181 @@
+//! Routers on a simulated link: small stories, and thousands of random schedules of faults.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod lan;
+mod random;
+mod schedule;
+
+use std::time::Duration;
+
+use shared::config::Preempt;
+use shared::{AdvertInterval, Priority};
+use vrrpd::election::{Event, Settings, StateName, Version};
+
+use lan::{Lan, address};
+
+/// Priorities at an interval of 100 ms; the last node has the highest address.
+fn routers(priorities: &[u8]) -> Lan {
+    let settings = |(node, priority): (usize, &u8)| Settings {
+        version: Version::V3,
+        priority: Priority::try_from(*priority).unwrap(),
+        interval: AdvertInterval::from_centiseconds(10).unwrap(),
+        preempt: Preempt::After(Duration::ZERO),
+        sole_peer: false,
+        address: address(node),
+    };
+    let settings = priorities.iter().enumerate().map(settings).collect();
+    Lan::new(settings, Duration::from_secs(1), 1)
+}
+
+fn booted(priorities: &[u8]) -> Lan {
+    let mut lan = routers(priorities);
+    (0..priorities.len()).for_each(|node| lan.boot(node));
+    lan.run(millis(2000));
+    lan
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Runs and returns for how long there were several owners, and for how long none.
+fn overlap_and_gap(lan: &mut Lan, time: Duration) -> (Duration, Duration) {
+    let (mut overlap, mut gap) = (Duration::ZERO, Duration::ZERO);
+    let (mut at, mut owners) = (lan.now(), lan.owners().len());
+    lan.run_until(lan.now() + time, &mut |lan| {
+        let passed = lan.now() - at;
+        match owners {
+            0 => gap += passed,
+            1 => {}
+            _ => overlap += passed,
+        }
+        (at, owners) = (lan.now(), lan.owners().len());
+    });
+    (overlap, gap)
+}
+
+#[test]
+fn the_highest_priority_owns_the_addresses() {
+    assert_eq!(booted(&[150, 100]).owners(), [0]);
+    assert_eq!(booted(&[100, 150, 120]).owners(), [1]);
+    // Of equals, the one with the highest address.
+    assert_eq!(booted(&[100, 100]).owners(), [1]);
+}
+
+#[test]
+fn a_crash_is_noticed_after_three_intervals_and_a_skew() {
+    let mut lan = booted(&[150, 100]);
+    lan.freeze(0);
+    // Priority 100: 360.9 ms after the last advert, which was at most 100 ms ago.
+    lan.run(millis(255));
+    assert_eq!(lan.state(1), StateName::Backup);
+    lan.run(millis(110));
+    assert_eq!(lan.state(1), StateName::Active);
+    // The kernel removes the dead node's addresses when the lease ends.
+    lan.run(millis(700));
+    assert_eq!(lan.owners(), [1]);
+}
+
+#[test]
+fn a_planned_stop_leaves_no_gap() {
+    for interval_of_the_peer in [&[150, 100][..], &[150, 1]] {
+        let mut lan = booted(interval_of_the_peer);
+        lan.tell(0, Event::Shutdown);
+        let (overlap, gap) = overlap_and_gap(&mut lan, millis(1000));
+        assert_eq!(lan.owners(), [1]);
+        assert_eq!(gap, Duration::ZERO);
+        assert!(overlap <= millis(11), "{overlap:?}");
+    }
+}
+
+#[test]
+fn a_failback_leaves_no_gap() {
+    let mut lan = booted(&[150, 100]);
+    lan.freeze(0);
+    lan.run(millis(2000));
+    lan.boot(0);
+    let (overlap, gap) = overlap_and_gap(&mut lan, millis(1000));
+    assert_eq!(lan.owners(), [0]);
+    assert_eq!(gap, Duration::ZERO);
+    assert!(overlap <= millis(11), "{overlap:?}");
+}
+
+#[test]
+fn a_node_that_lost_its_proxy_is_replaced_within_a_packets_flight() {
+    let mut lan = booted(&[150, 100]);
+    lan.tell(0, Event::PriorityChanged(Priority::UNUSABLE));
+    lan.run(millis(1));
+    assert_eq!(lan.state(1), StateName::Active);
+    lan.run(millis(20));
+    assert_eq!(lan.owners(), [1]);
+    // It is mended: the addresses come back with the next advert.
+    lan.tell(0, Event::PriorityChanged(Priority::try_from(150_u8).unwrap()));
+    lan.run(millis(120));
+    assert_eq!(lan.owners(), [0]);
+}
+
+#[test]
+fn when_both_are_unusable_nobody_moves() {
+    let mut lan = booted(&[150, 100]);
+    lan.tell(1, Event::PriorityChanged(Priority::UNUSABLE));
+    lan.run(millis(500));
+    lan.tell(0, Event::PriorityChanged(Priority::UNUSABLE));
+    lan.run(millis(2000));
+    assert_eq!(lan.owners(), [0]);
+}
+
+#[test]
+fn one_owner_within_an_interval_after_a_partition_heals() {
+    let mut lan = booted(&[150, 100]);
+    lan.connect(0, 1, false);
+    lan.run(millis(2000));
+    assert_eq!(lan.owners(), [0, 1]);
+    lan.connect(0, 1, true);
+    lan.run(millis(100) + millis(11));
+    assert_eq!(lan.owners(), [0]);
+}
+
+#[test]
+fn of_a_one_way_cut_the_deaf_node_becomes_active_and_yields_when_it_hears_again() {
+    let mut lan = booted(&[150, 100]);
+    lan.ways[0][1].up = false;
+    lan.run(millis(2000));
+    assert_eq!(lan.owners(), [0, 1]);
+    lan.ways[0][1].up = true;
+    lan.run(millis(111));
+    assert_eq!(lan.owners(), [0]);
+}
+
+#[test]
+fn a_frozen_node_that_returns_does_not_fight() {
+    let mut lan = booted(&[150, 100]);
+    lan.freeze(0);
+    lan.run(millis(5000));
+    assert_eq!(lan.owners(), [1]);
+    lan.thaw(0);
+    // It yields, hears the peer's lower priority and takes back what it is entitled to, in order.
+    lan.run(millis(120));
+    assert_eq!(lan.owners(), [0]);
+    assert_eq!(lan.state(1), StateName::Backup);
+}
+
+#[test]
+fn a_backup_that_overslept_takes_nothing() {
+    let mut lan = booted(&[150, 100]);
+    lan.freeze(1);
+    lan.run(millis(5000));
+    lan.thaw(1);
+    assert_eq!(lan.state(1), StateName::Backup);
+    let adverts = lan.adverts;
+    lan.run(millis(1000));
+    assert_eq!(lan.owners(), [0]);
+    // Ten adverts a second: nobody had to be answered.
+    assert!(lan.adverts - adverts <= 11, "{}", lan.adverts - adverts);
+}
+
+#[test]
+fn ten_thousand_random_schedules_keep_their_promises() {
+    for seed in 0..10_000 {
+        schedule::run(seed);
+    }
+}
