@@ -1,1 +1,3 @@
-//! To be filled.
+//! The front door's library: what `vipd` and the tests of whole nodes share.
+
+pub mod lab;
