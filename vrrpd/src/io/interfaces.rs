@@ -1,0 +1,263 @@
+//! What the kernel said of interfaces and addresses, as a value.
+#![expect(clippy::wildcard_enum_match_arm, reason = "of netlink's many messages few concern us")]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
+};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use shared::{Family, InterfaceName, VirtualAddress, address::is_link_local};
+
+use super::addresses::PROTOCOL;
+
+/// Every interface of this network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    by_index: BTreeMap<u32, Interface>,
+}
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: InterfaceName,
+    /// Its index; an interface that was deleted and made again has another.
+    pub index: u32,
+    /// Up, and with carrier.
+    pub running: bool,
+    addresses: Vec<Configured>,
+}
+
+/// An address the kernel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Configured {
+    ip: IpAddr,
+    /// We added it.
+    ours: bool,
+    /// Not yet, or never, usable: duplicate address detection runs or failed.
+    tentative: bool,
+    /// Another address of its subnet is the interface's own.
+    secondary: bool,
+}
+
+impl Interfaces {
+    /// The interface of this name.
+    #[must_use]
+    pub fn named(&self, name: &InterfaceName) -> Option<&Interface> {
+        self.by_index.values().find(|interface| interface.name == *name)
+    }
+
+    /// An interface is there, or changed; tells whether that is news.
+    pub fn link_changed(&mut self, message: &LinkMessage) -> bool {
+        let name = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => InterfaceName::try_from(name.as_str()).ok(),
+            _ => None,
+        });
+        let Some(name) = name else { return false };
+        let index = message.header.index;
+        let running = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
+        let known = self.by_index.get(&index);
+        let addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
+        let interface = Interface { name, index, running, addresses };
+        let news = known != Some(&interface);
+        self.by_index.insert(index, interface);
+        news
+    }
+
+    /// An interface is gone; tells whether that is news.
+    pub fn link_removed(&mut self, message: &LinkMessage) -> bool {
+        self.by_index.remove(&message.header.index).is_some()
+    }
+
+    /// An address is there, or changed; tells whether that is news.
+    pub fn address_changed(&mut self, message: &AddressMessage) -> bool {
+        let Some(configured) = configured(message) else { return false };
+        let Some(interface) = self.by_index.get_mut(&message.header.index) else { return false };
+        match interface.addresses.iter_mut().find(|known| known.ip == configured.ip) {
+            Some(known) => std::mem::replace(known, configured) != configured,
+            None => {
+                interface.addresses.push(configured);
+                true
+            }
+        }
+    }
+
+    /// An address is gone; tells whether that is news.
+    pub fn address_removed(&mut self, message: &AddressMessage) -> bool {
+        let Some(gone) = address_of(message) else { return false };
+        let Some(interface) = self.by_index.get_mut(&message.header.index) else { return false };
+        let before = interface.addresses.len();
+        interface.addresses.retain(|known| known.ip != gone);
+        interface.addresses.len() < before
+    }
+}
+
+impl Interface {
+    /// The source of adverts: the first address of the family that is the interface's own and none
+    /// of `virtual_addresses`. For IPv6 it is link-local (RFC 9568 §5.1.2.1), unless `beyond_link`:
+    /// unicast peers may need another.
+    #[must_use]
+    pub fn source(
+        &self,
+        family: Family,
+        virtual_addresses: &[VirtualAddress],
+        beyond_link: bool,
+    ) -> Option<IpAddr> {
+        let own = |known: &&Configured| {
+            let is_virtual = virtual_addresses.iter().any(|address| address.ip() == known.ip);
+            Family::of(known.ip) == family && !known.ours && !known.tentative && !is_virtual
+        };
+        let fits = |known: &&Configured| match known.ip {
+            IpAddr::V4(_) => true,
+            IpAddr::V6(ip) => is_link_local(ip) != beyond_link,
+        };
+        let mut own: Vec<&Configured> = self.addresses.iter().filter(own).filter(fits).collect();
+        own.sort_by_key(|known| known.secondary);
+        own.first().map(|known| known.ip)
+    }
+
+    /// Whether the interface has `address`, usable.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|known| known.ip == address && !known.tentative)
+    }
+
+    /// Whether the interface has `address` from somebody else.
+    #[must_use]
+    pub fn has_from_others(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|known| known.ip == address && !known.ours)
+    }
+}
+
+/// The address of a message: on a point-to-point link that is `Local`, not `Address`.
+#[must_use]
+pub fn address_of(message: &AddressMessage) -> Option<IpAddr> {
+    let local = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Local(ip) => Some(*ip),
+        _ => None,
+    });
+    let address = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(ip) => Some(*ip),
+        _ => None,
+    });
+    local.or(address)
+}
+
+/// Whether the message's address bears our tag.
+#[must_use]
+pub fn is_ours(message: &AddressMessage) -> bool {
+    message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)))
+}
+
+fn configured(message: &AddressMessage) -> Option<Configured> {
+    let flags = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    let flags = flags.unwrap_or(AddressFlags::empty());
+    Some(Configured {
+        ip: address_of(message)?,
+        ours: is_ours(message),
+        tentative: flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed),
+        secondary: flags.contains(AddressFlags::Secondary),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn link(index: u32, name: &str, flags: LinkFlags) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.flags = flags;
+        message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        message
+    }
+
+    fn address(index: u32, text: &str, flags: AddressFlags, ours: bool) -> AddressMessage {
+        let mut message = AddressMessage::default();
+        message.header.index = index;
+        message.attributes.push(AddressAttribute::Address(ip(text)));
+        message.attributes.push(AddressAttribute::Flags(flags));
+        if ours {
+            message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+        }
+        message
+    }
+
+    fn eth0() -> Interfaces {
+        let mut interfaces = Interfaces::default();
+        interfaces.link_changed(&link(7, "eth0", LinkFlags::Up | LinkFlags::LowerUp));
+        interfaces
+    }
+
+    fn name() -> InterfaceName {
+        InterfaceName::try_from("eth0").unwrap()
+    }
+
+    #[test]
+    fn an_interface_runs_with_carrier_only() {
+        let mut interfaces = eth0();
+        assert!(interfaces.named(&name()).unwrap().running);
+        interfaces.link_changed(&link(7, "eth0", LinkFlags::Up));
+        assert!(!interfaces.named(&name()).unwrap().running);
+        interfaces.link_removed(&link(7, "eth0", LinkFlags::empty()));
+        assert_eq!(interfaces.named(&name()), None);
+    }
+
+    #[test]
+    fn a_renamed_interface_keeps_its_addresses() {
+        let mut interfaces = eth0();
+        interfaces.address_changed(&address(7, "10.0.0.1", AddressFlags::empty(), false));
+        interfaces.link_changed(&link(7, "lan0", LinkFlags::Up));
+        assert_eq!(interfaces.named(&name()), None);
+        let renamed = interfaces.named(&InterfaceName::try_from("lan0").unwrap()).unwrap();
+        assert!(renamed.has(ip("10.0.0.1")));
+    }
+
+    #[test]
+    fn the_source_is_the_interfaces_own_address() {
+        let mut interfaces = eth0();
+        let none = AddressFlags::empty();
+        for (text, flags, ours) in [
+            ("10.0.0.100", none, true),
+            ("10.0.0.99", none, false),
+            ("10.0.0.12", AddressFlags::Secondary, false),
+            ("10.0.0.11", none, false),
+            ("2001:db8::11", none, false),
+            ("fe80::dead", AddressFlags::Tentative, false),
+            ("fe80::100", none, true),
+            ("fe80::11", none, false),
+        ] {
+            interfaces.address_changed(&address(7, text, flags, ours));
+        }
+        let eth0 = interfaces.named(&name()).unwrap();
+        let virtual_addresses = [VirtualAddress::try_from("10.0.0.99").unwrap()];
+        let source = |family, beyond| eth0.source(family, &virtual_addresses, beyond);
+        assert_eq!(source(Family::Ipv4, false), Some(ip("10.0.0.11")));
+        assert_eq!(source(Family::Ipv6, false), Some(ip("fe80::11")));
+        assert_eq!(source(Family::Ipv6, true), Some(ip("2001:db8::11")));
+    }
+
+    #[test]
+    fn addresses_come_and_go() {
+        let mut interfaces = eth0();
+        let message = address(7, "10.0.0.100", AddressFlags::empty(), true);
+        assert!(interfaces.address_changed(&message));
+        // A renewed lease is no news.
+        assert!(!interfaces.address_changed(&message));
+        let has =
+            |interfaces: &Interfaces| interfaces.named(&name()).unwrap().has(ip("10.0.0.100"));
+        assert!(has(&interfaces));
+        assert!(!interfaces.named(&name()).unwrap().has_from_others(ip("10.0.0.100")));
+        assert!(interfaces.address_removed(&message));
+        assert!(!has(&interfaces));
+    }
+}

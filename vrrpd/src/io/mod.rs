@@ -1,0 +1,7 @@
+//! The kernel's side: raw sockets, frames and netlink. Thin: what to do is decided elsewhere.
+
+pub mod addresses;
+pub mod announce;
+pub mod interfaces;
+pub mod links;
+pub mod port;
