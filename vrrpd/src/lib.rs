@@ -1,5 +1,16 @@
 //! VRRPv2/v3: elects the owner of virtual addresses and keeps them in the kernel.
 
+pub mod cli;
+pub mod clock;
+pub mod daemon;
+pub mod driver;
 pub mod election;
 pub mod io;
+pub mod keeper;
+pub mod link;
+pub mod privilege;
+pub mod realtime;
+pub mod status;
+pub mod tracking;
 pub mod wire;
+pub mod wish;

@@ -85,6 +85,11 @@ impl Election {
         self.settings.address = address;
     }
 
+    /// The operator decided anew; what is under way goes on.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// The next instant at which [`Event::Tick`] has work to do; none while there is nothing to wait for.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

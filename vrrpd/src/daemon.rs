@@ -1,0 +1,306 @@
+//! The daemon: puts everything together and keeps the routers' surroundings up to date.
+//!
+//! ```text
+//! main thread:   signals, netlink (links, address keepers), the link to the proxies, status
+//!    │  surroundings (watch), commands (mpsc)        ▲ wishes, pulse (watch)
+//!    ▼                                               │
+//! advert thread: raw sockets, elections
+//! ```
+//! Both threads are real-time; only the advert thread must never wait for the kernel.
+
+mod routers;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use shared::config::{Config, load};
+use shared::link::VRRPD_SOCKET;
+use shared::{Name, RouterId, telemetry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use self::routers::Routers;
+use crate::cli::Args;
+use crate::clock::{now, sleep_until};
+use crate::driver::{self, Setup};
+use crate::io::addresses::Addresses;
+use crate::io::announce::Announcer;
+use crate::io::links::Links;
+use crate::keeper::Means;
+use crate::link::{self, Asked};
+use crate::status::Status;
+use crate::tracking::Tracking;
+use crate::{privilege, realtime};
+
+/// A router whose trackers have not told their state takes part after so long all the same, as one
+/// that is unusable: somebody must have the addresses.
+const PROOF_LIMIT: Duration = Duration::from_secs(5);
+
+/// For so long a successor of an Active router trusts that what it tracks is usable.
+const PRESUMPTION: Duration = Duration::from_secs(1);
+
+/// How long the keepers may take to remove addresses once the elections have ended.
+const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
+
+/// Runs until told to end.
+///
+/// Exit codes: 0 ended in order; 1 something failed that the daemon cannot do without; 2 the
+/// configuration is wrong.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    let loaded = match load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            complain(&problems.to_string());
+            return ExitCode::from(2);
+        }
+    };
+    match prepared(args, loaded.config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&format!("error: vrrpd: {failure:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Before logging starts, and after it ended.
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn complain(text: &str) {
+    eprint!("{text}");
+}
+
+/// What needs more privileges than the daemon keeps comes first.
+fn prepared(args: &Args, config: Config) -> anyhow::Result<()> {
+    let path = args.runtime_dir.join(VRRPD_SOCKET);
+    let bound = link::bind(&path, &config.lbproxy.user)
+        .with_context(|| format!("listen on {}; does the directory exist?", path.display()))?;
+    let watchdog = if args.watchdog { Some(watchdog()?) } else { None };
+    let privileges = privilege::keep_only_the_needed();
+    let _log = telemetry::init();
+    if let Err(error) = privileges {
+        warn!(%error, "cannot give up privileges that are not needed");
+    }
+    realtime::lock_memory();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let daemon = Daemon::start(args, config, bound, watchdog).await?;
+        realtime::prefer_this_thread("addresses", realtime::ADDRESSES);
+        daemon.run().await
+    });
+    if let Err(error) = std::fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        // Without privileges over the directory it stays; the next start replaces it.
+        info!(%error, path = %path.display(), "the socket stays behind");
+    }
+    ended
+}
+
+/// The watchdog's socket, which the supervisor put in the place of standard input. When it dies,
+/// nobody would clean up after us: the kernel tells us to end in order.
+fn watchdog() -> io::Result<UnixStream> {
+    let end = rustix::process::Signal::TERM;
+    rustix::process::set_parent_process_death_signal(Some(end))?;
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+struct Daemon {
+    path: PathBuf,
+    started: Instant,
+    config: Config,
+    links: Links,
+    tracking: Tracking,
+    /// Trackers that a predecessor's routers relied on, and that have not told anything yet.
+    presumed: Vec<Name>,
+    routers: Routers,
+    asked: mpsc::Receiver<Asked>,
+    advert_thread: JoinHandle<()>,
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Daemon {
+    async fn start(
+        args: &Args,
+        config: Config,
+        bound: link::Bound,
+        watchdog: Option<UnixStream>,
+    ) -> anyhow::Result<Self> {
+        let started = now();
+        let links = Links::watch().await.context("read the interfaces through netlink")?;
+        let addresses = Addresses::open()?;
+        let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
+        let (hub, asked) = bound.serve().context("serve the link's socket")?;
+        let (pulse_sender, pulse) = watch::channel(started);
+        let (surroundings, receiver) = watch::channel(Arc::default());
+        let setup = Setup { surroundings: receiver, pulse: pulse_sender, watchdog };
+        let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
+        let announcer = Arc::new(announcer);
+        let means = Means { addresses, announcer, links: links.clone(), hub, pulse };
+
+        let mut daemon = Self {
+            path: args.config.clone(),
+            started,
+            config,
+            links,
+            tracking: Tracking::default(),
+            presumed: Vec::new(),
+            routers: Routers::new(driver, means, surroundings),
+            asked,
+            advert_thread,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        };
+        daemon.take_over_from_predecessor(&args.resume).await;
+        Ok(daemon)
+    }
+
+    /// Removes what an earlier run left behind, but for the routers that go on where it stopped.
+    async fn take_over_from_predecessor(&mut self, resume: &[(RouterId, u64)]) {
+        let resume: BTreeMap<RouterId, Instant> = resume
+            .iter()
+            .map(|(router, millis)| (router.clone(), self.started + Duration::from_millis(*millis)))
+            .collect();
+        let resumed = || self.config.routers.iter().filter(|r| resume.contains_key(&r.id));
+        for router in resumed() {
+            self.presumed.extend(router.track.iter().cloned());
+            router.track.iter().for_each(|tracker| self.tracking.presume(tracker));
+        }
+        let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
+        self.routers.clean_up(&kept).await;
+        self.look_around();
+        self.routers.run_all(&self.config, &resume).await;
+    }
+
+    async fn run(mut self) -> anyhow::Result<()> {
+        let presumption_ends = (!self.presumed.is_empty()).then(|| self.started + PRESUMPTION);
+        let mut timers = [Some(self.started + PROOF_LIMIT), presumption_ends];
+        let mut interfaces = self.links.interfaces.clone();
+        let mut stopping = false;
+        loop {
+            let [proof, presumption] = timers;
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
+                _ = self.interrupt.recv() => { self.stop(&mut stopping).await; }
+                _ = self.hang_up.recv() => self.reload().await,
+                Some(asked) = self.asked.recv() => self.asked(asked),
+                Ok(()) = interfaces.changed() => {}
+                () = sleep_until(presumption) => {
+                    timers[1] = None;
+                    self.end_presumption();
+                }
+                () = sleep_until(proof) => timers[0] = None,
+                () = self.routers.driver_ended(), if stopping => break,
+            }
+            self.look_around();
+        }
+        self.end().await
+    }
+
+    async fn stop(&mut self, stopping: &mut bool) {
+        if *stopping {
+            info!("told to end again: releasing every address at once");
+        } else {
+            info!("told to end: every Active router serves until a peer has taken over");
+        }
+        *stopping = true;
+        self.routers.stop().await;
+    }
+
+    async fn end(self) -> anyhow::Result<()> {
+        self.routers.wait_for_keepers(KEEPERS_LIMIT).await;
+        match self.advert_thread.join() {
+            Ok(()) => Ok(()),
+            Err(_) => anyhow::bail!("the advert thread panicked"),
+        }
+    }
+
+    fn asked(&mut self, asked: Asked) {
+        match asked {
+            Asked::Health(health) => {
+                self.presumed.retain(|tracker| *tracker != health.tracker);
+                let (tracker, state) = (health.tracker.clone(), health.state);
+                let (usable, total) = (health.usable, health.total);
+                if self.tracking.told(health) {
+                    info!(%tracker, %state, usable, total, "a proxy's health changed");
+                }
+            }
+            Asked::Lost(trackers, reason) => {
+                for tracker in &trackers {
+                    warn!(%tracker, reason, "a proxy is lost: it counts as unusable");
+                    self.tracking.lost(tracker);
+                }
+            }
+            Asked::Status(answer) => self.answer(answer),
+        }
+    }
+
+    /// The status is put together beside the daemon's other work.
+    fn answer(&self, answer: tokio::sync::oneshot::Sender<Status>) {
+        let driver = self.routers.driver().clone();
+        let tracking = self.tracking.clone();
+        let routers = self.config.routers.clone();
+        let uptime = now().duration_since(self.started);
+        tokio::spawn(async move {
+            let Some(mut report) = driver.report().await else { return };
+            for status in &mut report.routers {
+                let config = routers.iter().find(|config| config.id == status.id);
+                let trackers = config.iter().flat_map(|config| &config.track);
+                status.trackers = trackers.filter_map(|t| tracking.health(t).cloned()).collect();
+            }
+            let status = Status {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+                routers: report.routers,
+                discarded: report.discarded,
+            };
+            // Whoever asked may have left.
+            answer.send(status).ok();
+        });
+    }
+
+    /// Whoever has not told anything by now is not there.
+    fn end_presumption(&mut self) {
+        for tracker in std::mem::take(&mut self.presumed) {
+            warn!(%tracker, "no proxy has told of its health since the restart: it counts as unusable");
+            self.tracking.lost(&tracker);
+        }
+    }
+
+    async fn reload(&mut self) {
+        match load(&self.path) {
+            Ok(loaded) => {
+                info!(path = %self.path.display(), "reloads the configuration");
+                self.routers.change(&self.config, &loaded.config).await;
+                self.config = loaded.config;
+            }
+            Err(problems) => {
+                error!(
+                    "the new configuration is wrong, and everything stays as it is:\n{problems}"
+                );
+            }
+        }
+    }
+
+    /// Publishes what surrounds each router.
+    fn look_around(&mut self) {
+        let in_doubt = now() < self.started + PROOF_LIMIT;
+        self.routers.look_around(&self.config, &self.tracking, in_doubt);
+    }
+}

@@ -1,0 +1,182 @@
+//! The running routers: each an election on the advert thread and a keeper of its addresses here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::config::{Audience, Config, Dialect, RouterConfig};
+use shared::{Family, RouterId, address::is_link_local};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
+use crate::io::interfaces::Interfaces;
+use crate::keeper::{AddressKeeper, Means, Plan};
+use crate::tracking::Tracking;
+use crate::wish::Wish;
+
+/// Every running router.
+pub(super) struct Routers {
+    driver: Handle,
+    means: Means,
+    surroundings: watch::Sender<Arc<AllSurroundings>>,
+    plans: BTreeMap<RouterId, watch::Sender<Plan>>,
+    keepers: JoinSet<()>,
+}
+
+impl Routers {
+    pub(super) fn new(
+        driver: Handle,
+        means: Means,
+        surroundings: watch::Sender<Arc<AllSurroundings>>,
+    ) -> Self {
+        Self { driver, means, surroundings, plans: BTreeMap::new(), keepers: JoinSet::new() }
+    }
+
+    pub(super) fn driver(&self) -> &Handle {
+        &self.driver
+    }
+
+    /// Removes the addresses that bear our tag and are not among `kept`.
+    pub(super) async fn clean_up(&self, kept: &[IpAddr]) {
+        let leftovers = match self.means.addresses.leftovers().await {
+            Ok(leftovers) => leftovers,
+            Err(error) => {
+                warn!(%error, "cannot look for addresses that an earlier run left behind");
+                return;
+            }
+        };
+        for leftover in leftovers.into_iter().filter(|leftover| !kept.contains(&leftover.ip)) {
+            let address = leftover.ip;
+            match self.means.addresses.remove_leftover(leftover).await {
+                Ok(()) => info!(%address, "removed an address that an earlier run left behind"),
+                Err(error) => {
+                    warn!(%address, %error, "cannot remove an address that an earlier run left behind");
+                }
+            }
+        }
+    }
+
+    pub(super) async fn run_all(&mut self, config: &Config, resume: &BTreeMap<RouterId, Instant>) {
+        for router in &config.routers {
+            self.run(router, resume.get(&router.id).copied()).await;
+        }
+    }
+
+    async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
+        let (wish, wishes) = watch::channel(Wish::NOTHING);
+        let (plan, plans) = watch::channel(plan(config));
+        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, self.means.clone());
+        self.keepers.spawn(keeper.run());
+        self.plans.insert(config.id.clone(), plan);
+        self.driver.run(NewRouter { config: config.clone(), wish, resume_until }).await;
+    }
+
+    /// Goes over from one configuration to another by difference: what did not change is not touched.
+    pub(super) async fn change(&mut self, before: &Config, after: &Config) {
+        let old = |id: &RouterId| before.routers.iter().find(|router| router.id == *id);
+        let names: BTreeSet<&RouterId> = after.routers.iter().map(|router| &router.id).collect();
+        for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
+            info!(router = %gone.id, "ends: the configuration has it no more");
+            self.plans.remove(&gone.id);
+            self.driver.remove(gone.id.clone()).await;
+        }
+        for router in &after.routers {
+            match old(&router.id) {
+                Some(old) if old == router => {}
+                Some(old) if is_same_router(old, router) => {
+                    info!(router = %router.id, "takes over its new configuration");
+                    if let Some(known) = self.plans.get(&router.id) {
+                        known.send_if_modified(|known| replace_if_other(known, plan(router)));
+                    }
+                    self.driver.change(router.clone()).await;
+                }
+                Some(_) => {
+                    info!(router = %router.id, "starts anew: it is another virtual router now");
+                    self.driver.remove(router.id.clone()).await;
+                    self.run(router, None).await;
+                }
+                None => self.run(router, None).await,
+            }
+        }
+    }
+
+    /// Tells the advert thread what surrounds each router, if that changed.
+    pub(super) fn look_around(&self, config: &Config, tracking: &Tracking, in_doubt: bool) {
+        let interfaces = self.means.links.interfaces.borrow().clone();
+        let all: AllSurroundings = config
+            .routers
+            .iter()
+            .map(|router| {
+                let verdict = tracking.verdict(router.priority, &router.track);
+                let surroundings = Surroundings {
+                    place: place(router, &interfaces),
+                    priority: verdict.priority,
+                    proven: verdict.proven || !in_doubt,
+                };
+                (router.id.clone(), surroundings)
+            })
+            .collect();
+        self.surroundings.send_if_modified(|known| replace_if_other(known, Arc::new(all)));
+    }
+
+    /// Ends every router in order; told twice, at once.
+    pub(super) async fn stop(&self) {
+        self.driver.stop().await;
+    }
+
+    /// Returns once the advert thread has ended.
+    pub(super) async fn driver_ended(&self) {
+        self.surroundings.closed().await;
+    }
+
+    /// Waits until the addresses are gone; the advert thread has ended, and with it every wish.
+    pub(super) async fn wait_for_keepers(mut self, limit: Duration) {
+        let all = async { while self.keepers.join_next().await.is_some() {} };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            warn!(
+                "addresses are not removed after {limit:?}; the kernel removes them when their lease ends"
+            );
+        }
+    }
+}
+
+fn plan(config: &RouterConfig) -> Plan {
+    Plan {
+        interface: config.interface.clone(),
+        addresses: config.addresses.clone(),
+        lease: config.lease,
+        owner: config.priority.is_owner(),
+    }
+}
+
+fn replace_if_other<T: PartialEq>(known: &mut T, new: T) -> bool {
+    let other = *known != new;
+    *known = new;
+    other
+}
+
+/// Whether a running router can take `new` over without ending: peers know it by the same marks.
+fn is_same_router(old: &RouterConfig, new: &RouterConfig) -> bool {
+    let version_2 = |config: &RouterConfig| matches!(config.dialect, Dialect::V2(_));
+    old.vrid == new.vrid && old.interface == new.interface && version_2(old) == version_2(new)
+}
+
+/// Where the router is, if its interface runs and has a source for its adverts.
+fn place(config: &RouterConfig, interfaces: &Interfaces) -> Option<Place> {
+    let interface = interfaces.named(&config.interface).filter(|interface| interface.running)?;
+    let source = match config.source {
+        Some(source) => interface.has(source).then_some(source),
+        None => interface.source(config.id.family, &config.addresses, is_beyond_link(config)),
+    };
+    Some(Place { index: interface.index, source: source? })
+}
+
+/// Whether the peers are reached by addresses of more than this link.
+fn is_beyond_link(config: &RouterConfig) -> bool {
+    let Audience::Peers(peers) = &config.audience else { return false };
+    let beyond = |peer: &IpAddr| matches!(peer, IpAddr::V6(peer) if !is_link_local(*peer));
+    config.id.family == Family::Ipv6 && peers.iter().any(beyond)
+}

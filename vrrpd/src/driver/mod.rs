@@ -1,0 +1,362 @@
+//! The advert thread: everything that must not wait happens here, and nothing else.
+//!
+//! ```text
+//! commands ─┐
+//! deadlines ┼─► Router.event ─► Election ─► adverts (sent inline), wishes (watch), log, status
+//! surroundings ┤
+//! packets ──┘
+//! ```
+//! Owns: the ports and the routers. Stops: when every router has ended after [`Handle::stop`], or when
+//! its handle is dropped. The deadline of a router that others rely on comes before packets: a flood
+//! must not silence us. A Backup's comes after them: it shall not mistake its own lateness for silence.
+
+mod counters;
+mod ports;
+mod pulse;
+mod router;
+mod voice;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use shared::config::RouterConfig;
+use shared::{RouterId, Vrid};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::warn;
+
+use self::counters::Discards;
+use self::ports::Ports;
+use self::pulse::Pulse;
+use self::router::Router;
+pub use self::router::{Place, Surroundings};
+use crate::clock::{now, sleep_until};
+use crate::realtime;
+use crate::status::RouterStatus;
+use crate::wire::{Discard, Heard, ladder};
+use crate::wish::Wish;
+
+/// Packets taken from a port before the deadlines are looked at again: under a millisecond of work.
+const BATCH: usize = 64;
+
+/// Commands that may wait; whoever gives them waits when it is full.
+const COMMAND_QUEUE: usize = 16;
+
+/// A port that could not be opened is tried again this often.
+const REOPEN: Duration = Duration::from_secs(1);
+
+/// What every router is surrounded by.
+pub type AllSurroundings = BTreeMap<RouterId, Surroundings>;
+
+/// A router to be run.
+#[derive(Debug)]
+pub struct NewRouter {
+    /// Its configuration.
+    pub config: RouterConfig,
+    /// Where its wishes go.
+    pub wish: watch::Sender<Wish>,
+    /// Until when it may go on as Active for a predecessor that died.
+    pub resume_until: Option<Instant>,
+}
+
+/// What the thread is given at its start.
+#[derive(Debug)]
+pub struct Setup {
+    /// What surrounds the routers.
+    pub surroundings: watch::Receiver<Arc<AllSurroundings>>,
+    /// Where the signs of life go.
+    pub pulse: watch::Sender<Instant>,
+    /// The supervisor's watchdog.
+    pub watchdog: Option<UnixStream>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Run(Box<NewRouter>),
+    Change(Box<RouterConfig>),
+    Remove(RouterId),
+    Stop,
+    Report(oneshot::Sender<Report>),
+}
+
+/// What the thread tells of itself.
+#[derive(Debug)]
+pub struct Report {
+    /// Every router.
+    pub routers: Vec<RouterStatus>,
+    /// Packets discarded before a router was found.
+    pub discarded: BTreeMap<String, u64>,
+}
+
+/// Commands the advert thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// The system gives no thread or no runtime.
+pub fn start(setup: Setup) -> io::Result<(Handle, JoinHandle<()>)> {
+    let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name("adverts".to_owned()).spawn(move || {
+        realtime::prefer_this_thread("adverts", realtime::ADVERTS);
+        runtime.block_on(Driver::new(setup, receiver).run());
+    })?;
+    Ok((Handle { commands }, thread))
+}
+
+impl Handle {
+    /// Runs another router; one of the same name that is ending ends first.
+    pub async fn run(&self, router: NewRouter) {
+        self.send(Command::Run(Box::new(router))).await;
+    }
+
+    /// Changes what a running router can take over without ending.
+    pub async fn change(&self, config: RouterConfig) {
+        self.send(Command::Change(Box::new(config))).await;
+    }
+
+    /// Ends a router in order.
+    pub async fn remove(&self, router: RouterId) {
+        self.send(Command::Remove(router)).await;
+    }
+
+    /// Ends every router in order, and then the thread. Told twice, at once.
+    pub async fn stop(&self) {
+        self.send(Command::Stop).await;
+    }
+
+    /// Asks how things are; none once the thread has ended.
+    pub async fn report(&self) -> Option<Report> {
+        let (answer, report) = oneshot::channel();
+        self.send(Command::Report(answer)).await;
+        report.await.ok()
+    }
+
+    async fn send(&self, command: Command) {
+        // The thread ends only when it was told to: then there is nobody left to command.
+        self.commands.send(command).await.ok();
+    }
+}
+
+struct Driver {
+    routers: Vec<Router>,
+    /// Routers whose predecessor of the same name has not ended yet.
+    waiting: Vec<NewRouter>,
+    ports: Ports,
+    reopen_at: Option<Instant>,
+    commands: mpsc::Receiver<Command>,
+    surroundings: watch::Receiver<Arc<AllSurroundings>>,
+    pulse: Pulse,
+    discards: Discards,
+    stopping: bool,
+}
+
+/// What woke the thread.
+enum Woken {
+    Command(Option<Command>),
+    Surroundings,
+    Deadline,
+    Packets(usize),
+}
+
+impl Driver {
+    fn new(setup: Setup, commands: mpsc::Receiver<Command>) -> Self {
+        Self {
+            routers: Vec::new(),
+            waiting: Vec::new(),
+            ports: Ports::default(),
+            reopen_at: None,
+            commands,
+            surroundings: setup.surroundings,
+            pulse: Pulse::new(setup.pulse, setup.watchdog, now()),
+            discards: Discards::default(),
+            stopping: false,
+        }
+    }
+
+    async fn run(mut self) {
+        loop {
+            self.tick_those_relied_on();
+            let moment = now();
+            self.pulse.beat(moment, self.routers.iter().filter_map(|r| r.resumable(moment)));
+            self.bury();
+            if self.stopping && self.routers.is_empty() {
+                return;
+            }
+            match self.wake().await {
+                Woken::Command(Some(command)) => self.command(command),
+                Woken::Command(None) => return,
+                Woken::Surroundings => self.look_around(),
+                Woken::Deadline => self.deadline(),
+                Woken::Packets(port) => self.receive(port),
+            }
+        }
+    }
+
+    async fn wake(&mut self) -> Woken {
+        let deadlines = self.routers.iter().filter_map(Router::deadline);
+        let next = deadlines.chain([self.pulse.next()]).chain(self.reopen_at).min();
+        let ports_open = self.ports.count() > 0;
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => Woken::Command(command),
+            () = sleep_until(next) => Woken::Deadline,
+            Ok(()) = self.surroundings.changed() => Woken::Surroundings,
+            port = self.ports.ready(), if ports_open => Woken::Packets(port),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let moment = now();
+        match command {
+            Command::Run(router) => self.waiting.push(*router),
+            Command::Change(config) => {
+                if let Some(router) = self.routers.iter_mut().find(|r| *r.id() == config.id) {
+                    router.reconfigure(*config);
+                }
+            }
+            Command::Remove(id) => {
+                let router = self.routers.iter_mut().find(|router| *router.id() == id);
+                router.into_iter().for_each(|router| router.stop(moment, &self.ports));
+            }
+            Command::Stop => {
+                self.stopping = true;
+                self.waiting.clear();
+                self.routers.iter_mut().for_each(|router| router.stop(moment, &self.ports));
+            }
+            Command::Report(answer) => {
+                let routers = self.routers.iter().map(|router| router.status(moment)).collect();
+                let report = Report { routers, discarded: self.discards.totals() };
+                // Whoever asked may have left.
+                answer.send(report).ok();
+            }
+        }
+        self.bury();
+        self.look_around();
+    }
+
+    /// Takes away who has ended, and lets those in that waited for it.
+    fn bury(&mut self) {
+        let before = self.routers.len();
+        self.routers.retain(|router| !router.has_ended());
+        let running = |id: &RouterId| self.routers.iter().any(|router| router.id() == id);
+        let (blocked, free): (Vec<_>, Vec<_>) =
+            self.waiting.drain(..).partition(|router| running(&router.config.id));
+        if free.is_empty() && self.routers.len() == before {
+            self.waiting = blocked;
+            return;
+        }
+        let moment = now();
+        self.routers.extend(
+            free.into_iter().map(|n| Router::new(n.config, n.wish, n.resume_until, moment)),
+        );
+        self.waiting = blocked;
+        self.pulse.follow(self.routers.iter().map(|router| router.config().advert_interval));
+        self.look_around();
+    }
+
+    /// Gives every router its surroundings as they are now, with its port open.
+    fn look_around(&mut self) {
+        let all = self.surroundings.borrow_and_update().clone();
+        let moment = now();
+        self.reopen_at = None;
+        for position in 0..self.routers.len() {
+            let Some(surroundings) = all.get(self.routers[position].id()).copied() else {
+                continue;
+            };
+            let place = surroundings.place.filter(|place| self.open(position, *place, moment));
+            let surroundings = Surroundings { place, ..surroundings };
+            self.routers[position].surrounded_by(surroundings, moment, &self.ports);
+        }
+        let routers = &self.routers;
+        self.ports.close_unless(|port| routers.iter().any(|router| router.is_at(port)));
+    }
+
+    /// Opens the port of a router; tells whether it is open.
+    fn open(&mut self, position: usize, place: Place, moment: Instant) -> bool {
+        let config = self.routers[position].config();
+        let (interface, family) = (&config.interface, config.id.family);
+        match self.ports.ensure(interface, place.index, family) {
+            Ok(()) => true,
+            Err(error) => {
+                warn!(router = %config.id, %interface, %error, "cannot open a raw socket for VRRP; trying again in {REOPEN:?}");
+                self.reopen_at = Some(moment + REOPEN);
+                false
+            }
+        }
+    }
+
+    fn tick_those_relied_on(&mut self) {
+        let moment = now();
+        let relied_on = self.routers.iter_mut().filter(|router| router.is_relied_on());
+        relied_on.for_each(|router| router.tick(moment, &self.ports));
+    }
+
+    fn deadline(&mut self) {
+        self.tick_those_relied_on();
+        let moment = now();
+        let due = |router: &Router| router.deadline().is_some_and(|at| moment >= at);
+        if self.routers.iter().any(due) {
+            // Before a Backup believes in silence it listens to what has arrived.
+            (0..self.ports.count()).for_each(|port| self.receive(port));
+            self.routers.iter_mut().for_each(|router| router.tick(moment, &self.ports));
+        }
+        if self.reopen_at.is_some_and(|at| moment >= at) {
+            self.look_around();
+        }
+    }
+
+    fn receive(&mut self, position: usize) {
+        for _ in 0..BATCH {
+            let Some(port) = self.ports.at(position) else { return };
+            let routers = &self.routers;
+            let find = |vrid: Vrid| {
+                let hears = |router: &Router| router.is_at(port) && router.hears(vrid);
+                routers.iter().position(hears)
+            };
+            let received = port.receive(|datagram| match datagram {
+                Ok(datagram) => {
+                    let outcome = ladder::accept(&datagram, |vrid| {
+                        find(vrid).map(|router| routers[router].expectation())
+                    });
+                    let vrid = datagram.message.get(1).and_then(|vrid| Vrid::try_from(*vrid).ok());
+                    (outcome, vrid.and_then(find), Some(datagram.source))
+                }
+                Err(discard) => (Err(discard), None, None),
+            });
+            match received {
+                Ok(Some((outcome, router, source))) => self.taken(outcome, router, source),
+                Ok(None) => return,
+                // Such as "network is down": the interface's state comes by netlink.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn taken(
+        &mut self,
+        outcome: Result<Heard, Discard>,
+        router: Option<usize>,
+        source: Option<IpAddr>,
+    ) {
+        let moment = now();
+        let router = router.and_then(|position| self.routers.get_mut(position));
+        match (outcome, router) {
+            (Ok(heard), Some(router)) => router.heard(&heard, moment, &self.ports),
+            (Err(discard), Some(router)) => router.discarded(discard, source, moment),
+            // Another pair on the same link is no news.
+            (Err(discard), None) => {
+                self.discards.count(discard, moment);
+            }
+            (Ok(_), None) => {}
+        }
+    }
+}

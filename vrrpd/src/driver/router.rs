@@ -1,0 +1,324 @@
+//! One virtual router at work: its election, what it sends, what it counts.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use shared::config::{Audience, Dialect, RouterConfig};
+use shared::link::Resumable;
+use shared::{Family, Priority, RouterId, Vrid};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::counters::Discards;
+use super::ports::Ports;
+use super::voice::Voice;
+use crate::election::{
+    Action, Election, Event, Received, Settings, State, Transition, Version, timing,
+};
+use crate::io::port::Port;
+use crate::status::{ActiveStatus, Change, RouterStatus};
+use crate::wire::{Claim, Discard, Expectation, Heard};
+use crate::wish::{Wanted, Wish};
+
+/// Changes of state that are remembered.
+const HISTORY: usize = 32;
+
+/// What surrounds a router: told as a state, for only the latest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The interface's index and our address there, while both are usable.
+    pub place: Option<Place>,
+    /// The priority that tracking leaves.
+    pub priority: Priority,
+    /// Everything tracked has told its state once.
+    pub proven: bool,
+}
+
+/// Where a router is on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The interface's index.
+    pub index: u32,
+    /// The source address of our adverts.
+    pub source: IpAddr,
+}
+
+/// A router at work.
+pub(super) struct Router {
+    config: RouterConfig,
+    election: Election,
+    expectation: Expectation,
+    place: Option<Place>,
+    proven: bool,
+    /// A predecessor was Active; until then we may go on for it.
+    resume_until: Option<Instant>,
+    /// Told to end.
+    stopping: bool,
+    voice: Voice,
+    wish: watch::Sender<Wish>,
+    since: Instant,
+    received: u64,
+    discards: Discards,
+    other_addresses_told: bool,
+    history: VecDeque<(Instant, Transition)>,
+}
+
+impl Router {
+    pub(super) fn new(
+        config: RouterConfig,
+        wish: watch::Sender<Wish>,
+        resume_until: Option<Instant>,
+        now: Instant,
+    ) -> Self {
+        let unknown = unspecified(config.id.family);
+        Self {
+            election: Election::new(settings(&config, config.priority, unknown)),
+            expectation: expectation(&config, unknown),
+            voice: Voice::new(&config),
+            config,
+            place: None,
+            proven: false,
+            resume_until,
+            stopping: false,
+            wish,
+            since: now,
+            received: 0,
+            discards: Discards::default(),
+            other_addresses_told: false,
+            history: VecDeque::with_capacity(HISTORY),
+        }
+    }
+
+    pub(super) fn config(&self) -> &RouterConfig {
+        &self.config
+    }
+
+    pub(super) fn id(&self) -> &RouterId {
+        &self.config.id
+    }
+
+    pub(super) fn expectation(&self) -> &Expectation {
+        &self.expectation
+    }
+
+    /// Whether `port` is that of its interface and family.
+    pub(super) fn is_at(&self, port: &Port) -> bool {
+        self.config.interface == *port.interface() && self.config.id.family == port.family()
+    }
+
+    /// Whether it hears VRID `vrid` on the port of its interface and family.
+    pub(super) fn hears(&self, vrid: Vrid) -> bool {
+        self.config.vrid == vrid && self.place.is_some()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.election.deadline()
+    }
+
+    /// Whether others rely on its next deed: it has the addresses.
+    pub(super) fn is_relied_on(&self) -> bool {
+        matches!(self.election.state(), State::Active(_) | State::Releasing { .. })
+    }
+
+    /// Whether it was told to end, and has.
+    pub(super) fn has_ended(&self) -> bool {
+        self.stopping && *self.election.state() == State::Initialize
+    }
+
+    /// What a successor may go on with, were we to die now.
+    pub(super) fn resumable(&self, now: Instant) -> Option<Resumable> {
+        let State::Active(active) = self.election.state() else { return None };
+        let until = active.advertised_at + timing::soonest_takeover(self.config.advert_interval);
+        let within_ms = until.saturating_duration_since(now).as_millis();
+        Some(Resumable {
+            router: self.id().clone(),
+            within_ms: u64::try_from(within_ms).unwrap_or(0),
+        })
+    }
+
+    /// The configuration changed in what a running router can take over.
+    pub(super) fn reconfigure(&mut self, config: RouterConfig) {
+        let settings = *self.election.settings();
+        self.election.reconfigure(self::settings(&config, settings.priority, settings.address));
+        self.expectation = expectation(&config, settings.address);
+        self.voice.reconfigure(&config);
+        self.config = config;
+    }
+
+    /// Tracking, interface or address changed.
+    pub(super) fn surrounded_by(
+        &mut self,
+        surroundings: Surroundings,
+        now: Instant,
+        ports: &Ports,
+    ) {
+        let Surroundings { place, priority, proven } = surroundings;
+        let moved = self.place.is_some() && place.is_some() && self.place != place;
+        if place.is_none() || moved {
+            self.event(Event::Fault, now, ports);
+        }
+        self.place = place;
+        self.proven = proven;
+        if let Some(place) = place {
+            self.election.set_address(place.source);
+            self.expectation.own = place.source;
+        }
+        self.event(Event::PriorityChanged(priority), now, ports);
+        self.start_if_ready(now, ports);
+    }
+
+    fn start_if_ready(&mut self, now: Instant, ports: &Ports) {
+        let idle = *self.election.state() == State::Initialize;
+        if !idle || self.stopping || self.place.is_none() {
+            return;
+        }
+        let resumes = self.resume_until.take().is_some_and(|until| now < until);
+        if resumes {
+            self.event(Event::Resume, now, ports);
+        } else if self.proven {
+            self.event(Event::Startup, now, ports);
+        }
+    }
+
+    /// Ends in order: now for a Backup, once relieved for an Active router. Told twice, at once.
+    pub(super) fn stop(&mut self, now: Instant, ports: &Ports) {
+        self.stopping = true;
+        self.event(Event::Shutdown, now, ports);
+    }
+
+    pub(super) fn tick(&mut self, now: Instant, ports: &Ports) {
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            self.event(Event::Tick, now, ports);
+        }
+    }
+
+    pub(super) fn heard(&mut self, heard: &Heard, now: Instant, ports: &Ports) {
+        self.received += 1;
+        self.voice.imitate(&self.config, heard);
+        if heard.other_addresses != self.other_addresses_told {
+            self.other_addresses_told = heard.other_addresses;
+            if heard.other_addresses {
+                warn!(router = %self.id(), peer = %heard.source, theirs = ?heard.advert.addresses, "the peer advertises other addresses than ours; list the same on every node");
+            }
+        }
+        let Heard { source, advert, .. } = heard;
+        let received = Received { source: *source, claim: advert.claim, interval: advert.interval };
+        self.event(Event::Received(received), now, ports);
+    }
+
+    pub(super) fn discarded(&mut self, discard: Discard, source: Option<IpAddr>, now: Instant) {
+        let Some(times) = self.discards.count(discard, now) else { return };
+        let from = source.map_or_else(|| "?".to_owned(), |source| source.to_string());
+        if discard.splits_the_pair() {
+            warn!(router = %self.id(), %from, reason = %discard, times, "discarded a peer's advert: as long as this lasts, both nodes may be Active");
+        } else {
+            info!(router = %self.id(), %from, reason = %discard, times, "discarded an advert");
+        }
+    }
+
+    fn event(&mut self, event: Event, now: Instant, ports: &Ports) {
+        for action in self.election.handle(event, now) {
+            match action {
+                Action::Advertise(claim) => self.advertise(claim, now, ports),
+                Action::ClaimAddresses => self.wish.send_modify(|wish| wish.wanted = Wanted::Hold),
+                Action::ReleaseAddresses(release) => {
+                    self.wish.send_modify(|wish| wish.wanted = Wanted::Release(release));
+                }
+                Action::Announce => self.wish.send_modify(|wish| wish.announcements += 1),
+                Action::Transition(transition) => self.changed(transition, now),
+            }
+        }
+    }
+
+    fn advertise(&mut self, claim: Claim, now: Instant, ports: &Ports) {
+        if let Some(place) = self.place {
+            self.voice.say(claim, &self.config, place.source, ports, now);
+        }
+    }
+
+    fn changed(&mut self, transition: Transition, now: Instant) {
+        let Transition { from, to, cause } = transition;
+        info!(router = %self.id(), %from, %to, priority = %self.election.settings().priority, "{cause}");
+        self.since = now;
+        self.history.truncate(HISTORY - 1);
+        self.history.push_front((now, transition));
+    }
+
+    pub(super) fn status(&self, now: Instant) -> RouterStatus {
+        let settings = self.election.settings();
+        let millis = |since: Instant| {
+            u64::try_from(now.duration_since(since).as_millis()).unwrap_or(u64::MAX)
+        };
+        let history = self.history.iter().map(|(at, Transition { from, to, cause })| Change {
+            from: *from,
+            to: *to,
+            cause: cause.to_string(),
+            ago_ms: millis(*at),
+        });
+        RouterStatus {
+            id: self.config.id.clone(),
+            interface: self.config.interface.clone(),
+            vrid: self.config.vrid,
+            version: match settings.version {
+                Version::V2 => 2,
+                Version::V3 => 3,
+            },
+            state: self.election.state().name(),
+            since_ms: millis(self.since),
+            priority: self.config.priority,
+            effective_priority: settings.priority,
+            advert_interval: self.config.advert_interval,
+            source: self.place.map(|place| place.source),
+            addresses: self.config.addresses.clone(),
+            active: self.active(),
+            trackers: Vec::new(),
+            sent: self.voice.sent,
+            send_errors: self.voice.errors,
+            received: self.received,
+            discarded: self.discards.totals(),
+            history: history.collect(),
+        }
+    }
+
+    fn active(&self) -> Option<ActiveStatus> {
+        let State::Backup(backup) = self.election.state() else { return None };
+        let following = backup.following?;
+        Some(ActiveStatus {
+            address: following.source,
+            priority: following.priority,
+            interval: following.interval,
+        })
+    }
+}
+
+fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::Ipv4 => IpAddr::from([0; 4]),
+        Family::Ipv6 => IpAddr::from([0_u8; 16]),
+    }
+}
+
+fn settings(config: &RouterConfig, priority: Priority, address: IpAddr) -> Settings {
+    Settings {
+        version: match config.dialect {
+            Dialect::V2(_) => Version::V2,
+            Dialect::V3(_) => Version::V3,
+        },
+        priority,
+        interval: config.advert_interval,
+        preempt: config.preempt,
+        sole_peer: matches!(&config.audience, Audience::Peers(peers) if peers.len() == 1),
+        address,
+    }
+}
+
+fn expectation(config: &RouterConfig, own: IpAddr) -> Expectation {
+    Expectation {
+        dialect: config.dialect,
+        interval: config.advert_interval,
+        audience: config.audience.clone(),
+        own,
+        addresses: config.addresses.clone(),
+    }
+}

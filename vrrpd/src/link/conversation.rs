@@ -1,0 +1,174 @@
+//! One connection to the link.
+
+use shared::Name;
+use shared::link::{HEARTBEAT_TIMEOUT, LineError, Lines, ToVrrpd, VERSION, line};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::Asked;
+use super::hub::{Hub, LINE_QUEUE};
+
+/// What a connection may take in at a time, in bytes.
+const READ: usize = 4096;
+
+/// A conversation with whoever connected.
+pub(super) struct Conversation {
+    number: u64,
+    hub: Hub,
+    ask: mpsc::Sender<Asked>,
+    lines: Option<mpsc::Sender<Vec<u8>>>,
+    /// The trackers this proxy spoke for.
+    trackers: Vec<Name>,
+    hangs: bool,
+    /// Read time-outs in a row.
+    silences: u32,
+}
+
+/// Read time-outs after which whoever asked something once and stays is sent away: 30 s.
+const SILENCES: u32 = 100;
+
+/// Why a conversation ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("it closed the connection")]
+    Closed,
+    #[error("read: {0}")]
+    Read(#[from] std::io::Error),
+    #[error("{0}")]
+    Line(#[from] LineError),
+    #[error(
+        "it speaks version {theirs} of the link, we speak {VERSION}; start both from one release"
+    )]
+    Version { theirs: u32 },
+    #[error("it spoke before it said hello")]
+    NoHello,
+    #[error("it had nothing to say")]
+    Idle,
+    #[error("the daemon ends")]
+    Ending,
+}
+
+impl Conversation {
+    pub(super) fn new(number: u64, hub: Hub, ask: mpsc::Sender<Asked>) -> Self {
+        Self { number, hub, ask, lines: None, trackers: Vec::new(), hangs: false, silences: 0 }
+    }
+
+    pub(super) async fn run(mut self, stream: UnixStream) {
+        let (reader, writer) = stream.into_split();
+        let (lines, queue) = mpsc::channel(LINE_QUEUE);
+        self.lines = Some(lines);
+        let write = tokio::spawn(write(writer, queue));
+        let end = self.read(reader).await;
+        self.lines = None;
+        if !self.trackers.is_empty() {
+            warn!(proxy = self.number, reason = %end, "lost the link to a proxy");
+            self.lost("its connection ended").await;
+        }
+        self.hub.leave(self.number).await;
+        // The writer ends when the hub and this conversation have dropped their ends of its queue.
+        write.await.ok();
+    }
+
+    async fn read(&mut self, mut reader: OwnedReadHalf) -> End {
+        let mut received = Lines::default();
+        let mut buffer = [0; READ];
+        loop {
+            let length = match tokio::time::timeout(HEARTBEAT_TIMEOUT, reader.read(&mut buffer))
+                .await
+            {
+                Ok(Ok(0)) => return End::Closed,
+                Ok(Ok(length)) => {
+                    self.silences = 0;
+                    length
+                }
+                Ok(Err(error)) => return error.into(),
+                Err(_) if self.lines.is_some() && self.silences >= SILENCES => return End::Idle,
+                Err(_) => {
+                    self.silences += 1;
+                    self.silent().await;
+                    continue;
+                }
+            };
+            if let Err(end) = self.take(&mut received, &buffer[..length]).await {
+                return end;
+            }
+        }
+    }
+
+    async fn take(&mut self, received: &mut Lines, bytes: &[u8]) -> Result<(), End> {
+        received.push(bytes)?;
+        while let Some(message) = received.message()? {
+            self.message(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn message(&mut self, message: ToVrrpd) -> Result<(), End> {
+        match message {
+            ToVrrpd::Hello { version: VERSION } => {
+                if let Some(lines) = self.lines.take() {
+                    self.hub.join(self.number, lines).await;
+                }
+                info!(proxy = self.number, "a proxy connected");
+                Ok(())
+            }
+            ToVrrpd::Hello { version } => Err(End::Version { theirs: version }),
+            ToVrrpd::Health(_) | ToVrrpd::Released { .. } if self.lines.is_some() => {
+                Err(End::NoHello)
+            }
+            ToVrrpd::Health(health) => {
+                self.hangs = false;
+                if !self.trackers.contains(&health.tracker) {
+                    self.trackers.push(health.tracker.clone());
+                }
+                self.ask.send(Asked::Health(health)).await.map_err(|_| End::Ending)
+            }
+            ToVrrpd::Released { router } => {
+                self.hub.released(self.number, router).await;
+                Ok(())
+            }
+            ToVrrpd::Status => self.status().await,
+        }
+    }
+
+    async fn status(&mut self) -> Result<(), End> {
+        let (answer, status) = oneshot::channel();
+        self.ask.send(Asked::Status(answer)).await.map_err(|_| End::Ending)?;
+        let status = status.await.map_err(|_| End::Ending)?;
+        match &self.lines {
+            Some(lines) => lines.send(line(&status)).await.map_err(|_| End::Closed),
+            // A proxy has no use for the status.
+            None => Err(End::NoHello),
+        }
+    }
+
+    /// No heartbeat: whoever hangs cannot serve.
+    async fn silent(&mut self) {
+        if self.hangs || self.trackers.is_empty() {
+            return;
+        }
+        self.hangs = true;
+        warn!(
+            proxy = self.number,
+            "a proxy has been silent for {HEARTBEAT_TIMEOUT:?}: it counts as hung"
+        );
+        self.lost("it sent no heartbeat").await;
+    }
+
+    async fn lost(&self, reason: &'static str) {
+        // The daemon ends: nobody counts any more.
+        self.ask.send(Asked::Lost(self.trackers.clone(), reason)).await.ok();
+    }
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
+    while let Some(line) = queue.recv().await {
+        // A reader that is gone is noticed by the other half.
+        if writer.write_all(&line).await.is_err() {
+            return;
+        }
+    }
+}

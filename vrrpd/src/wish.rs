@@ -1,0 +1,26 @@
+//! What an election wants of its addresses.
+
+use crate::election::Release;
+
+/// The latest wish: a later one replaces it, whether or not it came true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Hold the addresses, or let go of them.
+    pub wanted: Wanted,
+    /// Grows each time they shall be announced again.
+    pub announcements: u64,
+}
+
+/// Hold or let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Configure and announce them.
+    Hold,
+    /// Remove them, their clients first.
+    Release(Release),
+}
+
+impl Wish {
+    /// Before the election has said anything: nothing is held.
+    pub const NOTHING: Self = Self { wanted: Wanted::Release(Release::AtOnce), announcements: 0 };
+}
