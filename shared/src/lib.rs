@@ -1,8 +1,9 @@
 //! The vocabulary that `vrrpd`, `lbproxy` and `vipd` share.
 //!
 //! Words of the field with their limits in the type ([`Vrid`], [`Priority`], [`AdvertInterval`] …),
-//! the configuration ([`config`]), the messages between the processes ([`link`]) and the way all of
-//! them log ([`telemetry`]). No sockets, no clock, no runtime: those belong to the programs.
+//! the configuration ([`config`]), the messages between the processes ([`link`]), and the way all of
+//! them log ([`telemetry`]) and are scheduled ([`scheduling`]). No sockets, no clock, no runtime: those
+//! belong to the programs.
 
 pub mod address;
 pub mod config;
@@ -12,6 +13,7 @@ pub mod interval;
 pub mod link;
 pub mod name;
 pub mod priority;
+pub mod scheduling;
 pub mod telemetry;
 pub mod vrid;
 

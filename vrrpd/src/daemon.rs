@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use shared::config::{Config, load};
 use shared::link::VRRPD_SOCKET;
-use shared::{Name, RouterId, telemetry};
+use shared::{Name, RouterId, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -37,9 +37,13 @@ use crate::io::announce::Announcer;
 use crate::io::links::Links;
 use crate::keeper::Means;
 use crate::link::{self, Asked};
+use crate::privilege;
 use crate::status::Status;
 use crate::tracking::Tracking;
-use crate::{privilege, realtime};
+
+/// Real-time priority of the main thread. Address keeping comes second to the adverts: an address that
+/// is late costs less.
+const ADDRESS_PRIORITY: u8 = 10;
 
 /// A router whose trackers have not told their state takes part after so long all the same, as one
 /// that is unusable: somebody must have the addresses.
@@ -86,15 +90,17 @@ fn prepared(args: &Args, config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("listen on {}; does the directory exist?", path.display()))?;
     let watchdog = if args.watchdog { Some(watchdog()?) } else { None };
     let privileges = privilege::keep_only_the_needed();
+    // The log's thread is not urgent.
+    scheduling::ordinary();
     let _log = telemetry::init();
     if let Err(error) = privileges {
         warn!(%error, "cannot give up privileges that are not needed");
     }
-    realtime::lock_memory();
+    scheduling::lock_memory();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let daemon = Daemon::start(args, config, bound, watchdog).await?;
-        realtime::prefer_this_thread("addresses", realtime::ADDRESSES);
+        scheduling::real_time("addresses", ADDRESS_PRIORITY);
         daemon.run().await
     });
     if let Err(error) = std::fs::remove_file(&path)

@@ -9,7 +9,6 @@ pub mod io;
 pub mod keeper;
 pub mod link;
 pub mod privilege;
-pub mod realtime;
 pub mod status;
 pub mod tracking;
 pub mod wire;

@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use shared::config::RouterConfig;
-use shared::{RouterId, Vrid};
+use shared::{RouterId, Vrid, scheduling};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
@@ -35,10 +35,12 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
-use crate::realtime;
 use crate::status::RouterStatus;
 use crate::wire::{Discard, Heard, ladder};
 use crate::wish::Wish;
+
+/// Above every ordinary process, and below what a host may have set up on purpose.
+const REALTIME_PRIORITY: u8 = 20;
 
 /// Packets taken from a port before the deadlines are looked at again: under a millisecond of work.
 const BATCH: usize = 64;
@@ -106,7 +108,7 @@ pub fn start(setup: Setup) -> io::Result<(Handle, JoinHandle<()>)> {
     let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name("adverts".to_owned()).spawn(move || {
-        realtime::prefer_this_thread("adverts", realtime::ADVERTS);
+        scheduling::real_time("adverts", REALTIME_PRIORITY);
         runtime.block_on(Driver::new(setup, receiver).run());
     })?;
     Ok((Handle { commands }, thread))

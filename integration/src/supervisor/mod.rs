@@ -1,0 +1,413 @@
+//! The supervisor: starts `vrrpd` and `lbproxy`, watches them, cleans up after them.
+//!
+//! ```text
+//!            watchdog (socketpair)          link (RUNTIME_DIR/vrrpd.sock)
+//! vipd run ◄───────────────────── vrrpd ◄──────────────────────────────► lbproxy ──► vipd run
+//! ```
+//! A `vrrpd` that dies or hangs is replaced while no peer can have taken over yet, and its successor
+//! goes on as Active. If there is no time for that, the addresses are removed when the first peer may
+//! take over: so they are neither missing nor on two nodes for long. It ends with the addresses handed
+//! over, then the proxy.
+
+mod backoff;
+mod child;
+mod cleanup;
+mod watchdog;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal as UnixSignal;
+use sd_notify::NotifyState;
+use shared::config::{Config, load};
+use shared::{RouterId, scheduling, telemetry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+use vrrpd::cli::resume_argument;
+use vrrpd::election::timing;
+
+use self::backoff::Backoff;
+use self::child::{Child, Death, Program, Start};
+use crate::clock::{millis_until, now, sleep_until};
+
+/// Exit code after a second signal: everything was ended at once.
+pub const ENDED_AT_ONCE: u8 = 3;
+
+/// Above the adverts: whoever watches must be awake.
+const REALTIME: u8 = 30;
+
+/// What a successor of `vrrpd` needs to become Active; with less left it cannot make it.
+const RESUME_TIME: Duration = Duration::from_millis(40);
+
+/// A hung proxy is replaced after so long where an address depends on it: its clients are reset by
+/// its death as long as the address is here.
+const PROXY_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Elsewhere nobody can take over, and a stalled machine shall not cost connections.
+const LONE_PROXY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What `vrrpd` may take to end beyond the time its peers take to relieve it.
+const VRRPD_END: Duration = Duration::from_secs(3);
+
+/// What `lbproxy` may take to end.
+const LBPROXY_END: Duration = Duration::from_secs(3);
+
+/// What the supervisor is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Where the sockets are made.
+    pub runtime_dir: PathBuf,
+}
+
+/// Runs until told to end.
+///
+/// Exit codes: 0 ended in order; 1 something failed that nothing works without; 2 the configuration
+/// is wrong; 3 ended at once by a second signal.
+#[must_use]
+pub fn run(options: &Options) -> ExitCode {
+    let loaded = match load(&options.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            complain(&problems.to_string());
+            return ExitCode::from(2);
+        }
+    };
+    let _log = telemetry::init();
+    if !loaded.warnings.found().is_empty() {
+        warn!("the configuration is doubtful:\n{}", loaded.warnings);
+    }
+    match supervise(options, loaded.config) {
+        Ok(code) => code,
+        Err(failure) => {
+            error!("{failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn complain(text: &str) {
+    eprint!("{text}");
+}
+
+fn supervise(options: &Options, config: Config) -> anyhow::Result<ExitCode> {
+    use anyhow::Context;
+    std::fs::create_dir_all(&options.runtime_dir)
+        .with_context(|| format!("make the directory {}", options.runtime_dir.display()))?;
+    scheduling::lock_memory();
+    scheduling::real_time("the supervisor", REALTIME);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let supervisor = Supervisor::new(options, config).context("watch for signals")?;
+        Ok(supervisor.run().await)
+    })
+}
+
+/// A place for a program.
+#[derive(Debug)]
+struct Slot {
+    program: Program,
+    child: Option<Child>,
+    backoff: Backoff,
+    /// When to start it; none while it runs or is not wanted.
+    start_at: Option<Instant>,
+}
+
+impl Slot {
+    fn new(program: Program) -> Self {
+        Self { program, child: None, backoff: Backoff::default(), start_at: None }
+    }
+
+    /// Waits for the child's death; for ever without a child. Cancel-safe.
+    async fn death(&mut self) -> Death {
+        match &mut self.child {
+            Some(child) => child.death().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A router that a dead `vrrpd` left as Active: until then nobody else can have its addresses.
+#[derive(Debug)]
+struct Orphan {
+    router: RouterId,
+    until: Instant,
+}
+
+struct Supervisor {
+    options: Options,
+    config: Config,
+    vrrpd: Slot,
+    lbproxy: Slot,
+    orphans: Vec<Orphan>,
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+enum Woken {
+    Vrrpd(Death),
+    Lbproxy(Death),
+    Timer,
+    Stop,
+    Reload,
+}
+
+impl Supervisor {
+    fn new(options: &Options, config: Config) -> io::Result<Self> {
+        Ok(Self {
+            options: options.clone(),
+            config,
+            vrrpd: Slot::new(Program::Vrrpd),
+            lbproxy: Slot::new(Program::Lbproxy),
+            orphans: Vec::new(),
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn run(mut self) -> ExitCode {
+        self.want_programs(now());
+        self.start_what_is_due();
+        notify(&[NotifyState::Ready]);
+        loop {
+            match self.wake().await {
+                Woken::Vrrpd(death) => self.vrrpd_died(death),
+                Woken::Lbproxy(death) => self.lbproxy_died(death),
+                Woken::Timer => {}
+                Woken::Reload => self.reload().await,
+                Woken::Stop => return self.stop().await,
+            }
+            self.start_what_is_due();
+            self.bury_orphans().await;
+        }
+    }
+
+    async fn wake(&mut self) -> Woken {
+        let starts = [self.vrrpd.start_at, self.lbproxy.start_at];
+        let orphans = self.orphans.iter().map(|orphan| orphan.until);
+        let timer = starts.into_iter().flatten().chain(orphans).min();
+        tokio::select! {
+            biased;
+            death = self.vrrpd.death() => Woken::Vrrpd(death),
+            death = self.lbproxy.death() => Woken::Lbproxy(death),
+            _ = self.terminate.recv() => Woken::Stop,
+            _ = self.interrupt.recv() => Woken::Stop,
+            _ = self.hang_up.recv() => Woken::Reload,
+            () = sleep_until(timer) => Woken::Timer,
+        }
+    }
+
+    /// Wants the programs that the configuration has work for.
+    fn want_programs(&mut self, at: Instant) {
+        let wanted = [!self.config.routers.is_empty(), !self.config.proxies.is_empty()];
+        for (slot, wanted) in [&mut self.vrrpd, &mut self.lbproxy].into_iter().zip(wanted) {
+            if wanted && slot.child.is_none() && slot.start_at.is_none() {
+                slot.start_at = Some(at);
+            }
+        }
+    }
+
+    fn start_what_is_due(&mut self) {
+        let due = |slot: &Slot| slot.start_at.is_some_and(|at| now() >= at);
+        if due(&self.vrrpd) {
+            let arguments = self.resume_arguments();
+            let patience = vrrpd_patience(&self.config);
+            start(&mut self.vrrpd, &self.options, patience, &arguments);
+        }
+        if due(&self.lbproxy) {
+            let tracked = self.config.routers.iter().any(|router| !router.track.is_empty());
+            let patience = if tracked { PROXY_PATIENCE } else { LONE_PROXY_PATIENCE };
+            start(&mut self.lbproxy, &self.options, patience, &[]);
+        }
+    }
+
+    fn resume_arguments(&self) -> Vec<String> {
+        let moment = now();
+        let in_time = self.orphans.iter().filter(|orphan| orphan.until >= moment + RESUME_TIME);
+        let argument = |orphan: &Orphan| {
+            let millis = millis_until(orphan.until, moment);
+            ["--resume".to_owned(), resume_argument(&orphan.router, millis)]
+        };
+        in_time.flat_map(argument).collect()
+    }
+
+    /// `vrrpd` is dead, and its addresses are still here.
+    fn vrrpd_died(&mut self, death: Death) {
+        let Some(child) = self.vrrpd.child.take() else { return };
+        let moment = now();
+        let pause = self.vrrpd.backoff.pause(child.started(), moment);
+        let (tick, ticked_at) = child.watchdog().last();
+        self.orphans = tick
+            .resumable
+            .iter()
+            .map(|resumable| Orphan {
+                router: resumable.router.clone(),
+                until: ticked_at + Duration::from_millis(resumable.within_ms),
+            })
+            .collect();
+        error!(%death, active = self.orphans.len(), "vrrpd {}", restart_in(pause));
+        self.vrrpd.start_at = Some(moment + pause);
+    }
+
+    fn lbproxy_died(&mut self, death: Death) {
+        let Some(child) = self.lbproxy.child.take() else { return };
+        let moment = now();
+        let pause = self.lbproxy.backoff.pause(child.started(), moment);
+        error!(%death, "lbproxy {}", restart_in(pause));
+        self.lbproxy.start_at = Some(moment + pause);
+    }
+
+    /// Addresses that no successor took care of must go before a peer has them as well.
+    async fn bury_orphans(&mut self) {
+        let ticks = self.vrrpd.child.as_ref().map(|child| child.watchdog().last().0);
+        let adopted = |orphan: &Orphan| {
+            ticks.is_some_and(|tick| tick.resumable.iter().any(|r| r.router == orphan.router))
+        };
+        self.orphans.retain(|orphan| !adopted(orphan));
+        let moment = now();
+        let (late, waiting): (Vec<_>, Vec<_>) =
+            self.orphans.drain(..).partition(|orphan| moment >= orphan.until);
+        self.orphans = waiting;
+        let late: Vec<RouterId> = late.into_iter().map(|orphan| orphan.router).collect();
+        cleanup::release(&self.config, &late).await;
+    }
+
+    /// Takes a new configuration over, if it is right; the programs read it themselves.
+    async fn reload(&mut self) {
+        let loaded = match load(&self.options.config) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                error!(
+                    "the new configuration is wrong, and everything stays as it is:\n{problems}"
+                );
+                return;
+            }
+        };
+        info!(path = %self.options.config.display(), "reloads the configuration");
+        notify(&[NotifyState::Reloading]);
+        self.config = loaded.config;
+        for child in [&self.vrrpd.child, &self.lbproxy.child].into_iter().flatten() {
+            child.signal(UnixSignal::SIGHUP);
+        }
+        self.end_unwanted().await;
+        self.want_programs(now());
+        notify(&[NotifyState::Ready]);
+    }
+
+    async fn end_unwanted(&mut self) {
+        if self.config.routers.is_empty() {
+            self.vrrpd.start_at = None;
+            if let Some(mut child) = self.vrrpd.child.take() {
+                child.end(VRRPD_END + relief(&self.config)).await;
+            }
+        }
+        if self.config.proxies.is_empty() {
+            self.lbproxy.start_at = None;
+            if let Some(mut child) = self.lbproxy.child.take() {
+                child.end(LBPROXY_END).await;
+            }
+        }
+    }
+
+    /// The addresses go first, in order, while the proxy still serves; then the proxy.
+    async fn stop(mut self) -> ExitCode {
+        info!("told to end: handing the addresses over, then ending the proxy");
+        notify(&[NotifyState::Stopping]);
+        let limit = VRRPD_END + relief(&self.config);
+        let (vrrpd, lbproxy) = (self.vrrpd.child.take(), self.lbproxy.child.take());
+        let in_order = async {
+            let mut clean = end(vrrpd, limit, Program::Vrrpd).await;
+            clean &= end(lbproxy, LBPROXY_END, Program::Lbproxy).await;
+            clean
+        };
+        let clean = tokio::select! {
+            clean = in_order => clean,
+            _ = self.terminate.recv() => return self.stop_at_once().await,
+            _ = self.interrupt.recv() => return self.stop_at_once().await,
+        };
+        if !clean {
+            self.release_everything().await;
+            return ExitCode::FAILURE;
+        }
+        ExitCode::SUCCESS
+    }
+
+    /// Whoever was ending died with the future that waited for it.
+    async fn stop_at_once(self) -> ExitCode {
+        warn!("told to end again: ending everything at once");
+        self.release_everything().await;
+        ExitCode::from(ENDED_AT_ONCE)
+    }
+
+    async fn release_everything(&self) {
+        let all: Vec<RouterId> = self.config.routers.iter().map(|r| r.id.clone()).collect();
+        cleanup::release(&self.config, &all).await;
+    }
+}
+
+/// Starts a program, or says when it is tried again.
+fn start(slot: &mut Slot, options: &Options, patience: Duration, arguments: &[String]) {
+    let start = Start {
+        program: slot.program,
+        config: &options.config,
+        runtime_dir: &options.runtime_dir,
+        patience,
+        arguments,
+    };
+    slot.start_at = None;
+    match Child::start(start) {
+        Ok(child) => slot.child = Some(child),
+        Err(error) => {
+            let moment = now();
+            let pause = slot.backoff.pause(moment, moment).max(Duration::from_millis(100));
+            error!(program = %slot.program, %error, "cannot start a program; trying again in {pause:?}");
+            slot.start_at = Some(moment + pause);
+        }
+    }
+}
+
+/// Ends a child in order; tells whether it did.
+async fn end(child: Option<Child>, limit: Duration, program: Program) -> bool {
+    let Some(mut child) = child else { return true };
+    let death = child.end(limit).await;
+    let clean = death.is_clean();
+    if !clean {
+        warn!(%program, %death, "did not end in order");
+    }
+    clean
+}
+
+fn restart_in(pause: Duration) -> String {
+    if pause.is_zero() {
+        "is started again at once".to_owned()
+    } else {
+        format!("is started again in {pause:?}")
+    }
+}
+
+/// Before the first peer's down timer can end, with time to replace what hangs: half of it. A
+/// machine is not expected to be more punctual than 50 ms.
+fn vrrpd_patience(config: &Config) -> Duration {
+    let shortest = config.routers.iter().map(|router| router.advert_interval).min();
+    let down = timing::soonest_takeover(shortest.unwrap_or_default());
+    (down / 2).clamp(Duration::from_millis(50), Duration::from_secs(1))
+}
+
+/// How long an Active router may wait for a peer to relieve it.
+fn relief(config: &Config) -> Duration {
+    let longest = config.routers.iter().map(|router| router.advert_interval).max();
+    longest.unwrap_or_default().duration().max(Duration::from_secs(1))
+}
+
+/// Tells systemd, if it started us.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "cannot tell systemd how things are");
+    }
+}
