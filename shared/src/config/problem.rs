@@ -69,6 +69,17 @@ impl Problems {
         self.push(Severity::Error, None, title.into(), help);
     }
 
+    /// Keeps a secret out of what is shown: its characters become asterisks.
+    pub(super) fn hide(&mut self, secret: Span) {
+        if let Some(text) = self.source.get(secret.clone()) {
+            let stars = text.chars().map(|c| if c == '"' || c == '\'' { c } else { '*' });
+            // As many bytes as before: spans shall still fit.
+            let stars: String = stars.filter(char::is_ascii).collect();
+            let stars = format!("{stars:*<width$}", width = text.len());
+            self.source.replace_range(secret, &stars);
+        }
+    }
+
     pub(super) fn sort(&mut self) {
         self.found.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
     }
@@ -147,6 +158,16 @@ error: `vrid` is 300, but must be 1 to 255
   = help: peers of one virtual router share it
 ";
         assert_eq!(problems.to_string(), expected);
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let mut problems = Problems::new("lb.toml", "auth_pass = \"geheim\u{e4}\" # x\n");
+        problems.error(12..22, "too long", "");
+        problems.hide(12..22);
+        let shown = problems.to_string();
+        assert!(shown.contains("auth_pass = \"******"), "{shown}");
+        assert!(!shown.contains("geheim"), "{shown}");
     }
 
     #[test]

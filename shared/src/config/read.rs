@@ -13,6 +13,9 @@ use super::raw::RawFile;
 /// Mistakes after which reading stops: a file with more is not a configuration.
 const MISTAKE_LIMIT: usize = 100;
 
+/// The key whose value is never shown.
+const SECRET: &str = "auth_pass";
+
 /// A file that was read, and the keys that had to be cut out of it.
 pub(super) struct Read {
     pub(super) file: RawFile,
@@ -44,8 +47,16 @@ pub(super) fn read(source: &str, problems: &mut Problems) -> Option<Read> {
         };
         let span = error.span().unwrap_or(0..0);
         let (title, help, meant) = explain(error.message());
-        problems.error(span.clone(), title, &help);
-        let key = cut_from_table(table.get_mut(), &span)?;
+        let Some(key) = cut_from_table(table.get_mut(), &span) else {
+            problems.error(span, title, &help);
+            return None;
+        };
+        if key == SECRET {
+            problems.hide(span.clone());
+            problems.error(span.clone(), "this must be a text in quotes", "");
+        } else {
+            problems.error(span.clone(), title, &help);
+        }
         cut.push(Cut { key: meant.unwrap_or(key), at: span.start });
     }
     None

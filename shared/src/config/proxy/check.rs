@@ -109,8 +109,8 @@ fn unnamed(address: SocketAddr) -> Result<ServerConfig, String> {
 
 fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
-    let address =
-        check.required(&table, "address", &raw.address, SERVERS_HELP, |text| endpoint(text));
+    let help = "such as address = \"192.168.1.1:6443\"";
+    let address = check.required(&table, "address", &raw.address, help, |text| endpoint(text));
     let named =
         check.optional("name", &raw.name, "", None, |text| Name::try_from(text.as_str()).map(Some));
     let server = unnamed(address?).ok()?;
@@ -195,9 +195,9 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
         return None;
     }
     let [_, tls, http, https] = chosen;
-    let asked = if https { &raw.https } else { &raw.http };
+    let (key, asked) = if https { ("https", &raw.https) } else { ("http", &raw.http) };
     let path =
-        check.optional("http", asked, "such as \"/readyz\"", String::new(), |path| http_path(path));
+        check.optional(key, asked, "such as \"/readyz\"", String::new(), |path| http_path(path));
     let status = check.optional("expect", &raw.expect, "", 200, count_in(100..=599));
     unneeded(raw, tls || https, http || https, check);
     let http_check = Some(HttpCheck { path: path?, expect: u16::try_from(status?).ok()? });

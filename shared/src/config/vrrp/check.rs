@@ -157,6 +157,9 @@ fn dialect(raw: &RawRouter, check: &mut Check<'_>) -> Option<Dialect> {
             Ok(Auth::Pass(Password::from_text(text)))
         }
     });
+    if let Some(given) = &raw.auth_pass {
+        check.problems.hide(given.span());
+    }
     if let Some(given) = raw.auth_pass.as_ref().filter(|given| given.get_ref().len() > 8) {
         let title = "only the first 8 bytes of `auth_pass` count";
         check.problems.warning(
