@@ -1,4 +1,5 @@
 //! Every example configuration is right, and every bad one is told everything that is wrong with it.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 
