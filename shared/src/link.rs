@@ -130,6 +130,12 @@ impl Lines {
         if unfinished > LINE_LIMIT { Err(LineError::TooLong) } else { Ok(()) }
     }
 
+    /// Bytes of messages that are not whole yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     /// The next whole message, if one has arrived.
     ///
     /// # Errors

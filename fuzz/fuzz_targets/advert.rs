@@ -1,0 +1,47 @@
+//! Whatever a message says, it climbs the ladder or is discarded; what is heard is what was written.
+#![no_main]
+
+use std::net::IpAddr;
+
+use libfuzzer_sys::fuzz_target;
+use shared::config::{Audience, Auth, Checksum, Dialect, Password};
+use shared::AdvertInterval;
+use vrrpd::wire::checksum::checksum;
+use vrrpd::wire::{Coverage, Datagram, Expectation, Format, advert, ladder};
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fuzz_target!(|input: (bool, bool, u8, Vec<u8>)| {
+    let (ipv6, version_2, hops, mut message) = input;
+    let (source, destination) = if ipv6 {
+        (ip("fe80::1"), ip("ff02::12"))
+    } else {
+        (ip("192.0.2.1"), ip("224.0.0.18"))
+    };
+    let password = Auth::Pass(Password::from_text("42"));
+    let dialect = if version_2 { Dialect::V2(password) } else { Dialect::V3(Checksum::Auto) };
+    let expectation = Expectation {
+        dialect,
+        interval: AdvertInterval::DEFAULT,
+        audience: Audience::Multicast,
+        own: ip("192.0.2.2"),
+        addresses: Vec::new(),
+    };
+    // Half of the messages get past the checksum, or the rungs above it would never be reached.
+    if hops % 2 == 0 && message.len() >= 8 {
+        let coverage = if ipv6 { Coverage::PseudoHeader } else { Coverage::Message };
+        let sum = checksum(&message, coverage, source, destination);
+        message[6..8].copy_from_slice(&sum.to_be_bytes());
+    }
+    let hops = if hops < 128 { 255 } else { hops };
+    let datagram = Datagram { source, destination, hops, message: &message };
+    let Ok(heard) = ladder::accept(&datagram, |_| Some(&expectation)) else { return };
+    let format = if version_2 { Format::V2(password) } else { Format::V3(heard.coverage) };
+    let written = advert::emit(&heard.advert, format, source, destination);
+    // Reserved bits are not repeated (RFC 9568 §5.2.6), and the checksum follows them.
+    message[4] &= if version_2 { 0xFF } else { 0x0F };
+    assert_eq!(written[..6], message[..6]);
+    assert_eq!(written[8..], message[8..]);
+});

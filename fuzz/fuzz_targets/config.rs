@@ -1,0 +1,14 @@
+//! Whatever a file says, it is a configuration or a list of problems that can be shown.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|source: &str| {
+    match shared::config::parse("fuzz.toml", source) {
+        Ok(loaded) => assert!(!loaded.warnings.any_error()),
+        Err(problems) => {
+            assert!(problems.any_error());
+            assert!(problems.to_string().starts_with("error: ") || problems.to_string().starts_with("warning: "));
+        }
+    }
+});
