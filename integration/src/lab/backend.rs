@@ -16,6 +16,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -46,6 +48,9 @@ pub enum BackendError {
         /// What is wrong with it.
         source: rustls::Error,
     },
+    /// The kernel would not end it with its parent.
+    #[error("ask to be killed at the parent's death")]
+    Death(#[source] io::Error),
     /// The address cannot be listened on.
     #[error("listen on {address}")]
     Listen {
@@ -56,7 +61,7 @@ pub enum BackendError {
     },
 }
 
-/// Serves HTTPS until the process ends: `/readyz` says "ok", `/` says `name`, all else is not found.
+/// Serves HTTPS until the process ends, at the latest with the thread that started it: `/readyz` says "ok", `/` says `name`, all else is not found.
 /// Connections are kept alive for as long as the client likes.
 ///
 /// # Errors
@@ -67,6 +72,8 @@ pub fn serve(
     key: &Path,
     name: &str,
 ) -> Result<Infallible, BackendError> {
+    // It has nothing to do without the lab that started it.
+    set_pdeathsig(Signal::SIGKILL).map_err(|errno| BackendError::Death(errno.into()))?;
     let tls = TlsAcceptor::from(Arc::new(tls(certificate, key)?));
     let listening = |source| BackendError::Listen { address: listen, source };
     let runtime =

@@ -108,7 +108,8 @@ impl Host {
         Running::start(self, name, command, self.0.work.path())
     }
 
-    /// Runs a program to its end and returns what it wrote. The command is used up.
+    /// Runs a program to its end and returns what it wrote. The command is used up. What it leaves in
+    /// its process group is killed.
     ///
     /// # Errors
     /// It could not be started, or did not end within `limit` and was killed.

@@ -67,7 +67,7 @@ impl Lab {
     /// Builds a lab without hosts, and a work directory that goes with it.
     ///
     /// # Errors
-    /// No directory, or network namespaces are not permitted: see [`crate::lab::enter`].
+    /// No directory, or network namespaces are not permitted: see [`crate::lab::enter()`].
     pub fn new() -> Result<Self, LabError> {
         let temporary = WorkDir::temporary();
         Self::build(temporary.map_err(|source| LabError::Work {
@@ -80,7 +80,7 @@ impl Lab {
     /// Builds a lab without hosts whose work directory is `path`, which stays when the lab goes.
     ///
     /// # Errors
-    /// No directory, or network namespaces are not permitted: see [`crate::lab::enter`].
+    /// No directory, or network namespaces are not permitted: see [`crate::lab::enter()`].
     pub fn kept_in(path: &Path) -> Result<Self, LabError> {
         let kept = WorkDir::kept(path);
         Self::build(kept.map_err(|source| LabError::Work {

@@ -1,21 +1,15 @@
 //! One client that stays connected: what becomes of its connection.
 
-use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::Fuse;
-use http_body_util::Empty;
-use hyper::body::Bytes;
-use hyper::client::conn::http1::SendRequest;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::lab::clock::Moment;
 use crate::lab::host::Host;
-use crate::lab::probe::https::{After, Endpoint, Failure, Transport};
+use crate::lab::probe::https::{Endpoint, Failure, Session};
 use crate::lab::probe::{ProbeError, join};
 
 /// Time between two requests of a busy client.
@@ -131,9 +125,6 @@ impl Connection {
     }
 }
 
-/// A connection whose first request has been answered.
-type OpenSession = (SendRequest<Empty<Bytes>>, Pin<Box<Fuse<Transport>>>);
-
 struct Conversation {
     endpoint: Endpoint,
     habit: Habit,
@@ -141,13 +132,11 @@ struct Conversation {
 }
 
 impl Conversation {
-    async fn open(&self) -> Result<(OpenSession, ConnectionRecord), ProbeError> {
+    async fn open(&self) -> Result<(Session, ConnectionRecord), ProbeError> {
         let open = async {
-            let (mut sender, transport) = self.endpoint.connect().await?;
-            // Boxed, since it moves on to the next function while it is under way.
-            let mut transport = Box::pin(transport.fuse());
-            let first = self.endpoint.exchange(&mut sender, transport.as_mut(), After::Keep).await;
-            Ok(((sender, transport), first?))
+            let mut session = self.endpoint.connect().await?;
+            let backend = session.exchange(false).await?;
+            Ok((session, backend))
         };
         let opened = timeout(CONNECT_LIMIT, open).await.unwrap_or(Err(Failure::Timeout));
         let (session, backend) = opened.map_err(ProbeError::Connect)?;
@@ -166,7 +155,7 @@ impl Conversation {
     /// Keeps the connection until it ends, hangs or the probe is stopped.
     async fn hold(
         &self,
-        (mut sender, mut transport): OpenSession,
+        mut session: Session,
         mut record: ConnectionRecord,
         mut stop: oneshot::Receiver<()>,
     ) -> ConnectionRecord {
@@ -175,8 +164,8 @@ impl Conversation {
         loop {
             let last = tokio::select! {
                 biased;
-                end = &mut transport => {
-                    record.fate = Fate::of(Failure::of_end(end));
+                failure = session.end() => {
+                    record.fate = Fate::of(failure);
                     return record;
                 }
                 told = &mut stop => match told {
@@ -187,8 +176,7 @@ impl Conversation {
                 _ = ticks.tick(), if self.habit == Habit::Busy => false,
             };
             let asked = Moment::now();
-            let exchange = self.endpoint.exchange(&mut sender, transport.as_mut(), After::Keep);
-            match timeout(self.patience, exchange).await {
+            match timeout(self.patience, session.exchange(false)).await {
                 Ok(Ok(_)) => record.answered(asked),
                 Ok(Err(failure)) => record.fate = Fate::of(failure),
                 Err(_) => record.fate = Fate::Hung(asked),

@@ -1,32 +1,24 @@
 //! HTTPS as the lab's client speaks it, and what can become of a request.
 
-use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::Fuse;
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper::header::{CONNECTION, HOST, HeaderValue};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, pem};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::lab::host::Host;
-use crate::lab::probe::ProbeError;
+use crate::lab::probe::{ProbeError, http};
 
 /// Where the client's requests go, and whom it trusts there.
 #[derive(Clone)]
@@ -82,17 +74,10 @@ pub enum Failure {
     Other(String),
 }
 
-/// What moves the bytes of a connection; it must be polled for requests to be answered.
-pub(crate) type Transport = Connection<TokioIo<TlsStream<TcpStream>>, Empty<Bytes>>;
-
 /// A connection with its TLS session, ready for requests.
-pub(crate) type Session = (SendRequest<Empty<Bytes>>, Transport);
-
-/// Whether the server may keep the connection after its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    Keep,
-    Close,
+pub(crate) struct Session {
+    stream: TlsStream<TcpStream>,
+    host: String,
 }
 
 impl Endpoint {
@@ -142,11 +127,8 @@ impl Endpoint {
 
     /// One request on a new connection, within `patience`.
     pub(crate) async fn request(&self, patience: Duration) -> Result<String, Failure> {
-        let request = async {
-            let (mut sender, connection) = self.connect().await?;
-            self.exchange(&mut sender, pin!(connection.fuse()), After::Close).await
-        };
-        tokio::time::timeout(patience, request).await.unwrap_or(Err(Failure::Timeout))
+        let request = async { self.connect().await?.exchange(true).await };
+        timeout(patience, request).await.unwrap_or(Err(Failure::Timeout))
     }
 
     /// Connects, TLS included.
@@ -155,47 +137,39 @@ impl Endpoint {
         stream.set_nodelay(true).map_err(|e| Failure::of(&e))?;
         let name = ServerName::from(self.address.ip());
         let stream = self.tls.connect(name, stream).await.map_err(|e| Failure::of(&e))?;
-        http1::handshake(TokioIo::new(stream)).await.map_err(|e| Failure::of(&e))
+        Ok(Session { stream, host: self.address.to_string() })
     }
+}
 
-    /// Asks for `/` on a connection and reads the whole answer.
-    pub(crate) async fn exchange(
-        &self,
-        sender: &mut SendRequest<Empty<Bytes>>,
-        connection: Pin<&mut Fuse<Transport>>,
-        after: After,
-    ) -> Result<String, Failure> {
-        let mut ask = pin!(self.ask(sender, after));
-        tokio::select! {
-            biased;
-            answer = &mut ask => answer,
-            // The request knows of the end as well, and often better why.
-            end = connection => match (ask.await, end) {
-                (Err(Failure::Closed | Failure::Other(_)), Err(error)) => Err(Failure::of(&error)),
-                (answer, _) => answer,
+impl Session {
+    /// Asks for `/`, the last time on this connection if `close`, and reads the whole answer: the name
+    /// of the backend.
+    pub(crate) async fn exchange(&mut self, close: bool) -> Result<String, Failure> {
+        let request = http::request(&self.host, close);
+        self.stream.write_all(request.as_bytes()).await.map_err(|e| Failure::of(&e))?;
+        self.stream.flush().await.map_err(|e| Failure::of(&e))?;
+        let mut bytes = Vec::new();
+        loop {
+            match http::answer(&bytes) {
+                Ok(Some(http::Answer { status: 200, body })) => return Ok(body),
+                Ok(Some(answer)) => return Err(Failure::Status(answer.status)),
+                Ok(None) => {}
+                Err(error) => return Err(Failure::Other(error.to_string())),
+            }
+            match self.stream.read_buf(&mut bytes).await {
+                Ok(0) => return Err(Failure::Closed),
+                Ok(_) => {}
+                Err(error) => return Err(Failure::of(&error)),
             }
         }
     }
 
-    async fn ask(
-        &self,
-        sender: &mut SendRequest<Empty<Bytes>>,
-        after: After,
-    ) -> Result<String, Failure> {
-        let mut request = Request::new(Empty::new());
-        let host = HeaderValue::from_str(&self.address.to_string());
-        let host = host.map_err(|e| Failure::Other(e.to_string()))?;
-        request.headers_mut().insert(HOST, host);
-        if after == After::Close {
-            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        let response = sender.send_request(request).await.map_err(|e| Failure::of(&e))?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(|e| Failure::of(&e))?;
-        if status == StatusCode::OK {
-            Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
-        } else {
-            Err(Failure::Status(status.as_u16()))
+    /// Waits for the end of a connection on which nothing is asked. May be left off at any time.
+    pub(crate) async fn end(&mut self) -> Failure {
+        match self.stream.read(&mut [0; 1]).await {
+            Ok(0) => Failure::Closed,
+            Ok(_) => Failure::Other("an answer that nobody asked for".to_owned()),
+            Err(error) => Failure::of(&error),
         }
     }
 }
@@ -207,31 +181,9 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Failure {
-    /// What an error means to the client: the kernel's answer, wherever it hides in the chain.
-    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
-        let http = error.downcast_ref::<hyper::Error>();
-        let ended = |error: &hyper::Error| {
-            error.is_incomplete_message() || error.is_canceled() || error.is_closed()
-        };
-        match Self::of_kernel(error) {
-            Some(failure) => failure,
-            None if http.is_some_and(ended) => Self::Closed,
-            None => Self::Other(error.to_string()),
-        }
-    }
-
-    fn of_kernel(error: &(dyn Error + 'static)) -> Option<Self> {
-        let io = error.downcast_ref::<io::Error>();
-        let inner = io.and_then(io::Error::get_ref);
-        io.and_then(|io| Self::of_kind(io.kind()))
-            // An `io::Error` that wraps another error leaves it out of the chain of sources.
-            .or_else(|| Self::of_kernel(inner?))
-            .or_else(|| Self::of_kernel(error.source()?))
-    }
-
-    /// What the end of a connection means that was to go on.
-    pub(crate) fn of_end(end: hyper::Result<()>) -> Self {
-        end.map_or_else(|error| Self::of(&error), |()| Self::Closed)
+    /// What an error means to the client: the kernel's answer, or what TLS has against it.
+    fn of(error: &io::Error) -> Self {
+        Self::of_kind(error.kind()).unwrap_or_else(|| Self::Other(error.to_string()))
     }
 
     fn of_kind(kind: ErrorKind) -> Option<Self> {
@@ -267,8 +219,6 @@ mod tests {
         ] {
             let error = io::Error::from_raw_os_error(errno);
             assert_eq!(Failure::of(&error), expected, "{errno}");
-            let wrapped = io::Error::other(io::Error::from_raw_os_error(errno));
-            assert_eq!(Failure::of(&wrapped), expected, "{errno}, wrapped");
         }
         let eof = io::Error::new(ErrorKind::UnexpectedEof, "no close_notify");
         assert_eq!(Failure::of(&eof), Failure::Closed);

@@ -1,6 +1,7 @@
 //! What a client measures, and who owns an address meanwhile.
 
 pub mod connection;
+mod http;
 pub mod https;
 mod icmp;
 pub mod owners;

@@ -1,11 +1,12 @@
 //! A hundred requests a second, each on a new connection: what new clients of a service see.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::lab::clock::Moment;
@@ -133,15 +134,20 @@ async fn drive(endpoint: &Endpoint, mut stop: oneshot::Receiver<()>) -> ServiceR
                 let endpoint = endpoint.clone();
                 under_way.spawn(async move { request(&endpoint).await });
             }
-            Some(done) = under_way.join_next() => requests.extend(done.ok()),
+            Some(done) = under_way.join_next() => requests.push(finished(done)),
         }
     };
     let end = Moment::now();
     while finish && let Some(done) = under_way.join_next().await {
-        requests.extend(done.ok());
+        requests.push(finished(done));
     }
     requests.sort_by_key(|request| request.start);
     ServiceRecord { requests, end }
+}
+
+/// The value of a task of ours, which nobody aborts; its panic goes on here.
+fn finished<T>(task: Result<T, JoinError>) -> T {
+    task.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 async fn request(endpoint: &Endpoint) -> ServiceRequest {
