@@ -47,6 +47,7 @@ use nix::unistd::{Pid, getegid, geteuid, getpid};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::lab::clock::Moment;
+use crate::lab::work;
 
 /// Tells the same executable which of the three processes it is.
 const STAGE: &str = "VIPD_LAB_STAGE";
@@ -115,8 +116,9 @@ pub enum EnterError {
 }
 
 /// Isolates this program, see the module's description. Must be called first thing in `main`, before
-/// any thread is started; for an ordinary user a later call fails. Inside, the system's directory for
-/// temporary files (`TMPDIR`) is one that is removed at the end.
+/// any thread is started; for an ordinary user a later call fails. Inside, standard input is empty, and
+/// the directory for temporary files (`TMPDIR`) is one that is removed at the end. An ordinary user is
+/// root there and knows no other user: no program can become one.
 ///
 /// # Errors
 /// The system forbids it to this user, or has no processes or descriptors left.
@@ -139,9 +141,7 @@ pub(crate) fn unmark(command: &mut Command) {
 
 fn outer() -> Result<Entered, EnterError> {
     isolate()?;
-    let directory = tempfile::Builder::new()
-        .prefix("vipd-lab-")
-        .tempdir()
+    let directory = work::temporary()
         .map_err(|source| EnterError::Directory { path: env::temp_dir(), source })?;
     let signals = Signals::block()?;
     let mut init = again(INIT)

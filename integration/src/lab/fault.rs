@@ -3,7 +3,7 @@
 //! All of them are made through netlink and need no other program. Faults of programs are signals:
 //! see [`Running`](crate::lab::node::Running).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{InfoBridgePort, LinkMessage};
@@ -181,11 +181,11 @@ impl Host {
 
 fn unreachable_route(address: IpAddr) -> RouteMessage {
     match address {
-        IpAddr::V4(ip) => RouteMessageBuilder::<std::net::Ipv4Addr>::new()
+        IpAddr::V4(ip) => RouteMessageBuilder::<Ipv4Addr>::new()
             .destination_prefix(ip, 32)
             .kind(RouteType::Unreachable)
             .build(),
-        IpAddr::V6(ip) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
+        IpAddr::V6(ip) => RouteMessageBuilder::<Ipv6Addr>::new()
             .destination_prefix(ip, 128)
             .kind(RouteType::Unreachable)
             .build(),

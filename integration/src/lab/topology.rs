@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use futures_util::TryStreamExt;
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage, State};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use shared::InterfaceName;
-use std::os::fd::AsRawFd;
 
 use crate::lab::host::{Host, INTERFACE, IPV4_PREFIX, IPV6_PREFIX};
 use crate::lab::namespace::{Namespace, NamespaceError};

@@ -1,8 +1,11 @@
 //! The directory for a lab's configuration files, certificates and logs.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
 
 /// A directory that is removed with everything in it when the value is dropped, unless it was
 /// asked for by name.
@@ -18,8 +21,7 @@ impl WorkDir {
     /// # Errors
     /// It cannot be made.
     pub fn temporary() -> io::Result<Self> {
-        let path = tempfile::Builder::new().prefix("vipd-lab-").tempdir()?.keep();
-        Ok(Self { path, keep: false })
+        Ok(Self { path: temporary()?.keep(), keep: false })
     }
 
     /// Uses the directory at `path`, makes it where it is missing, and leaves it behind.
@@ -37,6 +39,13 @@ impl WorkDir {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// A directory for temporary files, removed when dropped. Anyone who knows the way may go through it
+/// and nobody may look around: a program that gave up root has to reach its configuration.
+pub(crate) fn temporary() -> io::Result<TempDir> {
+    let permissions = Permissions::from_mode(0o711);
+    tempfile::Builder::new().prefix("vipd-lab-").permissions(permissions).tempdir()
 }
 
 impl Drop for WorkDir {

@@ -161,3 +161,33 @@ fn messages(datagram: &[u8]) -> impl Iterator<Item = NetlinkPayload<RouteNetlink
         Some(message.payload)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt::set_socket_recv_buffer_size;
+
+    use super::*;
+    use crate::lab::topology::Lab;
+
+    #[test]
+    fn the_truth_survives_more_changes_than_there_is_room_for() {
+        let lab = Lab::new().unwrap();
+        let host = lab.host("lb1", 11).unwrap();
+        let vip: IpAddr = "10.77.0.200".parse().unwrap();
+        let mut subscription = Subscription::open(&host, vip).unwrap();
+        subscription.look().unwrap();
+        assert!(!subscription.present());
+        // The least that the kernel allows: room for a change or two.
+        set_socket_recv_buffer_size(&subscription, 0).unwrap();
+        for last in 1..=50 {
+            host.add_address([10, 77, 1, last].into(), 32, None).unwrap();
+        }
+        host.add_address(vip, 32, None).unwrap();
+        let mut seen = Vec::new();
+        subscription.read(|present| seen.push(present)).unwrap();
+        assert_eq!(seen, [true]);
+        host.remove_address(vip, 32).unwrap();
+        subscription.read(|present| seen.push(present)).unwrap();
+        assert_eq!(seen, [true, false]);
+    }
+}

@@ -117,7 +117,7 @@ impl OwnerWatch {
 impl OwnerRecord {
     /// Who owned the address between `from` and `to`.
     #[must_use]
-    pub fn between(&self, from: Moment, to: Moment) -> Ownership {
+    pub fn ownership_between(&self, from: Moment, to: Moment) -> Ownership {
         ownership(&self.events, from, to)
     }
 }

@@ -74,7 +74,8 @@ fn backend_process() {
 fn backend(host: &Host, certificates: &Certificates) -> (Running, Endpoint) {
     let address = SocketAddr::new(IpAddr::V4(host.ipv4()), PORT);
     let (certificate, key) = (certificates.certificate.display(), certificates.key.display());
-    let role = format!("{address} {certificate} {key} {}", host.name());
+    // On all addresses of both families.
+    let role = format!("[::]:{PORT} {certificate} {key} {}", host.name());
     let running = host.start("backend", &mut again("lab::tests::backend_process", &role)).unwrap();
     let endpoint = Endpoint::new(address, &certificates.ca).unwrap();
     wait_until("the backend serves", SOON, || endpoint.get(host, SOON).unwrap().is_ok()).unwrap();

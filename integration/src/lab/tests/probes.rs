@@ -79,10 +79,10 @@ fn a_watch_sees_leases_end_and_misses_no_change() {
         let record = watch.stop().unwrap();
         assert_eq!(record.events.len(), before + 101);
 
-        let seen = record.between(leased, leased + dual);
+        let seen = record.ownership_between(leased, leased + dual);
         assert_eq!(seen.none, Duration::ZERO);
         assert!(seen.dual + ms(20) > dual, "two owners for {:?} of {dual:?}", seen.dual);
-        assert!(record.between(record.start, record.end).none > Duration::ZERO);
+        assert!(record.ownership_between(record.start, record.end).none > Duration::ZERO);
     }
 }
 
@@ -92,6 +92,8 @@ fn a_service_that_serves_has_no_bad_request_and_a_cut_one_has() {
     let certificates = certificates(&lab, &[&web]);
     let (_backend, endpoint) = backend(&web, &certificates);
     assert_eq!(endpoint.get(&client, SOON).unwrap(), Ok("lb1".to_owned()));
+    let v6 = Endpoint::new(SocketAddr::new(web.ipv6().into(), PORT), &certificates.ca).unwrap();
+    assert_eq!(v6.get(&client, SOON).unwrap(), Ok("lb1".to_owned()));
     let service = Service::start(&client, &endpoint).unwrap();
     thread::sleep(ms(1_000));
     let cut = Moment::now();
