@@ -1,12 +1,14 @@
 //! The command line of `vipd`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
-use crate::supervisor;
+use crate::lab::backend;
+use crate::{drill, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -22,9 +24,16 @@ enum Command {
     Run(Node),
     /// Tell whether a configuration is right, and everything that is wrong with it
     Check(Check),
+    /// Tell how a running node is
+    Status(Status),
+    /// Build a pair in network namespaces, inject faults, and measure what a client sees of them
+    Drill(drill::Options),
     /// Speak VRRP (started by `run`)
     #[command(hide = true)]
     Vrrpd(vrrpd::cli::Args),
+    /// Serve HTTPS as a backend (started by `drill`)
+    #[command(hide = true)]
+    LabBackend(LabBackend),
 }
 
 /// Which node of this machine.
@@ -46,6 +55,25 @@ struct Check {
     config: PathBuf,
 }
 
+#[derive(Args, Debug)]
+struct Status {
+    /// Where the node's sockets are
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
+    runtime_dir: PathBuf,
+
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct LabBackend {
+    listen: SocketAddr,
+    certificate: PathBuf,
+    key: PathBuf,
+    name: String,
+}
+
 impl Cli {
     /// Does what was asked.
     #[must_use]
@@ -55,6 +83,13 @@ impl Cli {
                 supervisor::run(&supervisor::Options { config, runtime_dir })
             }
             Command::Check(check) => check_config(&check),
+            Command::Status(asked) => tell_status(&asked),
+            Command::Drill(options) => drill::run(&options),
+            Command::LabBackend(LabBackend { listen, certificate, key, name }) => {
+                match backend::serve(listen, &certificate, &key, &name) {
+                    Err(error) => fail(&error.into()),
+                }
+            }
             Command::Vrrpd(args) => {
                 name_process(c"vrrpd");
                 vrrpd::daemon::run(&args)
@@ -87,4 +122,27 @@ fn check_config(check: &Check) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Exit codes: 0 everything that is configured answers, 1 something does not.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
+fn tell_status(asked: &Status) -> ExitCode {
+    let (vrrpd, lbproxy) = (status::vrrpd(&asked.runtime_dir), status::lbproxy(&asked.runtime_dir));
+    if let (Err(vrrpd), Err(lbproxy)) = (&vrrpd, &lbproxy) {
+        eprintln!("error: neither program answers\n  {vrrpd}\n  {lbproxy}");
+        return ExitCode::FAILURE;
+    }
+    let status = status::Status { vrrpd: vrrpd.ok(), lbproxy: lbproxy.ok() };
+    if asked.json {
+        println!("{}", serde_json::to_string(&status).unwrap_or_default());
+    } else {
+        print!("{}", status::render(&status));
+    }
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "this is the command's answer")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }

@@ -1,3 +1,8 @@
 //! The front door's library: what `vipd` and the tests of whole nodes share.
 
+pub mod cli;
+pub mod clock;
+pub mod drill;
 pub mod lab;
+pub mod status;
+pub mod supervisor;
