@@ -12,6 +12,7 @@
 mod backoff;
 mod child;
 mod cleanup;
+mod slot;
 mod watchdog;
 
 use std::io;
@@ -22,14 +23,15 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal as UnixSignal;
 use sd_notify::NotifyState;
 use shared::config::{Config, load};
+use shared::link::Resumable;
 use shared::{RouterId, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use vrrpd::cli::resume_argument;
 use vrrpd::election::timing;
 
-use self::backoff::Backoff;
-use self::child::{Child, Death, Program, Start};
+use self::child::{Child, Death, Program};
+use self::slot::Slot;
 use crate::clock::{millis_until, now, sleep_until};
 
 /// Exit code after a second signal: everything was ended at once.
@@ -107,30 +109,6 @@ fn supervise(options: &Options, config: Config) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A place for a program.
-#[derive(Debug)]
-struct Slot {
-    program: Program,
-    child: Option<Child>,
-    backoff: Backoff,
-    /// When to start it; none while it runs or is not wanted.
-    start_at: Option<Instant>,
-}
-
-impl Slot {
-    fn new(program: Program) -> Self {
-        Self { program, child: None, backoff: Backoff::default(), start_at: None }
-    }
-
-    /// Waits for the child's death; for ever without a child. Cancel-safe.
-    async fn death(&mut self) -> Death {
-        match &mut self.child {
-            Some(child) => child.death().await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// A router that a dead `vrrpd` left as Active: until then nobody else can have its addresses.
 #[derive(Debug)]
 struct Orphan {
@@ -178,7 +156,9 @@ impl Supervisor {
         loop {
             match self.wake().await {
                 Woken::Vrrpd(death) => self.vrrpd_died(death),
-                Woken::Lbproxy(death) => self.lbproxy_died(death),
+                Woken::Lbproxy(death) => {
+                    self.lbproxy.bury(death);
+                }
                 Woken::Timer => {}
                 Woken::Reload => self.reload().await,
                 Woken::Stop => return self.stop().await,
@@ -205,25 +185,24 @@ impl Supervisor {
 
     /// Wants the programs that the configuration has work for.
     fn want_programs(&mut self, at: Instant) {
-        let wanted = [!self.config.routers.is_empty(), !self.config.proxies.is_empty()];
-        for (slot, wanted) in [&mut self.vrrpd, &mut self.lbproxy].into_iter().zip(wanted) {
-            if wanted && slot.child.is_none() && slot.start_at.is_none() {
-                slot.start_at = Some(at);
-            }
+        if !self.config.routers.is_empty() {
+            self.vrrpd.want(at);
+        }
+        if !self.config.proxies.is_empty() {
+            self.lbproxy.want(at);
         }
     }
 
     fn start_what_is_due(&mut self) {
-        let due = |slot: &Slot| slot.start_at.is_some_and(|at| now() >= at);
-        if due(&self.vrrpd) {
+        if self.vrrpd.is_due() {
             let arguments = self.resume_arguments();
             let patience = vrrpd_patience(&self.config);
-            start(&mut self.vrrpd, &self.options, patience, &arguments);
+            self.vrrpd.start(&self.options, patience, &arguments);
         }
-        if due(&self.lbproxy) {
+        if self.lbproxy.is_due() {
             let tracked = self.config.routers.iter().any(|router| !router.track.is_empty());
             let patience = if tracked { PROXY_PATIENCE } else { LONE_PROXY_PATIENCE };
-            start(&mut self.lbproxy, &self.options, patience, &[]);
+            self.lbproxy.start(&self.options, patience, &[]);
         }
     }
 
@@ -239,28 +218,13 @@ impl Supervisor {
 
     /// `vrrpd` is dead, and its addresses are still here.
     fn vrrpd_died(&mut self, death: Death) {
-        let Some(child) = self.vrrpd.child.take() else { return };
-        let moment = now();
-        let pause = self.vrrpd.backoff.pause(child.started(), moment);
+        let Some(child) = self.vrrpd.bury(death) else { return };
         let (tick, ticked_at) = child.watchdog().last();
-        self.orphans = tick
-            .resumable
-            .iter()
-            .map(|resumable| Orphan {
-                router: resumable.router.clone(),
-                until: ticked_at + Duration::from_millis(resumable.within_ms),
-            })
-            .collect();
-        error!(%death, active = self.orphans.len(), "vrrpd {}", restart_in(pause));
-        self.vrrpd.start_at = Some(moment + pause);
-    }
-
-    fn lbproxy_died(&mut self, death: Death) {
-        let Some(child) = self.lbproxy.child.take() else { return };
-        let moment = now();
-        let pause = self.lbproxy.backoff.pause(child.started(), moment);
-        error!(%death, "lbproxy {}", restart_in(pause));
-        self.lbproxy.start_at = Some(moment + pause);
+        let orphan = |resumable: &Resumable| Orphan {
+            router: resumable.router.clone(),
+            until: ticked_at + Duration::from_millis(resumable.within_ms),
+        };
+        self.orphans = tick.resumable.iter().map(orphan).collect();
     }
 
     /// Addresses that no successor took care of must go before a peer has them as well.
@@ -351,27 +315,6 @@ impl Supervisor {
     }
 }
 
-/// Starts a program, or says when it is tried again.
-fn start(slot: &mut Slot, options: &Options, patience: Duration, arguments: &[String]) {
-    let start = Start {
-        program: slot.program,
-        config: &options.config,
-        runtime_dir: &options.runtime_dir,
-        patience,
-        arguments,
-    };
-    slot.start_at = None;
-    match Child::start(start) {
-        Ok(child) => slot.child = Some(child),
-        Err(error) => {
-            let moment = now();
-            let pause = slot.backoff.pause(moment, moment).max(Duration::from_millis(100));
-            error!(program = %slot.program, %error, "cannot start a program; trying again in {pause:?}");
-            slot.start_at = Some(moment + pause);
-        }
-    }
-}
-
 /// Ends a child in order; tells whether it did.
 async fn end(child: Option<Child>, limit: Duration, program: Program) -> bool {
     let Some(mut child) = child else { return true };
@@ -381,14 +324,6 @@ async fn end(child: Option<Child>, limit: Duration, program: Program) -> bool {
         warn!(%program, %death, "did not end in order");
     }
     clean
-}
-
-fn restart_in(pause: Duration) -> String {
-    if pause.is_zero() {
-        "is started again at once".to_owned()
-    } else {
-        format!("is started again in {pause:?}")
-    }
 }
 
 /// Before the first peer's down timer can end, with time to replace what hangs: half of it. A

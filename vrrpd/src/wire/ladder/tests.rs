@@ -262,7 +262,12 @@ mod any_bytes {
 
         /// What we write we read, whatever it says.
         #[test]
-        fn survive_being_written(vrid in 1..=255_u8, priority: u8, centiseconds in 1..=4095_u16, last in 1..=255_u8) {
+        fn survive_being_written(
+            vrid in 1..=255_u8,
+            priority: u8,
+            centiseconds in 1..=4095_u16,
+            last in 1..=255_u8,
+        ) {
             let claim = Priority::try_from(priority).map_or(Claim::Resign, Claim::Lead);
             let advert = Advert {
                 vrid: Vrid::try_from(vrid).unwrap(),

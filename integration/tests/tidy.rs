@@ -1,0 +1,181 @@
+//! Keeps the limits of docs/architecture.md: lengths, and what is deliberately absent.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a source file, tests in files of their own excepted.
+const FILE_LINES: usize = 400;
+
+/// Lines of a file of tests.
+const TEST_FILE_LINES: usize = 650;
+
+/// Characters of a line; rustfmt keeps code within 100.
+const LINE_CHARACTERS: usize = 110;
+
+const CRATES: [&str; 5] = ["shared", "vrrpd", "lbproxy", "integration", "netns-tests"];
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn is_test(&self) -> bool {
+        self.path.contains("/tests/") || self.path.ends_with("tests.rs")
+    }
+
+    /// The text without the tests beside the code.
+    fn production(&self) -> &str {
+        if self.is_test() {
+            return "";
+        }
+        self.text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+    }
+
+    /// The code alone: comments may speak of what is absent.
+    fn code(&self) -> impl Iterator<Item = &str> {
+        self.production().lines().filter(|line| !line.trim_start().starts_with("//"))
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut paths = Vec::new();
+    for name in CRATES {
+        collect(&root.join(name), &mut paths);
+    }
+    paths.sort();
+    let source = |path: PathBuf| Source {
+        text: fs::read_to_string(&path).unwrap(),
+        path: path.strip_prefix(&root).unwrap().display().to_string(),
+    };
+    let sources: Vec<Source> = paths.into_iter().map(source).collect();
+    assert!(sources.len() > 50, "the sources were not found below {}", root.display());
+    sources
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Fails with every complaint at once.
+fn none(complaints: Vec<String>) {
+    let mut text = String::new();
+    complaints.iter().for_each(|complaint| writeln!(text, "  {complaint}").unwrap());
+    assert!(complaints.is_empty(), "\n{text}");
+}
+
+/// Where any of `words` stands in the code of the files that `which` chooses.
+fn absent(which: impl Fn(&str) -> bool, words: &[&str]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for source in sources().iter().filter(|source| which(&source.path)) {
+        for line in source.code() {
+            for word in words.iter().filter(|word| line.contains(**word)) {
+                complaints.push(format!("{}: `{word}` in: {}", source.path, line.trim()));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn files_are_short() {
+    let limit = |source: &Source| if source.is_test() { TEST_FILE_LINES } else { FILE_LINES };
+    let long = sources().into_iter().filter(|source| source.text.lines().count() > limit(source));
+    none(long.map(|s| format!("{}: {} lines", s.path, s.text.lines().count())).collect());
+}
+
+#[test]
+fn lines_are_short() {
+    let mut complaints = Vec::new();
+    for source in sources() {
+        for (number, line) in source.text.lines().enumerate() {
+            // A message that is one sentence is not broken.
+            let sentence = line.contains('"');
+            if line.chars().count() > LINE_CHARACTERS && !sentence {
+                complaints.push(format!("{}:{}", source.path, number + 1));
+            }
+        }
+    }
+    none(complaints);
+}
+
+#[test]
+fn every_file_says_what_is_in_it() {
+    let silent = sources().into_iter().filter(|source| !source.text.starts_with("//! "));
+    none(silent.map(|source| source.path).collect());
+}
+
+#[test]
+fn election_and_wire_are_pure() {
+    let pure =
+        |path: &str| path.starts_with("vrrpd/src/election") || path.starts_with("vrrpd/src/wire");
+    none(absent(
+        pure,
+        &["tokio", "socket", "netlink", "now()", "tracing", "std::fs", "std::thread"],
+    ));
+}
+
+#[test]
+fn choosing_a_server_and_folding_its_health_are_pure() {
+    let pure = |path: &str| path.starts_with("lbproxy/src/pick");
+    none(absent(pure, &["tokio", "socket", "now()", "tracing", "std::fs", "std::thread"]));
+}
+
+#[test]
+fn the_two_programs_do_not_know_each_other() {
+    none(absent(|path| path.starts_with("vrrpd/"), &["lbproxy::", "use lbproxy"]));
+    none(absent(|path| path.starts_with("lbproxy/"), &["vrrpd::", "use vrrpd"]));
+    let below = |path: &str| !path.starts_with("integration/") && !path.starts_with("netns-tests/");
+    none(absent(below, &["integration::"]));
+}
+
+#[test]
+fn one_place_changes_the_kernels_addresses() {
+    let others = |path: &str| {
+        path != "vrrpd/src/io/addresses.rs" && !path.starts_with("integration/src/lab/")
+    };
+    none(absent(others, &[".address().add(", ".address().del("]));
+}
+
+#[test]
+fn one_place_of_a_program_reads_the_clock() {
+    let others = |path: &str| !path.ends_with("/clock.rs");
+    none(absent(others, &["Instant::now", "SystemTime::now", "clock_gettime"]));
+}
+
+#[test]
+fn nothing_grows_without_limit_and_no_lock_is_shared() {
+    let daemons = |path: &str| path.starts_with("vrrpd/") || path.starts_with("lbproxy/");
+    none(absent(daemons, &["unbounded", "Mutex", "RwLock"]));
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let words = ["todo!(", "unimplemented!(", "#[ignore", "unsafe ", "FIXME", "allow(dead_code"];
+    none(absent(|_| true, &words));
+}
+
+#[test]
+fn no_test_hides_in_a_production_function() {
+    let mut complaints = Vec::new();
+    for source in sources() {
+        let mut lines = source.production().lines().peekable();
+        while let Some(line) = lines.next() {
+            let next = lines.peek().copied().unwrap_or_default();
+            if line.contains("cfg(test)") && !next.starts_with("mod tests") {
+                complaints.push(format!("{}: {}", source.path, next.trim()));
+            }
+        }
+    }
+    none(complaints);
+}
