@@ -1,4 +1,7 @@
 //! Watches who owns an address, in the kernels of all nodes that may.
+//!
+//! The kernel tells of an IPv4 address in the same instant, of an IPv6 one when duplicate address
+//! detection is over: without any, a work queue's turn later.
 
 use std::io;
 use std::net::IpAddr;

@@ -69,12 +69,15 @@ fn a_watch_sees_leases_end_and_misses_no_change() {
         assert!((ms(1_400)..ms(2_200)).contains(&dual), "the lease was gone after {dual:?}");
 
         let before = watch.events().len();
-        for _ in 0..50 {
+        for round in 1..=50 {
             lb2.remove_address(vip, prefix).unwrap();
             lb2.add_address(vip, prefix, None).unwrap();
+            // The kernel tells of an IPv6 address a moment later, and never if it is gone by then.
+            if vip.is_ipv6() || round == 50 {
+                let told = || watch.events().len() == before + 2 * round;
+                wait_until("all is told", SOON, told).unwrap();
+            }
         }
-        watch.wait_for(&["lb2"], SOON).unwrap();
-        wait_until("all is told", SOON, || watch.events().len() == before + 100).unwrap();
         lb2.remove_address(vip, prefix).unwrap();
         let record = watch.stop().unwrap();
         assert_eq!(record.events.len(), before + 101);
