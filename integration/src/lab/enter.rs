@@ -3,9 +3,9 @@
 //! [`enter`] turns one program into three processes that run the same executable:
 //!
 //! ```text
-//! outer   what the user started. In a new user namespace, where it needs one to be allowed the rest;
-//!   │     asks for a new process-id and network namespace, starts init, passes signals on, waits.
-//!   │     Owns the directory for temporary files
+//! outer   what the user started. In a new user namespace, where it needs one to be allowed the
+//!   │     rest; asks for a new process-id and network namespace, starts init, passes signals on,
+//!   │     waits. Owns the directory for temporary files
 //!   └─ init    process 1 of the new namespace. Starts the program itself, passes signals on, collects
 //!        │     orphans. When it ends, the kernel kills everything else in the namespace
 //!        └─ inside   the program itself: `enter` returns here, and it goes on as if nothing were
@@ -21,8 +21,9 @@
 //! before it could clean up. If init is killed, the kernel kills the rest, and outer cleans up.
 //!
 //! *Signals.* SIGINT, SIGTERM, SIGHUP and SIGQUIT are blocked and read from a descriptor in outer and
-//! init, and passed on to the program, which unblocks them. The two inner processes form a process group
-//! of their own, so that Ctrl-C reaches them once, through outer, and not a second time by the terminal.
+//! init, and passed on to the program, which unblocks them. The two inner processes form a process
+//! group of their own, so that Ctrl-C reaches them once, through outer, and not a second time by the
+//! terminal.
 //!
 //! The process-id namespace keeps the outer one's `/proc`: mounting a new one is forbidden in many
 //! containers. `/proc/self` and `/proc/sys/net` are right in it; other numbers below `/proc` are not.

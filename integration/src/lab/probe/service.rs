@@ -120,7 +120,7 @@ impl ServiceRecord {
     }
 }
 
-/// Starts requests until told to stop; when the probe was dropped, leaves those under way to themselves.
+/// Starts requests until told to stop; when the probe was dropped, does not wait for those under way.
 async fn drive(endpoint: &Endpoint, mut stop: oneshot::Receiver<()>) -> ServiceRecord {
     let mut under_way = JoinSet::new();
     let mut requests = Vec::new();
