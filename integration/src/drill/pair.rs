@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -72,7 +70,6 @@ impl Pair {
     /// Builds the lab, starts everything, and waits until the first node serves and the second could.
     pub(super) fn build(interval: AdvertInterval) -> anyhow::Result<Self> {
         let lab = Lab::new()?;
-        open_up(lab.directory())?;
         let client = lab.host("client", 100)?;
         let lb1 = lab.host("lb1", 11)?;
         let lb2 = lab.host("lb2", 12)?;
@@ -225,16 +222,4 @@ check = {{ https = "/readyz", ca = "{}", interval = "{check}", fall = {CHECK_FAL
 "#,
         ca.display()
     ))
-}
-
-/// The proxy runs as a user without privileges, and has to reach its files below this directory.
-fn open_up(directory: &Path) -> io::Result<()> {
-    for directory in directory.ancestors().take(2) {
-        let mode = fs::metadata(directory)?.permissions().mode();
-        // Ours alone until now: a directory for everyone's temporary files is left as it is.
-        if mode & 0o777 == 0o700 {
-            fs::set_permissions(directory, fs::Permissions::from_mode(0o711))?;
-        }
-    }
-    Ok(())
 }
