@@ -1,1 +1,36 @@
-//! To be filled.
+//! `lbproxy`: a TCP load balancer that checks its servers and tells `vrrpd` how they are.
+//!
+//! Two kinds of threads. The *control* thread ([`daemon`]) checks servers, talks to `vrrpd`, to
+//! `vipd`'s watchdog and to whoever asks for the status, and publishes what is to be done as one
+//! immutable [`plan`]. Each *worker* thread has its own listening sockets, its own connections and
+//! its own buffers; it follows the plan and shares nothing on the path of a byte.
+//!
+//! ```text
+//! checks ─mpsc→ control ─watch<Plan>→ workers: accept → pick → connect → relay → access line
+//! vrrpd ←─link─→   │   ←─applied(n)──┘   └─ beats → pulse → heartbeats and ticks
+//! ```
+
+mod accept;
+mod admin;
+mod backend;
+pub mod cli;
+mod clock;
+mod connect;
+mod control;
+pub mod daemon;
+mod descriptors;
+mod health;
+mod link;
+mod listen;
+mod pick;
+mod plan;
+mod pool;
+mod privilege;
+mod pulse;
+mod relay;
+mod report;
+mod session;
+mod sessions;
+pub mod status;
+mod watchdog;
+mod worker;

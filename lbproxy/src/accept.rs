@@ -1,0 +1,181 @@
+//! Accepts clients on one of a worker's listening sockets.
+//!
+//! Owns: the socket. Stops: when the plan drops the address; waiting connections are then reset by
+//! the kernel. tokio's task budget bounds a batch of accepts, after which connections have a turn.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tracing::warn;
+
+use crate::clock;
+use crate::plan::{LiveClient, ProxyPlan};
+use crate::relay::reset;
+use crate::report::{End, Report};
+use crate::session::{self, Client};
+use crate::worker::Worker;
+
+/// How long to wait when the system has no file or memory for another connection.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A listening socket and whom it serves.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    listener: TcpListener,
+    address: SocketAddr,
+    proxy: RefCell<Arc<ProxyPlan>>,
+    turn: Cell<usize>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        listener: TcpListener,
+        address: SocketAddr,
+        proxy: Arc<ProxyPlan>,
+        first_turn: usize,
+    ) -> Self {
+        Self { listener, address, proxy: RefCell::new(proxy), turn: Cell::new(first_turn) }
+    }
+
+    /// Connections accepted from now on follow this plan.
+    pub(crate) fn follow(&self, proxy: Arc<ProxyPlan>) {
+        *self.proxy.borrow_mut() = proxy;
+    }
+
+    /// Accepts until aborted.
+    pub(crate) async fn run(self: Rc<Self>, worker: Rc<Worker>) {
+        let mut complaints = Complaints::default();
+        loop {
+            if worker.sessions.is_full() {
+                let limit = worker.sessions.limit();
+                complaints.say(clock::now(), |count| {
+                    warn!(listen = %self.address, limit, count, "as many connections as files allow: new ones wait");
+                });
+                worker.sessions.room().await;
+            }
+            match self.listener.accept().await {
+                Ok((stream, address)) => self.admit(&worker, stream, address),
+                Err(error) if is_exhaustion(&error) => {
+                    complaints.say(clock::now(), |count| {
+                        warn!(listen = %self.address, %error, count, "cannot accept; new connections wait");
+                    });
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // The client gave up before we came to it.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Accepts whatever waits now, without waiting itself: before an address is given away none of
+    /// its clients may be left in the queue.
+    pub(crate) fn sweep(&self, worker: &Rc<Worker>) {
+        let listener = socket2::SockRef::from(&self.listener);
+        while let Ok((socket, address)) = listener.accept() {
+            let stream = std::net::TcpStream::from(socket);
+            let tuned = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let (Ok(stream), Some(address)) = (tuned, address.as_socket()) {
+                self.admit(worker, stream, address);
+            }
+        }
+    }
+
+    fn admit(&self, worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
+        let accepted = clock::now();
+        let local = if self.address.ip().is_unspecified() {
+            stream.local_addr().unwrap_or(self.address)
+        } else {
+            self.address
+        };
+        let proxy = Arc::clone(&self.proxy.borrow());
+        if worker.is_released(local.ip()) {
+            turn_away(worker, &proxy, stream, address, local);
+            return;
+        }
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let client = Client { stream, address, local, accepted };
+        tokio::task::spawn_local(session::run(Rc::clone(worker), proxy, client, turn));
+    }
+}
+
+fn turn_away(
+    worker: &Worker,
+    proxy: &ProxyPlan,
+    stream: TcpStream,
+    client: SocketAddr,
+    listen: SocketAddr,
+) {
+    let _live = LiveClient::count(&proxy.counters);
+    reset(&stream);
+    drop(stream);
+    worker.log.write(&Report {
+        proxy: proxy.name.clone(),
+        client,
+        listen,
+        server: None,
+        connect: None,
+        duration: Duration::ZERO,
+        up: 0,
+        down: 0,
+        attempts: 0,
+        end: End::AddressReleased,
+    });
+}
+
+/// No file, no memory: worth a pause. Everything else concerns the one connection only.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| code == Some(errno.raw_os_error()))
+}
+
+/// Says a thing at most once a second, and how often it was not said.
+#[derive(Debug, Default)]
+struct Complaints {
+    said: Option<Instant>,
+    count: u64,
+}
+
+impl Complaints {
+    fn say(&mut self, now: Instant, say: impl FnOnce(u64)) {
+        self.count += 1;
+        let recent = self
+            .said
+            .is_some_and(|said| now.saturating_duration_since(said) < Duration::from_secs(1));
+        if !recent {
+            say(self.count);
+            self.said = Some(now);
+            self.count = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complains_once_a_second_and_counts() {
+        let start = clock::now();
+        let mut complaints = Complaints::default();
+        let mut said = Vec::new();
+        for millis in [0, 10, 999, 1_000, 1_500, 3_000] {
+            complaints.say(start + Duration::from_millis(millis), |count| said.push(count));
+        }
+        assert_eq!(said, [1, 3, 2]);
+    }
+
+    #[test]
+    fn only_exhaustion_deserves_a_pause() {
+        assert!(is_exhaustion(&io::Error::from_raw_os_error(24)), "EMFILE");
+        assert!(!is_exhaustion(&io::Error::from_raw_os_error(103)), "ECONNABORTED");
+    }
+}

@@ -1,0 +1,111 @@
+//! The socket on which the status is asked for.
+//!
+//! A task for the socket and one for each client, at most [`CLIENTS`], each for at most a second.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::Mode;
+use shared::link::{Lines, line};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use crate::status::{Request, Status};
+
+/// Clients at once; further ones are turned away.
+pub(crate) const CLIENTS: usize = 16;
+
+/// What a client may take for everything.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A request is shorter, in bytes.
+const REQUEST_LIMIT: usize = 4096;
+
+/// Somebody wants the status.
+pub(crate) type Asked = oneshot::Sender<Status>;
+
+/// Makes the socket in place of a stale one.
+///
+/// # Errors
+/// Another proxy answers on it, or the directory is not to be written to.
+pub(crate) fn bind(path: &Path) -> io::Result<StdListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another lbproxy runs here"));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Nobody else may ever connect, not even between the bind and the chmod.
+    let before = rustix::process::umask(Mode::from_raw_mode(0o117));
+    let bound = StdListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves clients whose user is one of `users`.
+pub(crate) async fn run(listener: UnixListener, users: Vec<u32>, asked: mpsc::Sender<Asked>) {
+    let seats = Arc::new(Semaphore::new(CLIENTS));
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(%error, "cannot accept on the admin socket; trying again");
+                sleep(PATIENCE).await;
+                continue;
+            }
+        };
+        let user = stream.peer_cred().map(|credentials| credentials.uid());
+        if !user.is_ok_and(|user| users.contains(&user)) {
+            debug!("a stranger was turned away from the admin socket");
+            continue;
+        }
+        let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
+            continue;
+        };
+        let asked = asked.clone();
+        tokio::spawn(async move {
+            if let Ok(Err(error)) = timeout(PATIENCE, answer(stream, asked)).await {
+                debug!(%error, "a client of the admin socket left");
+            }
+            drop(seat);
+        });
+    }
+}
+
+async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+    let mut lines = Lines::default();
+    let mut buffer = [0; 256];
+    let mut taken = 0;
+    let request = loop {
+        let count = stream.read(&mut buffer).await?;
+        taken += count;
+        if count == 0 || taken > REQUEST_LIMIT {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        lines.push(buffer.get(..count).unwrap_or_default()).map_err(io::Error::other)?;
+        if let Some(request) = lines.message::<Request>().transpose() {
+            break request;
+        }
+    };
+    let reply = match request {
+        Ok(Request::Status) => {
+            let (reply, status) = oneshot::channel();
+            let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+            asked.send(reply).await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            line(&status.await.map_err(|_: oneshot::error::RecvError| gone(()))?)
+        }
+        Err(error) => line(&serde_json::json!({ "error": error.to_string() })),
+    };
+    stream.write_all(&reply).await
+}

@@ -1,0 +1,280 @@
+//! The control thread's state: what is configured, known and owned, and the plan made of it.
+//!
+//! Everything that happens comes in as a method call from [`daemon`](crate::daemon)'s loop. The
+//! workers are told by publishing a plan, never one by one, and say when they have carried it out.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use shared::config::Config;
+use shared::link::{Ownership, OwnershipState, ToVrrpd};
+use shared::{RouterId, TrackerHealth};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::health::keeper::{Keeper, KeptProxy};
+use crate::health::probe::{Found, Probe};
+use crate::listen::{ListenError, Listeners};
+use crate::plan::{Plan, ProxyPlan};
+use crate::status::{ProxyStatus, ServerStatus, Status};
+
+/// How long a worker may take to reset the clients of an address; later it is said to be released
+/// all the same, for the peer waits.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The listening sockets by their address.
+pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
+
+/// What the control thread holds.
+#[derive(Debug)]
+pub(crate) struct Control {
+    keeper: Keeper,
+    listeners: Bound,
+    owned: HashMap<RouterId, Ownership>,
+    generation: u64,
+    stopping: bool,
+    workers: usize,
+    plans: watch::Sender<Arc<Plan>>,
+    scores: watch::Sender<Vec<TrackerHealth>>,
+    applied: Vec<watch::Receiver<u64>>,
+    answers: mpsc::Sender<ToVrrpd>,
+}
+
+/// The other ends of a [`Control`].
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) results: mpsc::Sender<Found>,
+    pub(crate) plans: watch::Sender<Arc<Plan>>,
+    pub(crate) scores: watch::Sender<Vec<TrackerHealth>>,
+    pub(crate) applied: Vec<watch::Receiver<u64>>,
+    pub(crate) answers: mpsc::Sender<ToVrrpd>,
+}
+
+/// A plan before there is a configuration.
+pub(crate) fn empty_plan() -> Arc<Plan> {
+    Arc::new(Plan { generation: 0, proxies: Vec::new(), released: HashSet::new(), stopping: false })
+}
+
+/// Binds what a configuration listens on; sockets that are there already stay the same.
+///
+/// # Errors
+/// An address cannot be bound; nothing has changed then.
+pub(crate) fn bind(
+    config: &Config,
+    existing: &Bound,
+    workers: usize,
+) -> Result<Bound, ListenError> {
+    let mut bound = Bound::new();
+    for proxy in &config.proxies {
+        for address in &proxy.listen {
+            let listeners = match existing.get(address) {
+                Some(listeners) => Arc::clone(listeners),
+                None => Arc::new(Listeners::bind(*address, workers, proxy.limits.user)?),
+            };
+            bound.insert(*address, listeners);
+        }
+    }
+    Ok(bound)
+}
+
+impl Control {
+    pub(crate) fn new(ends: Ends, workers: usize) -> Self {
+        Self {
+            keeper: Keeper::new(ends.results),
+            listeners: Bound::new(),
+            owned: HashMap::new(),
+            generation: 0,
+            stopping: false,
+            workers,
+            plans: ends.plans,
+            scores: ends.scores,
+            applied: ends.applied,
+            answers: ends.answers,
+        }
+    }
+
+    /// Takes a configuration over whose sockets are bound and whose checks are ready.
+    pub(crate) fn configure(
+        &mut self,
+        config: &Config,
+        bound: Bound,
+        probes: Vec<Probe>,
+        now: Instant,
+    ) {
+        for proxy in &config.proxies {
+            for listeners in proxy.listen.iter().filter_map(|address| bound.get(address)) {
+                if let Err(error) = listeners.set_user_timeout(proxy.limits.user) {
+                    warn!(listen = %listeners.address, %error, "user_timeout stays as it was");
+                }
+            }
+        }
+        self.listeners = bound;
+        self.keeper.replace(&config.proxies, probes, now);
+        self.owned.retain(|router, _| config.routers.iter().any(|wanted| wanted.id == *router));
+        self.publish();
+        self.tell_scores();
+    }
+
+    /// Binds what another configuration needs beyond what is bound.
+    ///
+    /// # Errors
+    /// An address cannot be bound.
+    pub(crate) fn bind_for(&self, config: &Config) -> Result<Bound, ListenError> {
+        bind(config, &self.listeners, self.workers)
+    }
+
+    /// Folds in what a check found.
+    pub(crate) fn observe(&mut self, found: Found, now: Instant) {
+        if self.keeper.observe(found, now) {
+            self.publish();
+            self.tell_scores();
+        }
+    }
+
+    /// A new conversation with `vrrpd`: it will say again what is owned.
+    pub(crate) fn forget_ownership(&mut self) {
+        self.owned.clear();
+    }
+
+    /// Does what an ownership asks for.
+    pub(crate) fn own(&mut self, news: Ownership) {
+        info!(router = %news.router, "is {} here", word(news.state));
+        let router = news.router.clone();
+        let releasing = news.state == OwnershipState::Releasing;
+        self.owned.insert(router.clone(), news);
+        let released = self.released();
+        if releasing || released != self.plans.borrow().released {
+            self.publish();
+        }
+        if releasing {
+            let done = self.applied(RELEASE_LIMIT);
+            let answers = self.answers.clone();
+            tokio::spawn(async move {
+                if !done.await {
+                    warn!(%router, "a worker did not reset its clients in time; released anyway");
+                }
+                // It fails only where the link is gone, and nobody waits any more.
+                drop(answers.send(ToVrrpd::Released { router }).await);
+            });
+        }
+    }
+
+    /// Tells the workers to end everything; ready when they have.
+    pub(crate) fn stop(&mut self, limit: Duration) -> impl Future<Output = bool> + use<> {
+        self.stopping = true;
+        self.publish();
+        self.applied(limit)
+    }
+
+    /// Waits until every worker has carried out the newest plan; false where one has not in time.
+    fn applied(&self, limit: Duration) -> impl Future<Output = bool> + use<> {
+        let generation = self.generation;
+        let workers = self.applied.clone();
+        async move {
+            let all = async {
+                for mut worker in workers {
+                    // A worker that has ended has no clients either.
+                    drop(worker.wait_for(|applied| *applied >= generation).await);
+                }
+            };
+            timeout(limit, all).await.is_ok()
+        }
+    }
+
+    fn released(&self) -> HashSet<IpAddr> {
+        self.owned
+            .values()
+            .filter(|ownership| ownership.state == OwnershipState::Releasing)
+            .flat_map(|ownership| ownership.addresses.iter().copied())
+            .collect()
+    }
+
+    fn publish(&mut self) {
+        self.generation += 1;
+        let proxies = self.keeper.proxies.iter().map(|proxy| self.proxy_plan(proxy)).collect();
+        self.plans.send_replace(Arc::new(Plan {
+            generation: self.generation,
+            proxies,
+            released: self.released(),
+            stopping: self.stopping,
+        }));
+    }
+
+    fn proxy_plan(&self, proxy: &KeptProxy) -> Arc<ProxyPlan> {
+        let bound = |address| self.listeners.get(address).map(Arc::clone);
+        Arc::new(ProxyPlan {
+            name: proxy.config.name.clone(),
+            limits: proxy.config.limits,
+            listeners: proxy.config.listen.iter().filter_map(bound).collect(),
+            set: Arc::new(proxy.set()),
+            counters: Arc::clone(&proxy.counters),
+        })
+    }
+
+    fn tell_scores(&self) {
+        let scores = self.keeper.scores();
+        self.scores.send_if_modified(|told| {
+            let changed = *told != scores;
+            *told = scores;
+            changed
+        });
+    }
+
+    /// The proxies, for the status.
+    pub(crate) fn status(
+        &self,
+        start: Instant,
+        now: Instant,
+        dropped: usize,
+        alive: bool,
+    ) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: now.saturating_duration_since(start).as_secs(),
+            workers: self.workers,
+            workers_alive: alive,
+            dropped_log_lines: dropped,
+            proxies: self.keeper.proxies.iter().map(|proxy| proxy_status(proxy, now)).collect(),
+        }
+    }
+}
+
+fn word(state: OwnershipState) -> &'static str {
+    match state {
+        OwnershipState::Active => "active",
+        OwnershipState::Backup => "backup",
+        OwnershipState::Releasing => "releasing",
+    }
+}
+
+fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
+    let counters = &proxy.counters;
+    let servers = proxy.servers.iter().map(|kept| {
+        let counters = &kept.server.counters;
+        ServerStatus {
+            name: kept.server.name.clone(),
+            address: kept.server.address,
+            state: kept.health.state(),
+            since_seconds: now.saturating_duration_since(kept.since).as_secs(),
+            reason: kept.reason.clone(),
+            last_check: kept.last.clone(),
+            sessions: counters.live.load(Ordering::Relaxed),
+            total: counters.total.load(Ordering::Relaxed),
+            connect_failures: counters.failures.load(Ordering::Relaxed),
+        }
+    });
+    ProxyStatus {
+        name: proxy.config.name.clone(),
+        listen: proxy.config.listen.clone(),
+        sessions: counters.live.load(Ordering::Relaxed),
+        accepted: counters.accepted.load(Ordering::Relaxed),
+        refused: counters.refused.load(Ordering::Relaxed),
+        state: proxy.score().state,
+        servers: servers.collect(),
+    }
+}

@@ -1,0 +1,379 @@
+//! The whole program: start, the control thread's loop, reload, end.
+//!
+//! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
+//! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::config::{Config, Loaded, load};
+use shared::link::{LBPROXY_SOCKET, VRRPD_SOCKET};
+use shared::telemetry;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tracing::{error, info, warn};
+
+use crate::admin::{self, Asked, CLIENTS};
+use crate::cli::Args;
+use crate::control::{Bound, Control, Ends, bind, empty_plan};
+use crate::health::probe::{Found, Probe};
+use crate::link::{Event, Link};
+use crate::plan::Plan;
+use crate::privilege::{self, Doubt};
+use crate::report::AccessLog;
+use crate::{clock, descriptors, pulse, watchdog, worker};
+
+/// Outcomes of checks waiting for the control thread. A check that finds it full waits; a server's
+/// next check begins after that.
+const RESULTS: usize = 64;
+
+/// News from `vrrpd` waiting for the control thread, and answers waiting for the link.
+const NEWS: usize = 64;
+
+/// What the workers may take to end.
+const END: Duration = Duration::from_secs(1);
+
+/// Runs the proxy until a signal ends it. Call it while the process has one thread, and before
+/// logging was started: it gives its privileges up and starts logging itself.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    let loaded = match load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            // Where nobody reads it there is nobody to tell.
+            drop(write!(io::stderr(), "{problems}"));
+            return ExitCode::from(2);
+        }
+    };
+    let prepared = prepare(args, loaded);
+    // From here on there may be threads: the privileges are gone.
+    let _logging = telemetry::init();
+    match prepared.and_then(|prepared| start(args, prepared)) {
+        Ok(code) => code,
+        Err(Failure { code, words }) => {
+            error!("{words}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Why the proxy could not start or go on.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    words: String,
+}
+
+impl Failure {
+    fn run(what: &str, error: &dyn std::fmt::Display) -> Self {
+        Self { code: 1, words: format!("{what}: {error}") }
+    }
+
+    fn usage(what: &str, error: &dyn std::fmt::Display) -> Self {
+        Self { code: 2, words: format!("{what}: {error}") }
+    }
+}
+
+/// What was made while there were privileges.
+struct Prepared {
+    loaded: Loaded,
+    probes: Vec<Probe>,
+    bound: Bound,
+    admin: StdListener,
+    watchdog: Option<StdStream>,
+    workers: usize,
+    files: u64,
+    users: Vec<u32>,
+    doubts: Vec<Doubt>,
+}
+
+fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> {
+    let mut doubts: Vec<Doubt> = privilege::leave_real_time().into_iter().collect();
+    let watchdog = if args.watchdog {
+        Some(watchdog::take().map_err(|error| {
+            Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
+        })?)
+    } else {
+        None
+    };
+    let config = &loaded.config;
+    let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
+    let files = descriptors::raise();
+    let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
+    let path = admin_path(args);
+    let admin = admin::bind(&path)
+        .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
+    let bound = bind(config, &Bound::new(), workers)
+        .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
+    let started_by = nix::unistd::geteuid();
+    doubts.extend(privilege::drop_all(&config.lbproxy.user));
+    if args.watchdog {
+        // After the change of user, which would undo it.
+        doubts.extend(privilege::end_with_parent());
+    }
+    let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
+    users.dedup();
+    Ok(Prepared { loaded, probes, bound, admin, watchdog, workers, files, users, doubts })
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn admin_path(args: &Args) -> PathBuf {
+    args.runtime_dir.join(LBPROXY_SOCKET)
+}
+
+/// Makes the checks ready; the error says which proxy's cannot be.
+fn probes(config: &Config) -> Result<Vec<Probe>, String> {
+    let make = |proxy: &shared::config::ProxyConfig| {
+        Probe::new(&proxy.check).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
+    };
+    config.proxies.iter().map(make).collect()
+}
+
+fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::run("make the runtime", &error))?;
+    let (log, _flush) =
+        AccessLog::start().map_err(|error| Failure::run("use standard output", &error))?;
+    let outcome = runtime.block_on(async { Daemon::start(args, prepared, log)?.run().await });
+    if let Err(error) = std::fs::remove_file(admin_path(args)) {
+        // As an ordinary user it may not; the next start replaces the file.
+        tracing::debug!(%error, "the admin socket's file stays");
+    }
+    // A hung worker must not hold up the end of the others.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The running control thread.
+struct Daemon {
+    args: Args,
+    config: Config,
+    control: Control,
+    started: Instant,
+    log: AccessLog,
+    workers: Vec<worker::Handle>,
+    results: mpsc::Receiver<Found>,
+    asked: mpsc::Receiver<Asked>,
+    news: mpsc::Receiver<Event>,
+    alive: watch::Receiver<bool>,
+    link: Option<Link>,
+    link_task: Option<AbortHandle>,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Daemon {
+    fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
+        let failed = |what| move |error: io::Error| Failure::run(what, &error);
+        for doubt in &prepared.doubts {
+            warn!("{doubt}");
+        }
+        let config = prepared.loaded.config;
+        warn_of(&prepared.loaded.warnings.to_string());
+        let [terminate, interrupt, hangup] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]
+                .map(|kind| signal(kind).map_err(failed("watch for signals")));
+        let listeners = prepared.bound.len();
+        let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
+        let limit =
+            descriptors::sessions_per_worker(prepared.files, prepared.workers, listeners, servers);
+        let (plans, watched) = watch::channel(empty_plan());
+        let workers = spawn_workers(prepared.workers, limit, &watched, &log)?;
+        let (found, results) = mpsc::channel(RESULTS);
+        let (ask, asked) = mpsc::channel(CLIENTS);
+        let (events, news) = mpsc::channel(NEWS);
+        let (answers, answered) = mpsc::channel(NEWS);
+        let (scores, scored) = watch::channel(Vec::new());
+        let (pulse, alive) = watch::channel(true);
+        tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
+        let admin = UnixListener::from_std(prepared.admin).map_err(failed("watch the socket"))?;
+        tokio::spawn(admin::run(admin, prepared.users, ask));
+        if let Some(socket) = prepared.watchdog {
+            let socket = UnixStream::from_std(socket).map_err(failed("watch the supervisor"))?;
+            tokio::spawn(watchdog::run(socket, alive.clone()));
+        }
+        let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
+        let ends = Ends { results: found, plans, scores, applied, answers };
+        let mut control = Control::new(ends, prepared.workers);
+        let started = clock::now();
+        control.configure(&config, prepared.bound, prepared.probes, started);
+        info!(
+            version = env!("CARGO_PKG_VERSION"),
+            proxies = config.proxies.len(),
+            workers = workers.len(),
+            connections = limit * workers.len(),
+            "started"
+        );
+        let link = Link {
+            path: args.runtime_dir.join(VRRPD_SOCKET),
+            scores: scored,
+            alive: alive.clone(),
+            events,
+            answers: answered,
+        };
+        let mut daemon = Self {
+            args: args.clone(),
+            config,
+            control,
+            started,
+            log,
+            workers,
+            results,
+            asked,
+            news,
+            alive,
+            link: Some(link),
+            link_task: None,
+            terminate: terminate?,
+            interrupt: interrupt?,
+            hangup: hangup?,
+        };
+        daemon.link_where_needed();
+        daemon.warn_where_reload_would_fail();
+        Ok(daemon)
+    }
+
+    async fn run(mut self) -> Result<ExitCode, Failure> {
+        let mut first_worker = self.workers.iter().map(|w| w.applied.clone()).collect::<Vec<_>>();
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => return Ok(self.end("SIGTERM").await),
+                _ = self.interrupt.recv() => return Ok(self.end("SIGINT").await),
+                Some(event) = self.news.recv() => match event {
+                    Event::Connected => self.control.forget_ownership(),
+                    Event::Heard(news) => self.control.own(news),
+                },
+                Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
+                Some(reply) = self.asked.recv() => {
+                    let dropped = self.log.dropped().dropped_lines();
+                    let alive = *self.alive.borrow();
+                    let status = self.control.status(self.started, clock::now(), dropped, alive);
+                    // The client may have left.
+                    drop(reply.send(status));
+                }
+                _ = self.hangup.recv() => self.reload(),
+                () = any_ended(&mut first_worker) => {
+                    let words = "a worker thread ended; ending as well, to be started anew";
+                    return Err(Failure { code: 1, words: words.to_owned() });
+                }
+            }
+        }
+    }
+
+    /// Applies the file by difference, or says why everything stays as it was.
+    fn reload(&mut self) {
+        let loaded = match load(&self.args.config) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                error!("reload rejected, everything stays as it was:\n{problems}");
+                return;
+            }
+        };
+        warn_of(&loaded.warnings.to_string());
+        let config = loaded.config;
+        let bound =
+            self.control.bind_for(&config).map_err(|error| format!("{error}: {}", error.source));
+        let ready = probes(&config).and_then(|probes| Ok((probes, bound?)));
+        let (probes, bound) = match ready {
+            Ok(ready) => ready,
+            Err(words) => {
+                error!("reload rejected, everything stays as it was: {words}");
+                return;
+            }
+        };
+        if config.lbproxy != self.config.lbproxy {
+            warn!("what changed in [lbproxy] takes effect at the next start");
+        }
+        self.control.configure(&config, bound, probes, clock::now());
+        self.config = config;
+        self.link_where_needed();
+        info!(proxies = self.config.proxies.len(), "reloaded");
+    }
+
+    /// Links to `vrrpd` once there are routers. Where they are gone later it does no harm.
+    fn link_where_needed(&mut self) {
+        if !self.config.routers.is_empty()
+            && let Some(link) = self.link.take()
+        {
+            self.link_task = Some(tokio::spawn(link.run()).abort_handle());
+        }
+    }
+
+    /// The user we became may not read what root could.
+    fn warn_where_reload_would_fail(&self) {
+        if let Err(error) = std::fs::File::open(&self.args.config) {
+            let path = self.args.config.display();
+            warn!(%path, %error, "cannot be read as this user: a reload will fail");
+        }
+    }
+
+    async fn end(mut self, signal: &str) -> ExitCode {
+        info!("{signal}: ending");
+        if let Some(link) = self.link_task.take() {
+            link.abort();
+        }
+        let ended = self.control.stop(END);
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => return ExitCode::from(128 + 15),
+            _ = self.interrupt.recv() => return ExitCode::from(128 + 2),
+            in_time = ended => if !in_time {
+                warn!("a worker did not end in time; leaving it behind");
+                return ExitCode::SUCCESS;
+            }
+        }
+        for worker in self.workers {
+            // It has said that it ended; a panic has been printed by itself.
+            drop(worker.thread.join());
+        }
+        info!("ended");
+        ExitCode::SUCCESS
+    }
+}
+
+fn warn_of(warnings: &str) {
+    if !warnings.is_empty() {
+        warn!("the configuration is doubtful:\n{warnings}");
+    }
+}
+
+fn spawn_workers(
+    count: usize,
+    limit: usize,
+    plans: &watch::Receiver<Arc<Plan>>,
+    log: &AccessLog,
+) -> Result<Vec<worker::Handle>, Failure> {
+    (0..count)
+        .map(|index| {
+            worker::spawn(worker::Start { index, limit, plans: plans.clone(), log: log.clone() })
+        })
+        .collect::<io::Result<_>>()
+        .map_err(|error| Failure::run("start the workers", &error))
+}
+
+/// Waits until some worker thread has ended. Cancel-safe.
+async fn any_ended(workers: &mut [watch::Receiver<u64>]) {
+    let each = workers
+        .iter_mut()
+        .map(|worker| Box::pin(async { while worker.changed().await.is_ok() {} }));
+    let mut each: Vec<_> = each.collect();
+    std::future::poll_fn(|cx| {
+        let ended = each.iter_mut().any(|worker| worker.as_mut().poll(cx).is_ready());
+        if ended { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}

@@ -1,0 +1,242 @@
+//! Checks one server, again and again.
+//!
+//! A task for each server. Owns: nothing between two checks. Stops: by abort.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use shared::config::{CheckConfig, CheckKind, HttpCheck};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::Verdict;
+use super::tls::{Tls, TlsError};
+use crate::clock;
+
+/// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
+const BODY_LIMIT: usize = 4096;
+
+/// Of what was read so much is shown, in bytes.
+const EXCERPT: usize = 100;
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) verdict: Verdict,
+    /// In words: `GET /readyz answered 500 "[-]etcd failed"`.
+    pub(crate) words: String,
+    /// Passed only for being alive: the answer was 401 or 403.
+    pub(crate) denied: bool,
+}
+
+/// An outcome, and of which prober.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) prober: u64,
+    pub(crate) outcome: Outcome,
+}
+
+/// A check made ready: its files are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    kind: CheckKind,
+    timeout: Duration,
+    interval: Duration,
+    tls: Option<Tls>,
+}
+
+impl Probe {
+    /// Reads the files that the check names.
+    ///
+    /// # Errors
+    /// One cannot be read or used.
+    pub(crate) fn new(config: &CheckConfig) -> Result<Self, TlsError> {
+        let tls = match &config.kind {
+            CheckKind::Tcp | CheckKind::Http(_) => None,
+            CheckKind::Tls(verify) | CheckKind::Https(_, verify) => Some(Tls::new(verify)?),
+        };
+        let (timeout, interval) = (config.timeout, config.interval);
+        Ok(Self { kind: config.kind.clone(), timeout, interval, tls })
+    }
+
+    /// Checks the server at `address` at every interval, the first time after `delay`. A check that
+    /// takes longer delays the next.
+    pub(crate) async fn run(
+        self,
+        address: SocketAddr,
+        delay: Duration,
+        prober: u64,
+        results: mpsc::Sender<Found>,
+    ) {
+        sleep(delay).await;
+        let mut ticks = interval(self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let outcome = self.check(address).await;
+            if results.send(Found { prober, outcome }).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Does one check.
+    pub(crate) async fn check(&self, address: SocketAddr) -> Outcome {
+        let deadline = clock::deadline_in(self.timeout);
+        match self.steps(address, deadline).await {
+            Ok(outcome) => outcome,
+            Err(words) => Outcome { verdict: Verdict::Dead, words, denied: false },
+        }
+    }
+
+    async fn steps(&self, address: SocketAddr, deadline: Instant) -> Result<Outcome, String> {
+        let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
+        let stream = timeout_at(deadline, TcpStream::connect(address))
+            .await
+            .map_err(|_| late("while connecting"))?
+            .map_err(|error| format!("connect: {error}"))?;
+        let stream = match &self.tls {
+            None => return self.ask(stream, address, deadline).await,
+            Some(tls) => {
+                let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
+                timeout_at(deadline, connector.connect(tls.name(address), stream))
+                    .await
+                    .map_err(|_| late("in the TLS handshake"))?
+                    .map_err(|error| format!("TLS handshake: {error}"))?
+            }
+        };
+        self.ask(stream, address, deadline).await
+    }
+
+    async fn ask<S>(
+        &self,
+        stream: S,
+        address: SocketAddr,
+        deadline: Instant,
+    ) -> Result<Outcome, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let passed = |words: &str| Outcome {
+            verdict: Verdict::Pass,
+            words: words.to_owned(),
+            denied: false,
+        };
+        let http = match &self.kind {
+            CheckKind::Tcp => return Ok(passed("the port accepts connections")),
+            CheckKind::Tls(_) => return Ok(passed("the TLS handshake succeeded")),
+            CheckKind::Http(http) | CheckKind::Https(http, _) => http,
+        };
+        let (status, body) = timeout_at(deadline, get(stream, &http.path, address))
+            .await
+            .map_err(|_| format!("no answer within {:?} to GET {}", self.timeout, http.path))?
+            .map_err(|error| format!("GET {}: {error}", http.path))?;
+        Ok(judge(http, status, &body))
+    }
+}
+
+/// What an HTTP answer means.
+fn judge(check: &HttpCheck, status: u16, body: &[u8]) -> Outcome {
+    let mut words = format!("GET {} answered {status}", check.path);
+    if status == check.expect {
+        return Outcome { verdict: Verdict::Pass, words, denied: false };
+    }
+    let excerpt = excerpt(body);
+    if !excerpt.is_empty() {
+        words = format!("{words} {excerpt:?}");
+    }
+    // The server works; it only does not tell strangers how it is (`--anonymous-auth=false`).
+    let denied = matches!(status, 401 | 403);
+    let verdict = if denied { Verdict::Pass } else { Verdict::NotReady };
+    Outcome { verdict, words, denied }
+}
+
+/// The beginning of a body as printable text.
+fn excerpt(body: &[u8]) -> String {
+    let text: String = body
+        .iter()
+        .take(EXCERPT)
+        .map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' })
+        .collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+async fn get<S>(stream: S, path: &str, address: SocketAddr) -> hyper::Result<(u16, Vec<u8>)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut request = Request::new(Empty::<Bytes>::new());
+    // The configuration admits printable paths that begin with a slash.
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    let headers = request.headers_mut();
+    let agent = concat!("lbproxy-check/", env!("CARGO_PKG_VERSION"));
+    headers.insert("user-agent", hyper::header::HeaderValue::from_static(agent));
+    headers.insert("connection", hyper::header::HeaderValue::from_static("close"));
+    if let Ok(host) = address.to_string().parse() {
+        headers.insert("host", host);
+    }
+    let exchange = async move {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status().as_u16();
+        Ok((status, beginning(answer).await))
+    };
+    tokio::pin!(exchange, connection);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => return answer,
+        ended = &mut connection => ended?,
+    }
+    exchange.await
+}
+
+/// As much of the body as is wanted; one that breaks off is as good.
+async fn beginning(answer: Response<Incoming>) -> Vec<u8> {
+    let mut body = answer.into_body();
+    let mut read = Vec::new();
+    while read.len() < BODY_LIMIT
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        if let Some(data) = frame.data_ref() {
+            read.extend(data.iter().take(BODY_LIMIT - read.len()));
+        }
+    }
+    read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_and_what_they_mean() {
+        let check = HttpCheck { path: "/readyz".to_owned(), expect: 200 };
+        let table = [
+            (200, Verdict::Pass, false, "GET /readyz answered 200"),
+            (401, Verdict::Pass, true, "GET /readyz answered 401 \"[-]etcd failed\""),
+            (403, Verdict::Pass, true, "GET /readyz answered 403 \"[-]etcd failed\""),
+            (500, Verdict::NotReady, false, "GET /readyz answered 500 \"[-]etcd failed\""),
+            (301, Verdict::NotReady, false, "GET /readyz answered 301 \"[-]etcd failed\""),
+        ];
+        for (status, verdict, denied, words) in table {
+            let outcome = judge(&check, status, b"[-]etcd\x1b failed\n");
+            assert_eq!(outcome, Outcome { verdict, words: words.to_owned(), denied });
+        }
+        let expects_401 = HttpCheck { path: "/".to_owned(), expect: 401 };
+        assert!(!judge(&expects_401, 401, b"").denied);
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_harmless() {
+        assert_eq!(excerpt(&[b'x'; 5000]).len(), 100);
+        assert_eq!(excerpt(b"a\r\n\x00b\xff"), "a b");
+    }
+}

@@ -1,0 +1,17 @@
+//! `lbproxy` alone: a TCP load balancer.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lbproxy::cli::Args;
+
+#[derive(Parser)]
+#[command(name = "lbproxy", version)]
+struct Cli {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn main() -> ExitCode {
+    lbproxy::daemon::run(&Cli::parse().args)
+}

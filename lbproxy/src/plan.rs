@@ -1,0 +1,63 @@
+//! What the workers do: published by the control thread as one immutable moment.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shared::Name;
+use shared::config::Limits;
+
+use crate::backend::BackendSet;
+use crate::listen::Listeners;
+
+/// What is counted of a proxy, once a connection.
+#[derive(Debug, Default)]
+pub(crate) struct ProxyCounters {
+    /// Client connections that are open.
+    pub(crate) live: AtomicU64,
+    /// Client connections ever accepted.
+    pub(crate) accepted: AtomicU64,
+    /// Of these, reset because no server could be reached.
+    pub(crate) refused: AtomicU64,
+}
+
+/// One client connection counted as live, until dropped.
+#[derive(Debug)]
+pub(crate) struct LiveClient(Arc<ProxyCounters>);
+
+impl LiveClient {
+    pub(crate) fn count(counters: &Arc<ProxyCounters>) -> Self {
+        counters.accepted.fetch_add(1, Ordering::Relaxed);
+        counters.live.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl Drop for LiveClient {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One proxy at one moment.
+#[derive(Debug)]
+pub(crate) struct ProxyPlan {
+    pub(crate) name: Name,
+    pub(crate) limits: Limits,
+    pub(crate) listeners: Vec<Arc<Listeners>>,
+    pub(crate) set: Arc<BackendSet>,
+    pub(crate) counters: Arc<ProxyCounters>,
+}
+
+/// Everything a worker works by.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Counts the plans; workers acknowledge by it.
+    pub(crate) generation: u64,
+    pub(crate) proxies: Vec<Arc<ProxyPlan>>,
+    /// Local addresses that are about to leave: their clients are reset, now and on arrival.
+    pub(crate) released: HashSet<IpAddr>,
+    /// Whether to end everything.
+    pub(crate) stopping: bool,
+}

@@ -1,0 +1,202 @@
+//! One access line for each connection, on standard output.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::Name;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+use crate::backend::Server;
+use crate::clock;
+
+/// Lines that may wait for a slow reader, some 300 bytes each; later ones are dropped and counted.
+const WAITING_LINES: usize = 8_192;
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Both sides finished; the client first.
+    ClientClosed,
+    /// Both sides finished; the server first.
+    ServerClosed,
+    /// The client reset the connection.
+    ClientReset,
+    /// The server reset the connection.
+    ServerReset,
+    /// The client vanished: keepalive or `TCP_USER_TIMEOUT`.
+    ClientLost,
+    /// The server vanished.
+    ServerLost,
+    /// No byte either way for too long.
+    IdleTimeout,
+    /// The same after one side had finished.
+    HalfClosedTimeout,
+    /// No server was usable.
+    NoBackend,
+    /// No server accepted the connection.
+    ConnectFailed,
+    /// No server answered in time.
+    ConnectTimeout,
+    /// The server went down.
+    ServerDown,
+    /// The local address leaves this node.
+    AddressReleased,
+    /// The proxy ends.
+    Shutdown,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClientClosed => "client_closed",
+            Self::ServerClosed => "server_closed",
+            Self::ClientReset => "client_reset",
+            Self::ServerReset => "server_reset",
+            Self::ClientLost => "client_lost",
+            Self::ServerLost => "server_lost",
+            Self::IdleTimeout => "idle_timeout",
+            Self::HalfClosedTimeout => "half_closed_timeout",
+            Self::NoBackend => "no_backend",
+            Self::ConnectFailed => "connect_failed",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ServerDown => "server_down",
+            Self::AddressReleased => "address_released",
+            Self::Shutdown => "shutdown",
+        })
+    }
+}
+
+/// What is told of a connection once it has ended; [`Display`](fmt::Display) is its line.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) proxy: Name,
+    pub(crate) client: SocketAddr,
+    pub(crate) listen: SocketAddr,
+    /// The server that took the connection, if any.
+    pub(crate) server: Option<Arc<Server>>,
+    /// From the accept to the server's answer.
+    pub(crate) connect: Option<Duration>,
+    pub(crate) duration: Duration,
+    /// Bytes delivered to the server.
+    pub(crate) up: u64,
+    /// Bytes delivered to the client.
+    pub(crate) down: u64,
+    /// Servers tried.
+    pub(crate) attempts: u32,
+    pub(crate) end: End,
+}
+
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1000)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "proxy={} client={} listen={}", self.proxy, self.client, self.listen)?;
+        match &self.server {
+            Some(server) => write!(f, " server={} server_addr={}", server.name, server.address)?,
+            None => f.write_str(" server=- server_addr=-")?,
+        }
+        match self.connect {
+            Some(time) => write!(f, " connect_ms={}", Millis(time))?,
+            None => f.write_str(" connect_ms=-")?,
+        }
+        write!(
+            f,
+            " duration_ms={} bytes_up={} bytes_down={} attempts={} end={}",
+            Millis(self.duration),
+            self.up,
+            self.down,
+            self.attempts,
+            self.end
+        )
+    }
+}
+
+/// Where access lines go. Never blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog {
+    writer: NonBlocking,
+    stamped: bool,
+}
+
+impl AccessLog {
+    /// Starts the thread that writes to standard output. Keep the guard until the end.
+    ///
+    /// # Errors
+    /// Standard output is closed.
+    pub(crate) fn start() -> io::Result<(Self, WorkerGuard)> {
+        // Buffered, so that a burst of lines is one system call; flushed when none waits.
+        let stdout = BufWriter::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+        let (writer, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(WAITING_LINES)
+            .lossy(true)
+            .thread_name("access-log")
+            .finish(stdout);
+        // The journal stamps each line itself.
+        let stamped = std::env::var_os("JOURNAL_STREAM").is_none();
+        Ok((Self { writer, stamped }, guard))
+    }
+
+    /// Counts the lines that did not fit.
+    pub(crate) fn dropped(&self) -> ErrorCounter {
+        self.writer.error_counter()
+    }
+
+    pub(crate) fn write(&self, report: &Report) {
+        let line = if self.stamped {
+            let stamp = humantime::format_rfc3339_millis(clock::wall());
+            format!("{stamp} {report}\n")
+        } else {
+            format!("{report}\n")
+        };
+        // It queues or counts the line as dropped; there is nothing to do about the latter.
+        drop(self.writer.clone().write_all(line.as_bytes()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_looks_like_this() {
+        let server = Server {
+            name: Name::try_from("cp1").unwrap(),
+            address: "10.0.0.1:6443".parse().unwrap(),
+            counters: Arc::default(),
+        };
+        let mut report = Report {
+            proxy: Name::try_from("apiserver").unwrap(),
+            client: "192.0.2.1:50000".parse().unwrap(),
+            listen: "192.0.2.100:6443".parse().unwrap(),
+            server: Some(Arc::new(server)),
+            connect: Some(Duration::from_micros(412)),
+            duration: Duration::from_micros(61_000_007),
+            up: 10,
+            down: 20,
+            attempts: 2,
+            end: End::ClientClosed,
+        };
+        assert_eq!(
+            report.to_string(),
+            "proxy=apiserver client=192.0.2.1:50000 listen=192.0.2.100:6443 server=cp1 \
+             server_addr=10.0.0.1:6443 connect_ms=0.412 duration_ms=61000.007 bytes_up=10 \
+             bytes_down=20 attempts=2 end=client_closed"
+        );
+        report.server = None;
+        report.connect = None;
+        report.end = End::NoBackend;
+        let line = report.to_string();
+        assert!(line.contains(" server=- server_addr=- connect_ms=- "), "{line}");
+    }
+}

@@ -1,0 +1,95 @@
+//! One client connection, from its accept to its access line.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use crate::clock;
+use crate::connect::{Reached, reach};
+use crate::plan::{LiveClient, ProxyPlan};
+use crate::relay::{Relay, reset};
+use crate::report::{End, Report};
+use crate::sessions::{Seat, Ticket};
+use crate::worker::Worker;
+
+/// An accepted client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+    /// The address it connected to.
+    pub(crate) local: SocketAddr,
+    pub(crate) accepted: Instant,
+}
+
+/// Serves a client. Stops by itself, or when its ticket is told to.
+pub(crate) async fn run(worker: Rc<Worker>, proxy: Arc<ProxyPlan>, client: Client, turn: usize) {
+    let _live = LiveClient::count(&proxy.counters);
+    let ticket = Ticket::new(client.local.ip(), proxy.limits, client.accepted);
+    let seat = worker.sessions.enter(ticket);
+    let mut report = Report {
+        proxy: proxy.name.clone(),
+        client: client.address,
+        listen: client.local,
+        server: None,
+        connect: None,
+        duration: std::time::Duration::ZERO,
+        up: 0,
+        down: 0,
+        attempts: 0,
+        end: End::Shutdown,
+    };
+    let reached = {
+        // In a box: it is large, and gone long before the connection is.
+        let reaching = Box::pin(reach(
+            &proxy.set,
+            client.address.ip(),
+            turn,
+            proxy.limits,
+            &mut report.attempts,
+        ));
+        tokio::select! {
+            biased;
+            end = poll_fn(|cx| seat.ticket().poll_told(cx)) => Err(end),
+            reached = reaching => reached,
+        }
+    };
+    let accepted = client.accepted;
+    match reached {
+        Ok(reached) => serve(&worker, &seat, client, reached, &mut report).await,
+        Err(end) => {
+            if matches!(end, End::NoBackend | End::ConnectFailed | End::ConnectTimeout) {
+                proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            report.end = end;
+            reset(&client.stream);
+            drop(client);
+        }
+    }
+    report.duration = clock::now().saturating_duration_since(accepted);
+    worker.log.write(&report);
+}
+
+async fn serve(
+    worker: &Worker,
+    seat: &Seat,
+    client: Client,
+    reached: Reached,
+    report: &mut Report,
+) {
+    let now = clock::now();
+    report.connect = Some(now.saturating_duration_since(client.accepted));
+    seat.ticket().connected(Arc::clone(&reached.server.counters), reached.epoch, now);
+    report.server = Some(reached.server);
+    let _live = reached.live;
+    let mut relay = Relay::new(client.stream, reached.stream);
+    report.end =
+        poll_fn(|cx| relay.poll(&worker.pool, seat.ticket(), worker.coarse_now(), cx)).await;
+    (report.up, report.down) = relay.bytes();
+    relay.close(report.end, &worker.pool);
+}

@@ -1,0 +1,178 @@
+//! A worker's connections: who must end, and why.
+//!
+//! A connection is a task that owns its sockets. Here is its ticket: what decides whether it may
+//! go on. All tickets are judged at once, whenever the plan changes and at a coarse tick; nothing
+//! is armed or disarmed for a byte.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use shared::config::Limits;
+use slab::Slab;
+use tokio::sync::Notify;
+
+use crate::backend::ServerCounters;
+use crate::plan::Plan;
+use crate::report::End;
+
+/// What decides about one connection.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    local: IpAddr,
+    limits: Limits,
+    /// The server, once connected, and its epoch then.
+    server: RefCell<Option<(Arc<ServerCounters>, u64)>>,
+    last_byte: Cell<Instant>,
+    half_closed: Cell<bool>,
+    told: Cell<Option<End>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Ticket {
+    pub(crate) fn new(local: IpAddr, limits: Limits, now: Instant) -> Self {
+        Self {
+            local,
+            limits,
+            server: RefCell::new(None),
+            last_byte: Cell::new(now),
+            half_closed: Cell::new(false),
+            told: Cell::new(None),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// From now on the server's death and the idle limits count.
+    pub(crate) fn connected(&self, server: Arc<ServerCounters>, epoch: u64, now: Instant) {
+        self.last_byte.set(now);
+        *self.server.borrow_mut() = Some((server, epoch));
+    }
+
+    /// Bytes moved at this (coarse) time.
+    pub(crate) fn touch(&self, now: Instant) {
+        self.last_byte.set(now);
+    }
+
+    /// One side has finished.
+    pub(crate) fn half_closed(&self) {
+        self.half_closed.set(true);
+    }
+
+    /// Why the connection must end, if it must. Wakes the task when that changes.
+    pub(crate) fn poll_told(&self, cx: &Context<'_>) -> Poll<End> {
+        if let Some(end) = self.told.get() {
+            return Poll::Ready(end);
+        }
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn verdict(&self, plan: &Plan, now: Instant) -> Option<End> {
+        if plan.stopping {
+            return Some(End::Shutdown);
+        }
+        if plan.released.contains(&self.local) {
+            return Some(End::AddressReleased);
+        }
+        // Before a server is connected the deadline for that is the only limit.
+        let server = self.server.borrow();
+        let (counters, epoch) = server.as_ref()?;
+        if counters.epoch() != *epoch {
+            return Some(End::ServerDown);
+        }
+        let silent = now.saturating_duration_since(self.last_byte.get());
+        match self.half_closed.get() {
+            true if silent >= self.limits.half_closed => Some(End::HalfClosedTimeout),
+            false if silent >= self.limits.idle => Some(End::IdleTimeout),
+            _ => None,
+        }
+    }
+
+    fn tell(&self, end: End) {
+        self.told.set(Some(end));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// All connections of a worker.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    tickets: RefCell<Slab<Rc<Ticket>>>,
+    limit: usize,
+    room: Notify,
+}
+
+impl Sessions {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { tickets: RefCell::new(Slab::new()), limit, room: Notify::new() }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.tickets.borrow().len() >= self.limit
+    }
+
+    /// Waits until a connection has ended. Cancel-safe.
+    pub(crate) async fn room(&self) {
+        while self.is_full() {
+            self.room.notified().await;
+        }
+        // Another listener may be waiting as well.
+        self.room.notify_one();
+    }
+
+    pub(crate) fn enter(self: &Rc<Self>, ticket: Ticket) -> Seat {
+        let ticket = Rc::new(ticket);
+        let key = self.tickets.borrow_mut().insert(Rc::clone(&ticket));
+        Seat { sessions: Rc::clone(self), key, ticket }
+    }
+
+    /// Tells every connection that must end; returns whether there is one.
+    pub(crate) fn judge(&self, plan: &Plan, now: Instant) -> bool {
+        let mut any = false;
+        for (_, ticket) in self.tickets.borrow().iter() {
+            if ticket.told.get().is_none()
+                && let Some(end) = ticket.verdict(plan, now)
+            {
+                ticket.tell(end);
+            }
+            any |= ticket.told.get().is_some();
+        }
+        any
+    }
+}
+
+/// A connection's place among the others, until dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    sessions: Rc<Sessions>,
+    key: usize,
+    ticket: Rc<Ticket>,
+}
+
+impl Seat {
+    pub(crate) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let was_full = self.sessions.is_full();
+        self.sessions.tickets.borrow_mut().remove(self.key);
+        if was_full {
+            self.sessions.room.notify_one();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Ticks into the socket that the supervisor gave us as standard input.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use shared::link::{Tick, line};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+/// Time between two ticks.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Takes standard input as the supervisor's socket.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn take() -> io::Result<std::os::unix::net::UnixStream> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    let socket = std::os::unix::net::UnixStream::from(stdin);
+    socket.peer_addr()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Ticks while the workers live, until the supervisor is gone.
+pub(crate) async fn run(socket: UnixStream, alive: watch::Receiver<bool>) {
+    let tick = line(&Tick::default());
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if !*alive.borrow() {
+            continue;
+        }
+        match socket.try_write(&tick) {
+            Ok(_) => {}
+            // It has not eaten the last ones yet; a newer one would tell it nothing more.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                warn!(%error, "the supervisor is gone; going on until told to stop");
+                return;
+            }
+        }
+    }
+}

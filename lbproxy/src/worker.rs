@@ -1,0 +1,205 @@
+//! A worker thread: its listening sockets, its connections, its buffers.
+//!
+//! Owns all of these; follows the plan that the control thread publishes, acknowledges each, and
+//! beats so that a hang shows. Stops: when a plan says so, after every connection has ended.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, LocalSet, spawn_local, yield_now};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::error;
+
+use crate::accept::Gate;
+use crate::clock;
+use crate::listen::Listeners;
+use crate::plan::{Plan, ProxyPlan};
+use crate::pool::Pool;
+use crate::report::AccessLog;
+use crate::sessions::Sessions;
+
+/// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
+const BEAT: Duration = Duration::from_millis(25);
+
+/// Bounds of the time between two judgements of all connections.
+const JUDGE_LEAST: Duration = Duration::from_millis(25);
+const JUDGE_MOST: Duration = Duration::from_secs(1);
+
+/// What a worker starts with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Its number, from 0.
+    pub(crate) index: usize,
+    /// Connections it may have.
+    pub(crate) limit: usize,
+    pub(crate) plans: watch::Receiver<Arc<Plan>>,
+    pub(crate) log: AccessLog,
+}
+
+/// What the control thread has of a worker.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    /// Raised at every beat.
+    pub(crate) beats: Arc<AtomicU64>,
+    /// The newest plan that is fully carried out; closed when the thread has ended.
+    pub(crate) applied: watch::Receiver<u64>,
+    /// To be joined after it has ended.
+    pub(crate) thread: JoinHandle<()>,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// The system has no thread or no event queue left.
+pub(crate) fn spawn(start: Start) -> io::Result<Handle> {
+    let beats = Arc::new(AtomicU64::new(0));
+    let (applied, watched) = watch::channel(0);
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let beating = Arc::clone(&beats);
+    let thread =
+        std::thread::Builder::new().name(format!("worker-{}", start.index)).spawn(move || {
+            let local = LocalSet::new();
+            let worker = Rc::new(Worker::new(&start));
+            local.block_on(&runtime, worker.run(start, &beating, applied));
+        })?;
+    Ok(Handle { beats, applied: watched, thread })
+}
+
+/// What the connections of a worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) sessions: Rc<Sessions>,
+    pub(crate) pool: Pool,
+    pub(crate) log: AccessLog,
+    plan: RefCell<Arc<Plan>>,
+    now: Cell<Instant>,
+}
+
+type Gates = HashMap<SocketAddr, (Arc<Listeners>, Rc<Gate>, AbortHandle)>;
+
+impl Worker {
+    fn new(start: &Start) -> Self {
+        Self {
+            sessions: Rc::new(Sessions::new(start.limit)),
+            pool: Pool::default(),
+            log: start.log.clone(),
+            plan: RefCell::new(Arc::clone(&start.plans.borrow())),
+            now: Cell::new(clock::now()),
+        }
+    }
+
+    /// The time at the last beat: good enough for idle limits, and free.
+    pub(crate) fn coarse_now(&self) -> Instant {
+        self.now.get()
+    }
+
+    /// Whether clients on this local address are to be reset.
+    pub(crate) fn is_released(&self, local: IpAddr) -> bool {
+        self.plan.borrow().released.contains(&local)
+    }
+
+    async fn run(self: Rc<Self>, mut start: Start, beats: &AtomicU64, applied: watch::Sender<u64>) {
+        let mut gates = Gates::new();
+        start.plans.mark_changed();
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut judged = self.now.get();
+        loop {
+            tokio::select! {
+                biased;
+                changed = start.plans.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let plan = Arc::clone(&start.plans.borrow_and_update());
+                    self.apply(plan, &mut gates, start.index).await;
+                    let plan = Arc::clone(&self.plan.borrow());
+                    applied.send_replace(plan.generation);
+                    if plan.stopping {
+                        return;
+                    }
+                }
+                _ = beat.tick() => {
+                    let now = clock::now();
+                    self.now.set(now);
+                    beats.fetch_add(1, Ordering::Relaxed);
+                    if now.saturating_duration_since(judged) >= self.grain() {
+                        judged = now;
+                        let plan = Arc::clone(&self.plan.borrow());
+                        self.sessions.judge(&plan, now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Time between two judgements: an eighth of the shortest limit, so that none is overrun by
+    /// more than that.
+    fn grain(&self) -> Duration {
+        let plan = self.plan.borrow();
+        let limits = plan.proxies.iter().map(|proxy| &proxy.limits);
+        let shortest = limits.map(|limits| limits.idle.min(limits.half_closed)).min();
+        shortest.map_or(JUDGE_MOST, |limit| (limit / 8).clamp(JUDGE_LEAST, JUDGE_MOST))
+    }
+
+    /// Carries a plan out; returns when every connection that it ends has ended.
+    async fn apply(self: &Rc<Self>, plan: Arc<Plan>, gates: &mut Gates, index: usize) {
+        *self.plan.borrow_mut() = Arc::clone(&plan);
+        if plan.stopping {
+            for (_, (_, _, task)) in gates.drain() {
+                task.abort();
+            }
+        } else {
+            self.open(&plan, gates, index);
+        }
+        if !plan.released.is_empty() {
+            for (_, gate, _) in gates.values() {
+                gate.sweep(self);
+            }
+        }
+        // A connection accepted just now takes its place when it first runs.
+        yield_now().await;
+        while self.sessions.judge(&plan, clock::now()) {
+            yield_now().await;
+        }
+    }
+
+    fn open(self: &Rc<Self>, plan: &Plan, gates: &mut Gates, index: usize) {
+        let wanted: HashMap<SocketAddr, (&Arc<Listeners>, &Arc<ProxyPlan>)> = plan
+            .proxies
+            .iter()
+            .flat_map(|proxy| proxy.listeners.iter().map(move |l| (l.address, (l, proxy))))
+            .collect();
+        gates.retain(|address, (listeners, _, task)| {
+            let keep = wanted.get(address).is_some_and(|(new, _)| Arc::ptr_eq(new, listeners));
+            if !keep {
+                task.abort();
+            }
+            keep
+        });
+        for (address, (listeners, proxy)) in wanted {
+            if let Some((_, gate, _)) = gates.get(&address) {
+                gate.follow(Arc::clone(proxy));
+                continue;
+            }
+            match listeners.of_worker(index).and_then(TcpListener::from_std) {
+                Ok(listener) => {
+                    let gate = Rc::new(Gate::new(listener, address, Arc::clone(proxy), index));
+                    let task = spawn_local(Rc::clone(&gate).run(Rc::clone(self))).abort_handle();
+                    gates.insert(address, (Arc::clone(listeners), gate, task));
+                }
+                Err(error) => error!(listen = %address, %error, "this worker cannot accept here"),
+            }
+        }
+    }
+}
