@@ -72,7 +72,7 @@ fn become_user(name: &str) -> Result<(), String> {
     set_keep_capabilities(true).map_err(|error| format!("keep capabilities: {error}"))?;
     let became = setuid(user.uid).map_err(failed("setuid"));
     // It was for this change of user only.
-    drop(set_keep_capabilities(false));
+    set_keep_capabilities(false).ok();
     became
 }
 

@@ -180,7 +180,17 @@ impl Relay {
             End::ClientClosed | End::ServerClosed => true,
             // As HAProxy does: an idle client reads the end of the stream.
             End::IdleTimeout => undelivered == 0,
-            _ => false,
+            End::ClientReset
+            | End::ServerReset
+            | End::ClientLost
+            | End::ServerLost
+            | End::HalfClosedTimeout
+            | End::NoBackend
+            | End::ConnectFailed
+            | End::ConnectTimeout
+            | End::ServerDown
+            | End::AddressReleased
+            | End::Shutdown => false,
         };
         if !orderly {
             reset(&self.client);
@@ -196,12 +206,13 @@ pub(crate) fn reset(stream: &TcpStream) {
 }
 
 fn lost(error: &io::Error, lost: End, reset: End) -> End {
-    match error.kind() {
+    let vanished = matches!(
+        error.kind(),
         io::ErrorKind::TimedOut
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable => lost,
-        _ => reset,
-    }
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    );
+    if vanished { lost } else { reset }
 }
 
 impl Flow {

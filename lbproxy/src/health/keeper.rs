@@ -50,7 +50,8 @@ pub(crate) struct KeptServer {
     pub(crate) last: String,
     denied: bool,
     prober: u64,
-    task: Task,
+    /// Checks it until dropped.
+    _task: Task,
 }
 
 /// A task that ends with its owner.
@@ -167,7 +168,7 @@ impl KeptServer {
             last: "not checked yet".to_owned(),
             denied: false,
             prober,
-            task,
+            _task: task,
         }
     }
 
@@ -209,10 +210,5 @@ impl KeptServer {
             self.server.counters.epoch.fetch_add(1, Ordering::Release);
         }
         true
-    }
-
-    /// Whether the check still runs.
-    pub(crate) fn is_checked(&self) -> bool {
-        !self.task.0.is_finished()
     }
 }
