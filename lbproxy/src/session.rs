@@ -59,13 +59,15 @@ pub(crate) async fn run(worker: Rc<Worker>, proxy: Arc<ProxyPlan>, client: Clien
             reached = reaching => reached,
         }
     };
+    if let Err(End::NoBackend | End::ConnectFailed | End::ConnectTimeout) = &reached {
+        proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
+    }
+    // The plan of that moment holds listening sockets: a long connection must not keep them open.
+    drop(proxy);
     let accepted = client.accepted;
     match reached {
         Ok(reached) => serve(&worker, &seat, client, reached, &mut report).await,
         Err(end) => {
-            if matches!(end, End::NoBackend | End::ConnectFailed | End::ConnectTimeout) {
-                proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
-            }
             report.end = end;
             reset(&client.stream);
             drop(client);

@@ -1,5 +1,7 @@
 //! Health, balancing, reload, release and the ends of the program.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod common;
 
 use std::collections::HashMap;
@@ -7,7 +9,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -290,7 +291,7 @@ fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
     let config = table(listen_at(ip), &[echo(ip)], ONCE)
         .replace(&format!("listen = [\"{}\"]", listen_at(ip)), &listen)
         + "[[vrrp]]\nname = \"vip\"\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.1\"]\n";
-    let proxy = Proxy::start_in(dir, &config, Stdio::null());
+    let proxy = Proxy::start_in(dir, &config, None);
     let mut vrrpd = Vrrpd::accept(&listener);
     assert_eq!(vrrpd.hear(), ToVrrpd::Hello { version: 1 });
     vrrpd.say(ip, OwnershipState::Active);
@@ -330,7 +331,7 @@ fn the_supervisor_gets_ticks_until_it_leaves() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let config = table(listen_at(ip), &[echo(ip)], ONCE);
     let dir = TempDir::new().unwrap();
-    let mut proxy = Proxy::start_in(dir, &config, Stdio::from(OwnedFd::from(theirs)));
+    let mut proxy = Proxy::start_in(dir, &config, Some(OwnedFd::from(theirs)));
     ours.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut ticks = BufReader::new(ours);
     for _ in 0..3 {

@@ -1,5 +1,7 @@
 //! What happens to the bytes and to the ends of connections.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod common;
 
 use std::io::{Read, Write};

@@ -1,9 +1,15 @@
 //! A proxy under test, the servers behind it, and patience.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part of this"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -49,11 +55,12 @@ pub struct Proxy {
 impl Proxy {
     /// Starts it; as root it stays root, for the files of the test are root's.
     pub fn start(config: &str) -> Self {
-        Self::start_in(TempDir::new().unwrap(), config, Stdio::null())
+        Self::start_in(TempDir::new().unwrap(), config, None)
     }
 
-    pub fn start_in(dir: TempDir, config: &str, stdin: Stdio) -> Self {
-        let watchdog = format!("{stdin:?}").contains("Fd").then_some("--watchdog");
+    pub fn start_in(dir: TempDir, config: &str, supervisor: Option<OwnedFd>) -> Self {
+        let watchdog = supervisor.is_some().then_some("--watchdog");
+        let stdin = supervisor.map_or_else(Stdio::null, Stdio::from);
         write_config(&dir, config);
         let mut child = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
             .arg("--config")
