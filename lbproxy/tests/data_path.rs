@@ -230,11 +230,12 @@ fn parallel_transfers_arrive_byte_for_byte() {
         .map(|seed| {
             thread::spawn(move || {
                 let mut state = seed;
-                let sent: Vec<u8> =
-                    (0..random(&mut state) % 600_000).map(|at| (at ^ at >> 8) as u8).collect();
+                let sent: Vec<u8> = (0..random(&mut state) % 600_000)
+                    .map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[1])
+                    .collect();
                 let mut client = connect(listen_at(ip));
                 let mut writer = client.try_clone().unwrap();
-                let (copy, early) = (sent.clone(), random(&mut state) % 2 == 0);
+                let (copy, early) = (sent.clone(), random(&mut state).is_multiple_of(2));
                 let writing = thread::spawn(move || {
                     let mut rest = copy.as_slice();
                     while !rest.is_empty() {
