@@ -31,6 +31,9 @@ enum Command {
     /// Speak VRRP (started by `run`)
     #[command(hide = true)]
     Vrrpd(vrrpd::cli::Args),
+    /// Balance TCP (started by `run`)
+    #[command(hide = true)]
+    Lbproxy(lbproxy::cli::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[command(hide = true)]
     LabBackend(LabBackend),
@@ -89,6 +92,10 @@ impl Cli {
                 match backend::serve(listen, &certificate, &key, &name) {
                     Err(error) => fail(&error.into()),
                 }
+            }
+            Command::Lbproxy(args) => {
+                name_process(c"lbproxy");
+                lbproxy::daemon::run(&args)
             }
             Command::Vrrpd(args) => {
                 name_process(c"vrrpd");

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use integration::lab::{Host, Lab, Moment, OwnerWatch, Ping, Running};
 use integration::lab::probe::ping::PingRecord;
+use integration::lab::{Host, Lab, Moment, OwnerWatch, Ping, Running};
 
 /// How long a daemon may take to do what a test waits for. Far beyond what any of them needs.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -37,7 +37,8 @@ pub fn binary(name: &str) -> PathBuf {
 #[must_use]
 pub fn peer(name: &str) -> PathBuf {
     let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/lib/frr"];
-    let found = folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file());
+    let found =
+        folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is missing: install its package, as ./test does"))
 }
 
@@ -100,7 +101,10 @@ impl Duel {
         let name = self.hosts[host].name();
         let config = self.lab.write(&format!("{name}.conf"), config).expect("a file");
         let mut command = Command::new(peer("keepalived"));
-        command.args(["--dont-fork", "--log-console", "--log-detail"]).arg("--use-file").arg(config);
+        command
+            .args(["--dont-fork", "--log-console", "--log-detail"])
+            .arg("--use-file")
+            .arg(config);
         for (option, kind) in [("--pid", "p"), ("--vrrp_pid", "r"), ("--checkers_pid", "c")] {
             command.arg(option).arg(self.lab.directory().join(format!("{name}.{kind}.pid")));
         }

@@ -154,9 +154,7 @@ impl Node {
     pub(super) fn signal(&self, part: Part, what: Signal) -> anyhow::Result<()> {
         let pid = match part {
             Part::Vrrpd => status::vrrpd(&self.runtime_dir)?.pid,
-            Part::Lbproxy => {
-                status::lbproxy(&self.runtime_dir)?["pid"].as_u64().unwrap_or(0) as u32
-            }
+            Part::Lbproxy => status::lbproxy(&self.runtime_dir)?.pid,
         };
         Ok(signal(pid, what)?)
     }

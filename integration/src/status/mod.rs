@@ -25,7 +25,7 @@ pub struct Status {
     /// What `vrrpd` tells; none if it does not run.
     pub vrrpd: Option<vrrpd::status::Status>,
     /// What `lbproxy` tells; none if it does not run.
-    pub lbproxy: Option<serde_json::Value>,
+    pub lbproxy: Option<lbproxy::status::Status>,
 }
 
 /// Why a program told nothing.
@@ -61,7 +61,7 @@ pub fn vrrpd(runtime_dir: &Path) -> Result<vrrpd::status::Status, StatusError> {
 ///
 /// # Errors
 /// It does not run, or its answer is not understood.
-pub fn lbproxy(runtime_dir: &Path) -> Result<serde_json::Value, StatusError> {
+pub fn lbproxy(runtime_dir: &Path) -> Result<lbproxy::status::Status, StatusError> {
     ask(runtime_dir.join(LBPROXY_SOCKET))
 }
 

@@ -1,8 +1,10 @@
 //! The status in words.
 
 use std::fmt::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use lbproxy::status::{ProxyStatus, ServerStatus};
 use shared::{TrackerHealth, VirtualAddress};
 use vrrpd::status::{Change, RouterStatus};
 
@@ -31,8 +33,28 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
     }
     match &status.lbproxy {
         None => writeln!(out, "lbproxy  does not run"),
-        Some(lbproxy) => writeln!(out, "lbproxy  {lbproxy}"),
+        Some(lbproxy) => {
+            let up = ago(lbproxy.uptime_seconds * 1000);
+            writeln!(out, "lbproxy  {}, process {}, up {up}", lbproxy.version, lbproxy.pid)?;
+            if !lbproxy.workers_alive {
+                writeln!(out, "  a worker hangs: nothing is heard of the proxies")?;
+            }
+            lbproxy.proxies.iter().try_for_each(|proxy| write_proxy(proxy, out))
+        }
     }
+}
+
+fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
+    let listen: Vec<String> = proxy.listen.iter().map(SocketAddr::to_string).collect();
+    writeln!(out, "  {}: {} on {}", proxy.name, proxy.state, listen.join(", "))?;
+    let ProxyStatus { sessions, accepted, refused, .. } = proxy;
+    writeln!(out, "    connections: {sessions} open, {accepted} accepted, {refused} refused")?;
+    for server in &proxy.servers {
+        let ServerStatus { name, state, since_seconds, reason, sessions, .. } = server;
+        let since = ago(since_seconds * 1000);
+        writeln!(out, "    {name}: {state} for {since}, {sessions} open: {reason}")?;
+    }
+    Ok(())
 }
 
 fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
