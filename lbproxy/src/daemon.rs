@@ -168,6 +168,8 @@ struct Daemon {
     asked: mpsc::Receiver<Asked>,
     news: mpsc::Receiver<Event>,
     alive: watch::Receiver<bool>,
+    /// How long the supervisor shall wait for a tick.
+    patience: watch::Sender<Duration>,
     link: Option<Link>,
     link_task: Option<AbortHandle>,
     terminate: Signal,
@@ -201,9 +203,10 @@ impl Daemon {
         tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
         let admin = UnixListener::from_std(prepared.admin).map_err(failed("watch the socket"))?;
         tokio::spawn(admin::run(admin, prepared.users, ask));
+        let (patience, patient) = watch::channel(watchdog::patience(&config));
         if let Some(socket) = prepared.watchdog {
             let socket = UnixStream::from_std(socket).map_err(failed("watch the supervisor"))?;
-            tokio::spawn(watchdog::run(socket, alive.clone()));
+            tokio::spawn(watchdog::run(socket, alive.clone(), patient));
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let ends = Ends { results: found, plans, scores, applied, answers };
@@ -235,6 +238,7 @@ impl Daemon {
             asked,
             news,
             alive,
+            patience,
             link: Some(link),
             link_task: None,
             terminate: terminate?,
@@ -299,6 +303,7 @@ impl Daemon {
             warn!("what changed in [lbproxy] takes effect at the next start");
         }
         self.control.configure(&config, bound, probes, clock::now());
+        self.patience.send_replace(watchdog::patience(&config));
         self.config = config;
         self.link_where_needed();
         info!(proxies = self.config.proxies.len(), "reloaded");

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use shared::config::Config;
 use shared::link::{Tick, line};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -12,6 +13,19 @@ use tracing::warn;
 
 /// Time between two ticks.
 const EVERY: Duration = Duration::from_millis(50);
+
+/// A hung proxy is replaced after so long where an address depends on it: its clients are reset by
+/// its death as long as the address is here.
+const TRACKED: Duration = Duration::from_millis(300);
+
+/// Elsewhere nobody can take over, and a stalled machine shall not cost connections.
+const ALONE: Duration = Duration::from_secs(2);
+
+/// How long the supervisor shall wait for a tick.
+pub(crate) fn patience(config: &Config) -> Duration {
+    let tracked = config.routers.iter().any(|router| !router.track.is_empty());
+    if tracked { TRACKED } else { ALONE }
+}
 
 /// Takes standard input as the supervisor's socket.
 ///
@@ -26,8 +40,11 @@ pub(crate) fn take() -> io::Result<std::os::unix::net::UnixStream> {
 }
 
 /// Ticks while the workers live, until the supervisor is gone.
-pub(crate) async fn run(socket: UnixStream, alive: watch::Receiver<bool>) {
-    let tick = line(&Tick::default());
+pub(crate) async fn run(
+    socket: UnixStream,
+    alive: watch::Receiver<bool>,
+    patience: watch::Receiver<Duration>,
+) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -35,7 +52,8 @@ pub(crate) async fn run(socket: UnixStream, alive: watch::Receiver<bool>) {
         if !*alive.borrow() {
             continue;
         }
-        match socket.try_write(&tick) {
+        let patience_ms = u64::try_from(patience.borrow().as_millis()).unwrap_or(u64::MAX);
+        match socket.try_write(&line(&Tick { patience_ms, resumable: Vec::new() })) {
             Ok(_) => {}
             // It has not eaten the last ones yet; a newer one would tell it nothing more.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -77,6 +77,9 @@ pub enum OwnershipState {
 /// One watchdog tick: the sender's work goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tick {
+    /// Milliseconds without another tick after which the sender hangs and is to be killed. It rides
+    /// with every tick, since a reload of the sender may change it.
+    pub patience_ms: u64,
     /// The routers that a successor may go on with, were the sender to die now.
     pub resumable: Vec<Resumable>,
 }

@@ -25,6 +25,8 @@ pub(super) struct Measured {
     pub(super) no_owner: Duration,
     pub(super) bad_requests: usize,
     pub(super) client: Client,
+    /// The last that the two nodes said.
+    pub(super) log: String,
 }
 
 /// What a client that was connected saw.
@@ -82,5 +84,6 @@ pub(super) fn measure(fault: Fault, interval: AdvertInterval) -> anyhow::Result<
             Fate::Reset(_) | Fate::Closed(_) => Client::Told,
             Fate::Hung(_) | Fate::Failed(..) => Client::Hangs,
         },
+        log: pair.log(),
     })
 }

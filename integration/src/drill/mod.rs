@@ -87,6 +87,9 @@ fn drill(options: &Options) -> anyhow::Result<bool> {
         if options.json {
             println!("{}", outcome.json());
         }
+        if !outcome.ok() {
+            progress.explain(&outcome);
+        }
         outcomes.push(outcome);
     }
     progress.clear();
@@ -113,6 +116,15 @@ impl Progress {
             std::io::stderr().flush().ok();
         } else {
             eprintln!("[{done}/{total}] {what}");
+        }
+    }
+
+    /// What the nodes said while a bound was missed.
+    #[expect(clippy::print_stderr, reason = "what is going on is no answer")]
+    fn explain(&self, outcome: &Outcome) {
+        self.clear();
+        for (run, measured) in (1..).zip(&outcome.runs) {
+            eprintln!("{} missed its bound; run {run}:\n{}", outcome.fault.name(), measured.log);
         }
     }
 

@@ -36,6 +36,9 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(20);
 /// How long a node may take to end in order, at the longest interval that a drill makes sense with.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
+/// How much of a node's log is worth a look when something went wrong.
+const LOG_LINES: usize = 40;
+
 /// The pair, running.
 pub(super) struct Pair {
     pub(super) lab: Lab,
@@ -108,8 +111,13 @@ impl Pair {
         let [lb1, lb2] = &self.nodes;
         let stands = || lb1.stands(StateName::Active) && lb2.stands(StateName::Backup);
         let settled = wait_until("both nodes were ready", SETTLE_LIMIT, stands);
-        settled.map_err(|error| anyhow::anyhow!("{error}\n{}\n{}", lb1.log(), lb2.log()))?;
+        settled.map_err(|error| anyhow::anyhow!("{error}\n{}", self.log()))?;
         Ok(())
+    }
+
+    /// The last that the two nodes said.
+    pub(super) fn log(&self) -> String {
+        self.nodes.iter().map(Node::log).collect()
     }
 }
 
@@ -169,9 +177,12 @@ impl Node {
         })
     }
 
+    /// The last it said, without the access log, which would drown it.
     fn log(&self) -> String {
-        let log = self.vipd.as_ref().map(|vipd| vipd.log_tail(20)).unwrap_or_default();
-        format!("{}:\n{log}", self.host.name())
+        let log = self.vipd.as_ref().map(Running::log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" end=")).collect();
+        let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
+        format!("{}:\n{}\n", self.host.name(), last.join("\n"))
     }
 }
 

@@ -52,8 +52,6 @@ pub(super) struct Start<'a> {
     pub(super) program: Program,
     pub(super) config: &'a Path,
     pub(super) runtime_dir: &'a Path,
-    /// Without a tick for so long it hangs.
-    pub(super) patience: Duration,
     /// Further arguments.
     pub(super) arguments: &'a [String],
 }
@@ -90,7 +88,7 @@ impl Child {
     /// Starts a program of this very binary, which holds all of them.
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
         let started = now();
-        let (watchdog, their_end) = Watchdog::pair(start.patience, started + START_TIME)?;
+        let (watchdog, their_end) = Watchdog::pair(started, START_TIME)?;
         // By this path the binary is found even if it was replaced on disk meanwhile.
         let process = Command::new("/proc/self/exe")
             .arg0(format!("vipd: {}", start.program))

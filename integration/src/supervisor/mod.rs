@@ -28,7 +28,6 @@ use shared::{RouterId, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use vrrpd::cli::resume_argument;
-use vrrpd::election::timing;
 
 use self::child::{Child, Death, Program};
 use self::slot::Slot;
@@ -42,13 +41,6 @@ const REALTIME: u8 = 30;
 
 /// What a successor of `vrrpd` needs to become Active; with less left it cannot make it.
 const RESUME_TIME: Duration = Duration::from_millis(40);
-
-/// A hung proxy is replaced after so long where an address depends on it: its clients are reset by
-/// its death as long as the address is here.
-const PROXY_PATIENCE: Duration = Duration::from_millis(300);
-
-/// Elsewhere nobody can take over, and a stalled machine shall not cost connections.
-const LONE_PROXY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What `vrrpd` may take to end beyond the time its peers take to relieve it.
 const VRRPD_END: Duration = Duration::from_secs(3);
@@ -196,13 +188,10 @@ impl Supervisor {
     fn start_what_is_due(&mut self) {
         if self.vrrpd.is_due() {
             let arguments = self.resume_arguments();
-            let patience = vrrpd_patience(&self.config);
-            self.vrrpd.start(&self.options, patience, &arguments);
+            self.vrrpd.start(&self.options, &arguments);
         }
         if self.lbproxy.is_due() {
-            let tracked = self.config.routers.iter().any(|router| !router.track.is_empty());
-            let patience = if tracked { PROXY_PATIENCE } else { LONE_PROXY_PATIENCE };
-            self.lbproxy.start(&self.options, patience, &[]);
+            self.lbproxy.start(&self.options, &[]);
         }
     }
 
@@ -324,14 +313,6 @@ async fn end(child: Option<Child>, limit: Duration, program: Program) -> bool {
         warn!(%program, %death, "did not end in order");
     }
     clean
-}
-
-/// Before the first peer's down timer can end, with time to replace what hangs: half of it. A
-/// machine is not expected to be more punctual than 50 ms.
-fn vrrpd_patience(config: &Config) -> Duration {
-    let shortest = config.routers.iter().map(|router| router.advert_interval).min();
-    let down = timing::soonest_takeover(shortest.unwrap_or_default());
-    (down / 2).clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
 /// How long an Active router may wait for a peer to relieve it.

@@ -42,12 +42,11 @@ impl Slot {
     }
 
     /// Starts the program, or says when it is tried again.
-    pub(super) fn start(&mut self, options: &Options, patience: Duration, arguments: &[String]) {
+    pub(super) fn start(&mut self, options: &Options, arguments: &[String]) {
         let start = Start {
             program: self.program,
             config: &options.config,
             runtime_dir: &options.runtime_dir,
-            patience,
             arguments,
         };
         self.start_at = None;

@@ -45,8 +45,9 @@ fn judge(fed_at: Instant, patience: Duration, now: Instant) -> Judgement {
 impl Watchdog {
     /// A watchdog, and the end of it that the child ticks into. Packets keep their bounds, so that a
     /// tick is whole or missing.
-    /// It starts to count at `from`.
-    pub(super) fn pair(patience: Duration, from: Instant) -> io::Result<(Self, OwnedFd)> {
+    /// The first tick must come within `patience` of `from`; each tick tells how long to wait for the
+    /// next.
+    pub(super) fn pair(from: Instant, patience: Duration) -> io::Result<(Self, OwnedFd)> {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let ours = std::os::unix::net::UnixStream::from(ours);
@@ -97,7 +98,8 @@ impl Watchdog {
         if self.lines.push(bytes).is_err() {
             self.lines = Lines::default();
         }
-        while let Ok(Some(tick)) = self.lines.message() {
+        while let Ok(Some(tick)) = self.lines.message::<Tick>() {
+            self.patience = Duration::from_millis(tick.patience_ms);
             self.tick = tick;
         }
     }

@@ -178,7 +178,7 @@ impl Driver {
             reopen_at: None,
             commands,
             surroundings: setup.surroundings,
-            pulse: Pulse::new(setup.pulse, setup.watchdog, now()),
+            pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
             stopping: false,
         }
@@ -205,7 +205,7 @@ impl Driver {
 
     async fn wake(&mut self) -> Woken {
         let deadlines = self.routers.iter().filter_map(Router::deadline);
-        let next = deadlines.chain([self.pulse.next()]).chain(self.reopen_at).min();
+        let next = deadlines.chain([self.pulse.next(now())]).chain(self.reopen_at).min();
         let ports_open = self.ports.count() > 0;
         tokio::select! {
             biased;

@@ -11,11 +11,19 @@ use shared::AdvertInterval;
 use shared::link::{Resumable, Tick, line};
 use tokio::sync::watch;
 
+use crate::election::timing;
+
 /// Beats are at least this far apart: a watchdog that wakes more often costs more than it finds.
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// And at most this far: leases, of a second and more, are renewed in time.
 const LONGEST: Duration = Duration::from_millis(100);
+
+/// How long a watchdog waits, at least: a machine is not expected to be more punctual.
+const LEAST_PATIENCE: Duration = Duration::from_millis(50);
+
+/// And at most.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The pulse.
 #[derive(Debug)]
@@ -23,40 +31,90 @@ pub(super) struct Pulse {
     beat: watch::Sender<Instant>,
     watchdog: Option<UnixStream>,
     interval: Duration,
-    next: Instant,
+    patience: Duration,
+    /// None: at once.
+    next: Option<Instant>,
 }
 
 impl Pulse {
-    pub(super) fn new(
-        beat: watch::Sender<Instant>,
-        watchdog: Option<UnixStream>,
-        now: Instant,
-    ) -> Self {
-        Self { beat, watchdog, interval: LONGEST, next: now }
+    pub(super) fn new(beat: watch::Sender<Instant>, watchdog: Option<UnixStream>) -> Self {
+        let (interval, patience) = (LONGEST, MOST_PATIENCE);
+        Self { beat, watchdog, interval, patience, next: None }
     }
 
-    /// Follows the shortest of the routers' intervals: four beats in each.
+    /// Follows the shortest of the routers' intervals: four beats in each, and whoever watches may
+    /// wait for half of the time that passes before a peer can take over, so that the other half is
+    /// left to replace what hangs.
     pub(super) fn follow(&mut self, intervals: impl Iterator<Item = AdvertInterval>) {
-        let shortest = intervals.min().map_or(LONGEST, |interval| interval.duration() / 4);
-        self.interval = shortest.clamp(SHORTEST, LONGEST);
+        let shortest = intervals.min();
+        let beat = shortest.map_or(LONGEST, |interval| interval.duration() / 4);
+        let patience = shortest.map_or(MOST_PATIENCE, |i| timing::soonest_takeover(i) / 2);
+        self.interval = beat.clamp(SHORTEST, LONGEST);
+        let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
+        if patience != self.patience {
+            // Told at once: beats are about to come at another pace.
+            (self.patience, self.next) = (patience, None);
+        }
     }
 
     /// When the next beat is due.
-    pub(super) fn next(&self) -> Instant {
-        self.next
+    pub(super) fn next(&self, now: Instant) -> Instant {
+        self.next.unwrap_or(now)
     }
 
     /// Beats, if it is time.
     pub(super) fn beat(&mut self, now: Instant, resumable: impl Iterator<Item = Resumable>) {
-        if now < self.next {
+        if self.next.is_some_and(|next| now < next) {
             return;
         }
-        self.next = now + self.interval;
+        self.next = Some(now + self.interval);
         self.beat.send_replace(now);
         if let Some(watchdog) = &mut self.watchdog {
-            let tick = Tick { resumable: resumable.collect() };
+            let patience_ms = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
+            let tick = Tick { patience_ms, resumable: resumable.collect() };
             // A supervisor that is slow to read misses a tick, and one that is gone misses nothing.
             watchdog.write_all(&line(&tick)).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
+    fn a_changed_interval_is_told_to_the_watchdog_at_once() {
+        let (theirs, mut ours) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut told = || {
+            let mut bytes = [0; 256];
+            let length = ours.read(&mut bytes).unwrap_or(0);
+            String::from_utf8(bytes[..length].to_vec()).unwrap()
+        };
+        let mut pulse = Pulse::new(watch::channel(Instant::now()).0, Some(theirs));
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let interval = |millis| AdvertInterval::try_from(Duration::from_millis(millis)).unwrap();
+
+        pulse.beat(at(0), std::iter::empty());
+        assert_eq!(told(), "{\"patience_ms\":1000,\"resumable\":[]}\n");
+        pulse.beat(at(99), std::iter::empty());
+        assert_eq!(told(), "", "the next beat is due after 100 ms");
+
+        pulse.follow([interval(1000), interval(100)].into_iter());
+        pulse.beat(at(99), std::iter::empty());
+        assert_eq!(told(), "{\"patience_ms\":150,\"resumable\":[]}\n");
+        assert_eq!(pulse.next(at(99)), at(124), "four beats in an interval of 100 ms");
+
+        pulse.follow([interval(10)].into_iter());
+        pulse.beat(at(100), std::iter::empty());
+        assert_eq!(told(), "{\"patience_ms\":50,\"resumable\":[]}\n");
+        assert_eq!(pulse.next(at(100)), at(110), "beats are 10 ms apart at least");
+
+        pulse.follow([interval(10)].into_iter());
+        assert_eq!(pulse.next(at(101)), at(110), "nothing changed");
     }
 }
