@@ -171,8 +171,9 @@ impl Fault {
             Self::ProxyKilled => vec![bound(Figure::ServiceSilence, 50.0)],
             Self::ProxyHung => vec![bound(Figure::ServiceSilence, 500.0)],
             Self::BackendsLost => vec![bound(Figure::ServiceSilence, millis(detection) + 50.0)],
-            // The request that was under way to it may fail: it cannot be sent a second time.
-            Self::BackendKilled => vec![bound(Figure::BadRequests, 1.0)],
+            // A refused connection is tried elsewhere. Only the request that was under way can fail,
+            // which in the middle of several runs none is.
+            Self::BackendKilled => vec![bound(Figure::BadRequests, 0.0)],
             Self::SplitAndHeal => vec![bound(Figure::DualOwner, millis(interval.duration()))],
             Self::Failback => {
                 vec![bound(Figure::PingSilence, 5.0), bound(Figure::NoOwner, 0.0)]

@@ -1,0 +1,251 @@
+//! Whole nodes with a proxy: what an operator does to them, and what they tell.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use integration::lab::{Certificates, Endpoint, Host, Running, wait_until};
+use integration::status;
+use netns_tests::{Duel, LIMIT, binary};
+use nix::sys::signal::Signal;
+use shared::Usability;
+use vrrpd::election::StateName;
+
+const VIP: &str = "10.77.0.200";
+
+/// A server for the proxies.
+struct Web {
+    host: Host,
+    certificates: Certificates,
+    _servers: Vec<Running>,
+}
+
+impl Web {
+    /// Serves HTTPS at these ports of a host of its own.
+    fn new(duel: &Duel, ports: &[u16]) -> Self {
+        let host = duel.lab.host("web1", 21).unwrap();
+        let names = [duel.vip, IpAddr::V4(host.ipv4()), "127.43.43.43".parse().unwrap()];
+        let certificates = Certificates::write(duel.lab.directory(), &names).unwrap();
+        let serve = |port: &u16| {
+            let mut command = Command::new(binary("vipd"));
+            command.arg("lab-backend").arg(SocketAddr::from((host.ipv4(), *port)).to_string());
+            command.args([&certificates.certificate, &certificates.key]).arg(port.to_string());
+            host.start(&format!("web{port}"), &mut command).unwrap()
+        };
+        let servers = ports.iter().map(serve).collect();
+        Self { host, certificates, _servers: servers }
+    }
+
+    /// What a client on `from` is answered at `address`.
+    fn ask(&self, from: &Host, address: &str) -> Option<String> {
+        let endpoint = Endpoint::new(address.parse().unwrap(), &self.certificates.ca).unwrap();
+        endpoint.get(from, Duration::from_secs(1)).unwrap().ok()
+    }
+
+    /// Waits for that answer.
+    fn wait_for(&self, from: &Host, address: &str, answer: &str) {
+        let what = format!("{address} answered {answer}");
+        wait_until(&what, LIMIT, || self.ask(from, address).as_deref() == Some(answer)).unwrap();
+    }
+}
+
+fn node(priority: u8, web: &Web, lines: &str) -> String {
+    format!(
+        r#"[[vrrp]]
+name = "api"
+interface = "eth0"
+vrid = 51
+priority = {priority}
+addresses = ["{VIP}"]
+advert_interval = "100ms"
+track = ["apiserver"]
+
+[[proxy]]
+name = "apiserver"
+listen = ["{VIP}:6443"]
+servers = ["{}:6443"]
+check = {{ https = "/readyz", ca = "{}", interval = "200ms" }}
+{lines}"#,
+        web.host.ipv4(),
+        web.certificates.ca.display()
+    )
+}
+
+/// Writes a host's file anew and tells its `vipd`.
+fn reload(duel: &Duel, host: usize, vipd: &Running, config: &str) {
+    duel.lab.write(&format!("{}.toml", duel.hosts[host].name()), config).unwrap();
+    vipd.signal(Signal::SIGHUP).unwrap();
+}
+
+#[test]
+fn reload_by_difference_or_not_at_all() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let first = duel.vipd(0, &node(150, &web, ""));
+    duel.wait_for(&[0]);
+    let _second = duel.vipd(1, &node(100, &web, ""));
+    web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
+    let before = (status::vrrpd(&duel.runtime_dir(0)), status::lbproxy(&duel.runtime_dir(0)));
+    let (vrrpd, lbproxy) = (before.0.unwrap().pid, before.1.unwrap().pid);
+
+    // One mistake for each program.
+    reload(&duel, 0, &first, &node(150, &web, "").replace("vrid = 51", "vrid = 510"));
+    first.wait_for_log("vrid", LIMIT).unwrap();
+    reload(&duel, 0, &first, &node(150, &web, "balance = \"rond_robin\"\n"));
+    first.wait_for_log("rond_robin", LIMIT).unwrap();
+    sleep(Duration::from_millis(500));
+    assert_eq!(duel.owners.owners(), ["lb1"]);
+    assert_eq!(web.ask(&duel.client, "10.77.0.200:6443").as_deref(), Some("6443"));
+
+    // Of another port, the client gets an answer there; the first one is closed.
+    reload(
+        &duel,
+        0,
+        &first,
+        &node(150, &web, "").replace(":6443\"]\nservers", ":7443\"]\nservers"),
+    );
+    web.wait_for(&duel.client, "10.77.0.200:7443", "6443");
+    assert_eq!(web.ask(&duel.client, "10.77.0.200:6443"), None);
+    assert_eq!(duel.owners.owners(), ["lb1"]);
+
+    // Of a lower priority, the peer takes over.
+    reload(&duel, 0, &first, &node(50, &web, ""));
+    duel.wait_for(&[1]);
+    web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
+
+    let after = (status::vrrpd(&duel.runtime_dir(0)), status::lbproxy(&duel.runtime_dir(0)));
+    assert_eq!((after.0.unwrap().pid, after.1.unwrap().pid), (vrrpd, lbproxy));
+}
+
+/// A slower pace than the one a program was started with must not be taken for a hang.
+#[test]
+fn reload_the_pace_of_adverts() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let at = |interval| node(150, &web, "").replace("100ms", interval);
+    let vipd = duel.vipd(0, &at("10ms"));
+    duel.wait_for(&[0]);
+    for interval in ["1s", "50ms", "2s"] {
+        reload(&duel, 0, &vipd, &at(interval));
+        sleep(Duration::from_millis(1200));
+        assert_eq!(duel.owners.owners(), ["lb1"], "at {interval}: {}", vipd.log());
+    }
+    assert!(!vipd.log().contains("hung"), "{}", vipd.log());
+}
+
+#[test]
+fn tell_how_they_are() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let _vipd = duel.vipd(0, &node(150, &web, ""));
+    duel.wait_for(&[0]);
+    web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
+
+    let vrrpd = status::vrrpd(&duel.runtime_dir(0)).unwrap();
+    let [router] = &vrrpd.routers[..] else { panic!("{vrrpd:?}") };
+    assert_eq!(router.state, StateName::Active);
+    assert_eq!(router.trackers[0].state, Usability::Usable);
+    let lbproxy = status::lbproxy(&duel.runtime_dir(0)).unwrap();
+    assert_eq!(lbproxy.proxies[0].state, Usability::Usable);
+    assert!(lbproxy.proxies[0].accepted >= 1, "{lbproxy:?}");
+
+    let tell = |arguments: &[&str]| {
+        let mut command = Command::new(binary("vipd"));
+        command.arg("status").args(arguments).arg("--runtime-dir").arg(duel.runtime_dir(0));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: serde_json::Value = serde_json::from_str(&tell(&["--json"])).unwrap();
+    assert_eq!(json["vrrpd"]["routers"][0]["state"], "active", "{json}");
+    assert_eq!(json["lbproxy"]["proxies"][0]["servers"][0]["state"], "up", "{json}");
+    let text = tell(&[]);
+    for word in ["api", "Active", VIP, "150", "apiserver", "6443", "up"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+/// A field of `/proc/PID/status`.
+fn proc_status(pid: u32, field: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim_start_matches(':').trim().to_owned()
+}
+
+#[test]
+fn give_up_what_they_do_not_need() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let _vipd = duel.vipd(0, &node(150, &web, ""));
+    duel.wait_for(&[0]);
+    let vrrpd = status::vrrpd(&duel.runtime_dir(0)).unwrap().pid;
+    let lbproxy = status::lbproxy(&duel.runtime_dir(0)).unwrap().pid;
+    // CAP_NET_ADMIN is 12, CAP_NET_RAW 13; CAP_IPC_LOCK 14 and CAP_SYS_NICE 23 keep it on time.
+    assert_eq!(proc_status(vrrpd, "CapEff"), "0000000000807000");
+    assert_eq!(proc_status(vrrpd, "NoNewPrivs"), "1");
+    assert_eq!(proc_status(lbproxy, "Uid"), "65534\t65534\t65534\t65534");
+    // CAP_NET_BIND_SERVICE, 10: a reload may bring a low port.
+    assert_eq!(proc_status(lbproxy, "CapEff"), "0000000000000400");
+    assert_eq!(proc_status(lbproxy, "NoNewPrivs"), "1");
+}
+
+#[test]
+fn end_at_once_on_a_second_signal() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let config = node(150, &web, "").replace("100ms", "10s");
+    let mut vipd = duel.vipd(0, &config);
+    // Nobody relieves it: to end in order takes it a second at least.
+    wait_until("it was Active", Duration::from_secs(60), || duel.owners.owners() == ["lb1"])
+        .unwrap();
+    vipd.signal(Signal::SIGTERM).unwrap();
+    sleep(Duration::from_millis(100));
+    vipd.signal(Signal::SIGTERM).unwrap();
+    wait_until("the address was gone", LIMIT, || duel.owners.owners().is_empty()).unwrap();
+    let ended = vipd.stop(Duration::from_millis(500)).unwrap();
+    assert_eq!((ended.status.code(), ended.forced), (Some(3), false), "{}", vipd.log());
+}
+
+/// The three frontends of k0s, all at the one address.
+#[test]
+fn serve_k0s() {
+    let mut duel = Duel::new(VIP);
+    let ports = [6443, 8132, 9443];
+    let web = Web::new(&duel, &ports);
+    let proxy = |port: &u16| {
+        format!(
+            "[[proxy]]\nname = \"p{port}\"\nlisten = [\"{VIP}:{port}\"]\nbalance = \"least_conn\"\n\
+             servers = [\"{}:{port}\"]\ncheck = {{ tls = true, verify = false, interval = \"200ms\" }}\n",
+            web.host.ipv4()
+        )
+    };
+    let proxies: String = ports.iter().map(proxy).collect();
+    let config = format!(
+        "[[vrrp]]\nname = \"k0s\"\ninterface = \"eth0\"\nvrid = 51\npriority = 150\n\
+         addresses = [\"{VIP}\"]\nadvert_interval = \"100ms\"\ntrack = [\"p6443\", \"p8132\", \"p9443\"]\n{proxies}"
+    );
+    let _vipd = duel.vipd(0, &config);
+    duel.wait_for(&[0]);
+    for port in ports {
+        web.wait_for(&duel.client, &format!("{VIP}:{port}"), &port.to_string());
+    }
+}
+
+/// A load balancer on a node's own loopback address: no virtual router, and no `vrrpd`.
+#[test]
+fn serve_their_own_loopback_address() {
+    let duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let config = format!(
+        "[[proxy]]\nname = \"api\"\nlisten = [\"127.43.43.43:6443\"]\nservers = [\"{}:6443\"]\n\
+         check = {{ tls = true, verify = false, interval = \"200ms\" }}\n",
+        web.host.ipv4()
+    );
+    let _vipd = duel.vipd(0, &config);
+    web.wait_for(&duel.hosts[0], "127.43.43.43:6443", "6443");
+    assert_eq!(web.ask(&duel.hosts[1], "127.43.43.43:6443"), None);
+    assert!(status::vrrpd(&duel.runtime_dir(0)).is_err());
+}
