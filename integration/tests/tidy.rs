@@ -172,7 +172,10 @@ fn no_test_hides_in_a_production_function() {
         let mut lines = source.production().lines().peekable();
         while let Some(line) = lines.next() {
             let next = lines.peek().copied().unwrap_or_default();
-            if line.contains("cfg(test)") && !next.contains("mod tests {") && !next.starts_with("mod tests;") {
+            if line.contains("cfg(test)")
+                && !next.contains("mod tests {")
+                && !next.starts_with("mod tests;")
+            {
                 complaints.push(format!("{}: {}", source.path, next.trim()));
             }
         }
