@@ -156,7 +156,9 @@ fn start(deed: &str, user: Option<u32>) -> Result<Subject, Box<dyn std::error::E
     let executable = copy.path().join("subject");
     fs::copy(env::current_exe()?, &executable)?;
     let mark = format!("mark-{}-{}", process::id(), copy.path().display());
-    let mut command = Command::new(&executable);
+    // A shell that runs the tests in the background has them ignore SIGINT.
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(&executable);
     command.args(["subject", deed, &mark]).stdin(Stdio::null()).stdout(Stdio::piped());
     if let Some(user) = user {
         command.uid(user).gid(user);

@@ -134,7 +134,10 @@ fn programs_of(folder: &str) -> usize {
 fn that_is_interrupted_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let mut drill = Command::new(binary("vipd"))
+    // A shell that runs the tests in the background has them ignore SIGINT.
+    let mut drill = Command::new("env")
+        .arg("--default-signal")
+        .arg(binary("vipd"))
         .args(["drill", "--runs", "9", "--fault", "backend-killed"])
         .env("TMPDIR", path)
         .stderr(Stdio::null())

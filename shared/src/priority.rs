@@ -31,6 +31,12 @@ impl Priority {
         }
     }
 
+    /// The priority nearest to `number` that is neither a resignation nor the owner's.
+    #[must_use]
+    pub fn clamped(number: i32) -> Self {
+        u8::try_from(number.clamp(1, 254)).map_or(Self::UNUSABLE, Self::literal)
+    }
+
     /// The number, as it stands in the packet's third byte.
     #[must_use]
     pub fn get(self) -> u8 {

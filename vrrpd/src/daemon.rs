@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use shared::config::{Config, load};
 use shared::link::VRRPD_SOCKET;
-use shared::{Name, RouterId, scheduling, telemetry};
+use shared::{Name, RouterId, TrackerHealth, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -39,6 +39,7 @@ use crate::keeper::Means;
 use crate::link::{self, Asked};
 use crate::privilege;
 use crate::status::Status;
+use crate::trackers::{Found, Trackers};
 use crate::tracking::Tracking;
 
 /// Real-time priority of the main thread. Address keeping comes second to the adverts: an address that
@@ -103,6 +104,8 @@ fn prepared(args: &Args, config: Config) -> anyhow::Result<()> {
         scheduling::real_time("addresses", ADDRESS_PRIORITY);
         daemon.run().await
     });
+    // A tracker that waits for the kernel must not hold us up.
+    runtime.shutdown_background();
     if let Err(error) = std::fs::remove_file(&path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -128,6 +131,8 @@ struct Daemon {
     config: Config,
     links: Links,
     tracking: Tracking,
+    trackers: Trackers,
+    found: mpsc::Receiver<Found>,
     /// Trackers that a predecessor's routers relied on, and that have not told anything yet.
     presumed: Vec<Name>,
     routers: Routers,
@@ -157,12 +162,15 @@ impl Daemon {
         let announcer = Arc::new(announcer);
         let means = Means { addresses, announcer, links: links.clone(), hub, pulse };
 
+        let (trackers, found) = Trackers::new();
         let mut daemon = Self {
             path: args.config.clone(),
             started,
             config,
             links,
             tracking: Tracking::default(),
+            trackers,
+            found,
             presumed: Vec::new(),
             routers: Routers::new(driver, means, surroundings),
             asked,
@@ -183,11 +191,13 @@ impl Daemon {
             .collect();
         let resumed = || self.config.routers.iter().filter(|r| resume.contains_key(&r.id));
         for router in resumed() {
-            self.presumed.extend(router.track.iter().cloned());
-            router.track.iter().for_each(|tracker| self.tracking.presume(tracker));
+            let names = router.track.iter().map(|tracked| &tracked.name);
+            self.presumed.extend(names.clone().cloned());
+            names.for_each(|tracker| self.tracking.presume(tracker));
         }
         let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
         self.routers.clean_up(&kept).await;
+        self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();
         self.routers.run_all(&self.config, &resume).await;
     }
@@ -205,6 +215,7 @@ impl Daemon {
                 _ = self.interrupt.recv() => { self.stop(&mut stopping).await; }
                 _ = self.hang_up.recv() => self.reload().await,
                 Some(asked) = self.asked.recv() => self.asked(asked),
+                Some(found) = self.found.recv() => self.found(found),
                 Ok(()) = interfaces.changed() => {}
                 () = sleep_until(presumption) => {
                     timers[1] = None;
@@ -238,14 +249,7 @@ impl Daemon {
 
     fn asked(&mut self, asked: Asked) {
         match asked {
-            Asked::Health(health) => {
-                self.presumed.retain(|tracker| *tracker != health.tracker);
-                let (tracker, state) = (health.tracker.clone(), health.state);
-                let (usable, total) = (health.usable, health.total);
-                if self.tracking.told(health) {
-                    info!(%tracker, %state, usable, total, "a proxy's health changed");
-                }
-            }
+            Asked::Health(health) => self.told(health),
             Asked::Lost(trackers, reason) => {
                 for tracker in &trackers {
                     warn!(%tracker, reason, "a proxy is lost: it counts as unusable");
@@ -253,6 +257,26 @@ impl Daemon {
                 }
             }
             Asked::Status(answer) => self.answer(answer),
+        }
+    }
+
+    fn told(&mut self, health: TrackerHealth) {
+        self.presumed.retain(|tracker| *tracker != health.tracker);
+        let TrackerHealth { tracker, usable, total, state } = health.clone();
+        if self.tracking.told(health) {
+            info!(%tracker, %state, usable, total, "the health of what is tracked changed");
+        }
+    }
+
+    fn found(&mut self, found: Found) {
+        match found {
+            Found::Health(health) => self.told(health),
+            Found::Number(tracker, number) => {
+                self.presumed.retain(|presumed| *presumed != tracker);
+                if self.tracking.told_number(&tracker, number) {
+                    info!(%tracker, number, "a tracked file's number changed");
+                }
+            }
         }
     }
 
@@ -266,8 +290,9 @@ impl Daemon {
             let Some(mut report) = driver.report().await else { return };
             for status in &mut report.routers {
                 let config = routers.iter().find(|config| config.id == status.id);
-                let trackers = config.iter().flat_map(|config| &config.track);
-                status.trackers = trackers.filter_map(|t| tracking.health(t).cloned()).collect();
+                let tracked = config.iter().flat_map(|config| &config.track);
+                status.trackers =
+                    tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();
             }
             let status = Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -295,6 +320,7 @@ impl Daemon {
                 info!(path = %self.path.display(), "reloads the configuration");
                 self.routers.change(&self.config, &loaded.config).await;
                 self.config = loaded.config;
+                self.trackers.run(&self.config.trackers, &mut self.tracking);
             }
             Err(problems) => {
                 error!(
@@ -306,6 +332,10 @@ impl Daemon {
 
     /// Publishes what surrounds each router.
     fn look_around(&mut self) {
+        let interfaces = self.links.interfaces.borrow().clone();
+        for health in self.trackers.interfaces(&interfaces) {
+            self.told(health);
+        }
         let in_doubt = now() < self.started + PROOF_LIMIT;
         self.routers.look_around(&self.config, &self.tracking, in_doubt);
     }

@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod link;
 pub mod privilege;
 pub mod status;
+mod trackers;
 pub mod tracking;
 pub mod wire;
 pub mod wish;

@@ -23,7 +23,8 @@ impl<'a> Check<'a> {
     pub(super) fn new(file: &RawFile, cut: Vec<Cut>, problems: &'a mut Problems) -> Self {
         let routers = file.vrrp.iter().map(|table| table.span().start);
         let proxies = file.proxy.iter().map(|table| table.span().start);
-        let mut tables: Vec<usize> = routers.chain(proxies).collect();
+        let trackers = file.track.iter().map(|table| table.span().start);
+        let mut tables: Vec<usize> = routers.chain(proxies).chain(trackers).collect();
         tables.sort_unstable();
         Self { problems, cut, tables }
     }

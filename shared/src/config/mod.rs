@@ -8,6 +8,7 @@ mod problem;
 mod proxy;
 mod raw;
 mod read;
+mod track;
 mod vrrp;
 
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ pub use self::proxy::{
     Balance, CheckConfig, CheckKind, HttpCheck, Limits, ProxyConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
+pub use self::track::{Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
 
 /// Where the configuration is unless `--config` says otherwise.
@@ -37,6 +39,8 @@ const SIZE_LIMIT: u64 = 1024 * 1024;
 pub struct Config {
     /// Virtual routers, one for each family of each `[[vrrp]]` table.
     pub routers: Vec<RouterConfig>,
+    /// What priorities follow besides proxies.
+    pub trackers: Vec<TrackerConfig>,
     /// Proxies.
     pub proxies: Vec<ProxyConfig>,
     /// The proxy process.
@@ -108,7 +112,9 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
 }
 
 fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
-    let routers = file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, check)).collect();
+    let known = track::check::known(file, check);
+    let routers =
+        file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, &known, check)).collect();
     let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
     if file.vrrp.is_empty() && file.proxy.is_empty() {
@@ -117,8 +123,8 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     }
     across_routers(&file.vrrp, check);
     across_proxies(&file.proxy, check);
-    tracked_proxies_exist(file, check);
-    Some(Config { routers, proxies, lbproxy: lbproxy? })
+    track::check::all_exist(file, check);
+    Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy? })
 }
 
 fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyConfig> {
@@ -203,29 +209,6 @@ fn across_proxies(proxies: &[Spanned<RawProxy>], check: &mut Check<'_>) {
                 );
             }
             taken.push(listen.get_ref());
-        }
-    }
-}
-
-fn tracked_proxies_exist(file: &RawFile, check: &mut Check<'_>) {
-    let names: Vec<&str> = file
-        .proxy
-        .iter()
-        .filter_map(|proxy| proxy.get_ref().name.as_ref())
-        .map(|name| name.get_ref().as_str())
-        .collect();
-    let tracked = file.vrrp.iter().filter_map(|router| router.get_ref().track.as_ref());
-    for name in tracked.flat_map(|list| list.get_ref()) {
-        if !names.contains(&name.get_ref().as_str()) {
-            let help = match read::nearest(name.get_ref(), &names) {
-                Some(meant) => format!("did you mean {meant:?}?"),
-                None => "add a [[proxy]] with this name, or remove it here".to_owned(),
-            };
-            check.problems.error(
-                name.span(),
-                format!("there is no [[proxy]] {:?}", name.get_ref()),
-                &help,
-            );
         }
     }
 }

@@ -19,8 +19,30 @@ pub(super) struct RawFile {
     pub(super) vrrp: Vec<Spanned<RawRouter>>,
     /// TCP proxies.
     pub(super) proxy: Vec<Spanned<RawProxy>>,
+    /// What priorities follow besides proxies.
+    pub(super) track: Vec<Spanned<RawTracker>>,
     /// The proxy process.
     pub(super) lbproxy: Given<RawLbproxy>,
+}
+
+/// `[[track]]`: one of `interface`, `process`, `file`, `proxy`, and what it does to the priority of
+/// the routers that name it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTracker {
+    /// Its name, for `track`, logs and status.
+    pub(super) name: Given<String>,
+    /// Usable while this interface is up and has carrier.
+    pub(super) interface: Given<String>,
+    /// Usable while a process of this name runs.
+    pub(super) process: Given<String>,
+    /// A file with a number, which is added to the priority.
+    pub(super) file: Given<String>,
+    /// A proxy that shall have a weight.
+    pub(super) proxy: Given<String>,
+    /// -253 to -1: added while it is unusable; 1 to 253: added while it is usable; a file's number
+    /// is multiplied by it. Without it a node whose tracker is unusable cannot serve.
+    pub(super) weight: Given<i64>,
 }
 
 /// `[[vrrp]]`: a virtual router; with addresses of both families, two that share everything else.
@@ -55,7 +77,7 @@ pub(super) struct RawRouter {
     pub(super) checksum: Given<String>,
     /// Kernel lifetime of the addresses: `"auto"` (default), whole seconds such as `"2s"`, or `"off"`.
     pub(super) lease: Given<String>,
-    /// Names of proxies whose health this router's priority follows.
+    /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
 }
 

@@ -10,6 +10,8 @@ use super::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterC
 use crate::config::check::{Check, duration, duration_in, word};
 use crate::config::problem::Span;
 use crate::config::raw::{Given, RawRouter};
+use crate::config::track::Tracked;
+use crate::config::track::check::Known;
 use crate::{
     AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid,
 };
@@ -32,6 +34,7 @@ struct Common {
 /// Checks one table; gives a router for each address family, none where something is wrong.
 pub(in crate::config) fn routers(
     raw: &Spanned<RawRouter>,
+    known: &Known,
     check: &mut Check<'_>,
 ) -> Vec<RouterConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
@@ -40,8 +43,8 @@ pub(in crate::config) fn routers(
     let peers_help = "the other router's own address, not a virtual one";
     let peers = check.each("peers", &raw.peers, peers_help, ip);
     let source = source(raw, check);
-    let track_help = "the name of a [[proxy]]";
-    let track = check.each("track", &raw.track, track_help, |text| Name::try_from(text));
+    let names = raw.track.iter().flat_map(|list| list.get_ref());
+    let track: Vec<Tracked> = names.filter_map(|name| known.tracked(name.get_ref())).collect();
 
     let mut routers = Vec::new();
     for family in families(&addresses) {
@@ -63,7 +66,7 @@ pub(in crate::config) fn routers(
             audience,
             source,
             lease: common.lease,
-            track: track.iter().map(|name| name.get_ref().clone()).collect(),
+            track: track.clone(),
         });
     }
     routers

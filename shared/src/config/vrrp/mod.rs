@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::{AdvertInterval, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid};
+use super::track::Tracked;
+use crate::{AdvertInterval, InterfaceName, Priority, RouterId, VirtualAddress, Vrid};
 
 /// A virtual router of one address family, ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub struct RouterConfig {
     pub source: Option<IpAddr>,
     /// How long the kernel keeps the addresses without us.
     pub lease: Lease,
-    /// Proxies that must be usable.
-    pub track: Vec<Name>,
+    /// What the priority follows.
+    pub track: Vec<Tracked>,
 }
 
 /// Version of the protocol, and what only that version has.
