@@ -13,6 +13,7 @@
 mod counters;
 mod ports;
 mod pulse;
+mod record;
 mod router;
 mod voice;
 
@@ -35,6 +36,7 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
+use crate::occurrence::Occurrences;
 use crate::status::RouterStatus;
 use crate::wire::{Discard, Heard, ladder};
 use crate::wish::Wish;
@@ -74,6 +76,8 @@ pub struct Setup {
     pub pulse: watch::Sender<Instant>,
     /// The supervisor's watchdog.
     pub watchdog: Option<UnixStream>,
+    /// Where changes of state are told.
+    pub occurrences: Occurrences,
 }
 
 #[derive(Debug)]
@@ -158,6 +162,7 @@ struct Driver {
     surroundings: watch::Receiver<Arc<AllSurroundings>>,
     pulse: Pulse,
     discards: Discards,
+    occurrences: Occurrences,
     stopping: bool,
 }
 
@@ -180,6 +185,7 @@ impl Driver {
             surroundings: setup.surroundings,
             pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
+            occurrences: setup.occurrences,
             stopping: false,
         }
     }
@@ -257,9 +263,10 @@ impl Driver {
             return;
         }
         let moment = now();
-        self.routers.extend(
-            free.into_iter().map(|n| Router::new(n.config, n.wish, n.resume_until, moment)),
-        );
+        self.routers.extend(free.into_iter().map(|n| {
+            let occurrences = self.occurrences.clone();
+            Router::new(n.config, n.wish, n.resume_until, occurrences, moment)
+        }));
         self.waiting = blocked;
         self.pulse.follow(self.routers.iter().map(|router| router.config().advert_interval));
         self.look_around();

@@ -1,10 +1,9 @@
 //! One virtual router at work: its election, what it sends, what it counts.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use shared::config::{Audience, Dialect, RouterConfig};
+use shared::config::{Audience, Dialect, Preempt, RouterConfig};
 use shared::link::Resumable;
 use shared::{Family, Priority, RouterId, Vrid};
 use tokio::sync::watch;
@@ -12,17 +11,16 @@ use tracing::{info, warn};
 
 use super::counters::Discards;
 use super::ports::Ports;
+use super::record::{Record, evidence};
 use super::voice::Voice;
 use crate::election::{
     Action, Election, Event, Received, Settings, State, Transition, Version, timing,
 };
 use crate::io::port::Port;
-use crate::status::{ActiveStatus, Change, RouterStatus};
+use crate::occurrence::Occurrences;
+use crate::status::{ActiveStatus, Evidence, RouterStatus};
 use crate::wire::{Claim, Discard, Expectation, Heard};
 use crate::wish::{Wanted, Wish};
-
-/// Changes of state that are remembered.
-const HISTORY: usize = 32;
 
 /// What surrounds a router: told as a state, for only the latest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +55,10 @@ pub(super) struct Router {
     stopping: bool,
     voice: Voice,
     wish: watch::Sender<Wish>,
-    since: Instant,
     received: u64,
     discards: Discards,
     other_addresses_told: bool,
-    history: VecDeque<(Instant, Transition)>,
+    record: Record,
 }
 
 impl Router {
@@ -69,6 +66,7 @@ impl Router {
         config: RouterConfig,
         wish: watch::Sender<Wish>,
         resume_until: Option<Instant>,
+        occurrences: Occurrences,
         now: Instant,
     ) -> Self {
         let unknown = unspecified(config.id.family);
@@ -76,17 +74,16 @@ impl Router {
             election: Election::new(settings(&config, config.priority, unknown)),
             expectation: expectation(&config, unknown),
             voice: Voice::new(&config),
+            record: Record::new(config.id.clone(), occurrences, now),
             config,
             place: None,
             proven: false,
             resume_until,
             stopping: false,
             wish,
-            since: now,
             received: 0,
             discards: Discards::default(),
             other_addresses_told: false,
-            history: VecDeque::with_capacity(HISTORY),
         }
     }
 
@@ -209,6 +206,7 @@ impl Router {
 
     pub(super) fn discarded(&mut self, discard: Discard, source: Option<IpAddr>, now: Instant) {
         let Some(times) = self.discards.count(discard, now) else { return };
+        self.record.discarded(discard, source, times);
         let from = source.map_or_else(|| "?".to_owned(), |source| source.to_string());
         if discard.splits_the_pair() {
             warn!(router = %self.id(), %from, reason = %discard, times, "discarded a peer's advert: as long as this lasts, both nodes may be Active");
@@ -218,6 +216,8 @@ impl Router {
     }
 
     fn event(&mut self, event: Event, now: Instant, ports: &Ports) {
+        let due = self.deadline().filter(|_| event == Event::Tick);
+        let evidence = evidence(&self.election, due, now);
         for action in self.election.handle(event, now) {
             match action {
                 Action::Advertise(claim) => self.advertise(claim, now, ports),
@@ -226,7 +226,7 @@ impl Router {
                     self.wish.send_modify(|wish| wish.wanted = Wanted::Release(release));
                 }
                 Action::Announce => self.wish.send_modify(|wish| wish.announcements += 1),
-                Action::Transition(transition) => self.changed(transition, now),
+                Action::Transition(transition) => self.changed(transition, evidence, now),
             }
         }
     }
@@ -237,25 +237,18 @@ impl Router {
         }
     }
 
-    fn changed(&mut self, transition: Transition, now: Instant) {
+    fn changed(&mut self, transition: Transition, evidence: Evidence, now: Instant) {
         let Transition { from, to, cause } = transition;
         info!(router = %self.id(), %from, %to, priority = %self.election.settings().priority, "{cause}");
-        self.since = now;
-        self.history.truncate(HISTORY - 1);
-        self.history.push_front((now, transition));
+        self.record.changed(transition, evidence, now);
     }
 
     pub(super) fn status(&self, now: Instant) -> RouterStatus {
         let settings = self.election.settings();
-        let millis = |since: Instant| {
-            u64::try_from(now.duration_since(since).as_millis()).unwrap_or(u64::MAX)
+        let preempt_delay_ms = match self.config.preempt {
+            Preempt::Never => None,
+            Preempt::After(delay) => Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
         };
-        let history = self.history.iter().map(|(at, Transition { from, to, cause })| Change {
-            from: *from,
-            to: *to,
-            cause: cause.to_string(),
-            ago_ms: millis(*at),
-        });
         RouterStatus {
             id: self.config.id.clone(),
             interface: self.config.interface.clone(),
@@ -265,9 +258,11 @@ impl Router {
                 Version::V3 => 3,
             },
             state: self.election.state().name(),
-            since_ms: millis(self.since),
+            since_ms: self.record.since_ms(now),
+            transitions: self.record.count(),
             priority: self.config.priority,
             effective_priority: settings.priority,
+            preempt_delay_ms,
             advert_interval: self.config.advert_interval,
             source: self.place.map(|place| place.source),
             addresses: self.config.addresses.clone(),
@@ -277,7 +272,7 @@ impl Router {
             send_errors: self.voice.errors,
             received: self.received,
             discarded: self.discards.totals(),
-            history: history.collect(),
+            history: self.record.history(now),
         }
     }
 
