@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, status, supervisor};
+use crate::{drill, events, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -26,6 +26,10 @@ enum Command {
     Check(Check),
     /// Tell how a running node is
     Status(Status),
+    /// Tell why each router is what it is, and how it came to that
+    Why(Why),
+    /// Tell what happened on a running node, or what happens
+    Events(Events),
     /// Build a pair in network namespaces, inject faults, and measure what a client sees of them
     Drill(drill::Options),
     /// Speak VRRP (started by `run`)
@@ -70,6 +74,31 @@ struct Status {
 }
 
 #[derive(Args, Debug)]
+struct Why {
+    /// The router's name in the configuration; without it, every router
+    name: Option<String>,
+
+    /// Where the node's sockets are
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
+    runtime_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Events {
+    /// Tell what happens from now on, until vrrpd ends; without it, the changes that it remembers
+    #[arg(long)]
+    follow: bool,
+
+    /// As a JSON object a line
+    #[arg(long)]
+    json: bool,
+
+    /// Where the node's sockets are
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
+    runtime_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
 struct LabBackend {
     listen: SocketAddr,
     certificate: PathBuf,
@@ -87,6 +116,8 @@ impl Cli {
             }
             Command::Check(check) => check_config(&check),
             Command::Status(asked) => tell_status(&asked),
+            Command::Why(asked) => tell_why(&asked),
+            Command::Events(asked) => tell_events(&asked),
             Command::Drill(options) => drill::run(&options),
             Command::LabBackend(LabBackend { listen, certificate, key, name }) => {
                 match backend::serve(listen, &certificate, &key, &name) {
@@ -146,6 +177,33 @@ fn tell_status(asked: &Status) -> ExitCode {
         print!("{}", status::render(&status));
     }
     ExitCode::SUCCESS
+}
+
+/// Exit codes: 0 told, 1 vrrpd does not answer or has no such router.
+#[expect(clippy::print_stdout, reason = "this is the command's answer")]
+fn tell_why(asked: &Why) -> ExitCode {
+    let status = match status::vrrpd(&asked.runtime_dir) {
+        Ok(status) => status,
+        Err(error) => return fail(&error.into()),
+    };
+    let meant = |name: &str| asked.name.as_ref().is_none_or(|wanted| wanted == name);
+    let routers: Vec<_> = status.routers.iter().filter(|r| meant(r.id.name.as_str())).collect();
+    if let (true, Some(name)) = (routers.is_empty(), &asked.name) {
+        let known: Vec<&str> = status.routers.iter().map(|r| r.id.name.as_str()).collect();
+        return fail(&anyhow::anyhow!("no router {name:?} runs; there is {}", known.join(", ")));
+    }
+    routers.into_iter().for_each(|router| print!("{}", status::why(router)));
+    ExitCode::SUCCESS
+}
+
+/// Exit codes: 0 told until vrrpd ended, 1 vrrpd does not answer, or nobody reads.
+fn tell_events(asked: &Events) -> ExitCode {
+    let form = if asked.json { events::Form::Json } else { events::Form::Words };
+    let tell = if asked.follow { events::follow } else { events::past };
+    match tell(&asked.runtime_dir, form, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.into()),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "this is the command's answer")]

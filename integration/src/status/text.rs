@@ -90,14 +90,14 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
         "    adverts: {} sent, {} received, {discarded} discarded",
         router.sent, router.received
     )?;
-    for Change { from, to, cause, ago_ms } in router.history.iter().take(CHANGES) {
+    for Change { from, to, cause, ago_ms, .. } in router.history.iter().take(CHANGES) {
         writeln!(out, "    {} ago: {from} → {to}: {cause}", ago(*ago_ms))?;
     }
     Ok(())
 }
 
 /// A time as people say it: its two largest units.
-fn ago(millis: u64) -> String {
+pub(super) fn ago(millis: u64) -> String {
     let time = match millis {
         0..1_000 => return format!("{millis}ms"),
         1_000..3_600_000 => Duration::from_secs(millis / 1_000),
