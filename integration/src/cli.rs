@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, events, status, supervisor};
+use crate::{drill, events, hooks, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -38,6 +38,9 @@ enum Command {
     /// Balance TCP (started by `run`)
     #[command(hide = true)]
     Lbproxy(lbproxy::cli::Args),
+    /// Run hooks and write the FIFO (started by `run`)
+    #[command(hide = true)]
+    Hooks(hooks::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[command(hide = true)]
     LabBackend(LabBackend),
@@ -127,6 +130,10 @@ impl Cli {
             Command::Lbproxy(args) => {
                 name_process(c"lbproxy");
                 lbproxy::daemon::run(&args)
+            }
+            Command::Hooks(args) => {
+                name_process(c"hooks");
+                hooks::run(&args)
             }
             Command::Vrrpd(args) => {
                 name_process(c"vrrpd");

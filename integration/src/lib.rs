@@ -4,6 +4,7 @@ pub mod cli;
 pub mod clock;
 pub mod drill;
 pub mod events;
+pub mod hooks;
 pub mod lab;
 pub mod status;
 pub mod supervisor;
