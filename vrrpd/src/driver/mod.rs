@@ -11,6 +11,7 @@
 //! must not silence us. A Backup's comes after them: it shall not mistake its own lateness for silence.
 
 mod counters;
+mod groups;
 mod ports;
 mod pulse;
 mod router;
@@ -200,6 +201,7 @@ impl Driver {
                 Woken::Deadline => self.deadline(),
                 Woken::Packets(port) => self.receive(port),
             }
+            groups::settle(&mut self.routers, &self.ports, now());
         }
     }
 
@@ -270,13 +272,19 @@ impl Driver {
         let all = self.surroundings.borrow_and_update().clone();
         let moment = now();
         self.reopen_at = None;
+        let mut known = Vec::with_capacity(self.routers.len());
         for position in 0..self.routers.len() {
-            let Some(surroundings) = all.get(self.routers[position].id()).copied() else {
-                continue;
-            };
-            let place = surroundings.place.filter(|place| self.open(position, *place, moment));
-            let surroundings = Surroundings { place, ..surroundings };
-            self.routers[position].surrounded_by(surroundings, moment, &self.ports);
+            let surroundings = all.get(self.routers[position].id()).copied();
+            known.push(surroundings.map(|surroundings| {
+                let place = surroundings.place.filter(|place| self.open(position, *place, moment));
+                Surroundings { place, ..surroundings }
+            }));
+        }
+        groups::share_faults(&self.routers, &mut known);
+        for (router, surroundings) in self.routers.iter_mut().zip(known) {
+            if let Some(surroundings) = surroundings {
+                router.surrounded_by(surroundings, moment, &self.ports);
+            }
         }
         let routers = &self.routers;
         self.ports.close_unless(|port| routers.iter().any(|router| router.is_at(port)));

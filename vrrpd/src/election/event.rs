@@ -19,6 +19,10 @@ pub enum Event {
     Received(Received),
     /// What is tracked changed our priority.
     PriorityChanged(Priority),
+    /// A sibling of our sync group became Active, or all of them could.
+    Join,
+    /// A sibling of our sync group became Backup.
+    Yield,
     /// We are to end, in order.
     Shutdown,
     /// The interface or our address is gone: nothing can be sent or received.

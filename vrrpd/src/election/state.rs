@@ -7,6 +7,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use shared::{AdvertInterval, Priority};
 
+use super::Cause;
+
 /// Where a router is in its election (RFC 9568 §6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -36,6 +38,8 @@ pub struct Backup {
     pub outranking_since: Option<Instant>,
     /// Whose adverts we follow.
     pub following: Option<Following>,
+    /// In a sync group: why it would be Active by now. It waits for its siblings.
+    pub waits: Option<Cause>,
 }
 
 /// The Active router a Backup follows.
