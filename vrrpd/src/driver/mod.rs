@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use shared::config::RouterConfig;
-use shared::{RouterId, Vrid, scheduling};
+use shared::{Name, RouterId, Vrid, scheduling};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
@@ -36,6 +36,7 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
+use crate::election::Event;
 use crate::status::RouterStatus;
 use crate::wire::{Discard, Heard, ladder};
 use crate::wish::Wish;
@@ -82,6 +83,7 @@ enum Command {
     Run(Box<NewRouter>),
     Change(Box<RouterConfig>),
     Remove(RouterId),
+    Tell(Option<Name>, Event),
     Stop,
     Report(oneshot::Sender<Report>),
 }
@@ -129,6 +131,16 @@ impl Handle {
     /// Ends a router in order.
     pub async fn remove(&self, router: RouterId) {
         self.send(Command::Remove(router)).await;
+    }
+
+    /// Has the routers of this name, or all, hand their addresses over to a peer that takes them.
+    pub async fn hand_over(&self, name: Option<Name>) {
+        self.send(Command::Tell(name, Event::HandOver)).await;
+    }
+
+    /// Lets every router take back what it handed over.
+    pub async fn reclaim(&self) {
+        self.send(Command::Tell(None, Event::Reclaim)).await;
     }
 
     /// Ends every router in order, and then the thread. Told twice, at once.
@@ -230,6 +242,13 @@ impl Driver {
             Command::Remove(id) => {
                 let router = self.routers.iter_mut().find(|router| *router.id() == id);
                 router.into_iter().for_each(|router| router.stop(moment, &self.ports));
+            }
+            Command::Tell(name, event) => {
+                let meant = |router: &&mut Router| {
+                    name.as_ref().is_none_or(|name| router.id().name == *name)
+                };
+                let routers = self.routers.iter_mut().filter(meant);
+                routers.for_each(|router| router.event(event, moment, &self.ports));
             }
             Command::Stop => {
                 self.stopping = true;

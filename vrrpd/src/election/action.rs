@@ -94,9 +94,13 @@ pub enum Cause {
     Joined,
     /// A sibling of its sync group became Backup.
     Yielded,
+    /// We were told to hand the addresses over.
+    HandingOver,
+    /// We wanted to hand the addresses over, and no peer took them.
+    NotRelieved,
     /// We were told to end.
     Stopped,
-    /// We ended, and a peer took over.
+    /// We resigned, and a peer took over.
     Relieved {
         /// Who.
         peer: IpAddr,
@@ -135,6 +139,8 @@ impl fmt::Display for Cause {
             }
             Self::Joined => f.write_str("its sync group became Active"),
             Self::Yielded => f.write_str("its sync group became Backup"),
+            Self::HandingOver => f.write_str("told to hand over"),
+            Self::NotRelieved => f.write_str("no peer took over: goes on"),
             Self::Stopped => f.write_str("told to end"),
             Self::Relieved { peer } => write!(f, "{peer} took over"),
             Self::Unrelieved => f.write_str("ended with no peer to take over"),

@@ -36,6 +36,7 @@ impl Election {
             listen_until: now,
             outranking_since: None,
             following: None,
+            defers: false,
             waits: None,
         };
         let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce)];
@@ -77,6 +78,7 @@ impl Election {
             listen_until: now,
             outranking_since: None,
             following: Some(following),
+            defers: false,
             waits: None,
         };
         let cause = Cause::Outranked { peer: advert.source, theirs, ours: self.settings.priority };
@@ -125,6 +127,7 @@ impl Election {
             listen_until: now,
             outranking_since: None,
             following: None,
+            defers: false,
             waits: None,
         };
         let mut actions = vec![
@@ -134,12 +137,5 @@ impl Election {
         ];
         actions.extend(self.become_backup(backup, Cause::Yielded));
         actions
-    }
-
-    /// §6.4.3, Shutdown: priority 0. The addresses stay until a peer has them.
-    pub(super) fn resign(&mut self, now: Instant) -> Vec<Action> {
-        let limit = timing::relief_limit(self.settings.version, self.settings.interval);
-        let transition = self.enter(State::Releasing { until: now + limit }, Cause::Stopped);
-        vec![Action::Advertise(Claim::Resign), transition]
     }
 }

@@ -36,10 +36,12 @@ impl Election {
             Claim::Lead(priority) => priority,
         };
         let outranking = priority < self.settings.priority;
+        // A peer that cannot serve is relieved all the same.
+        let defers = backup.defers && priority > Priority::UNUSABLE;
         let Preempt::After(delay) = self.settings.preempt else {
             return self.follow(backup, advert, priority, None, now);
         };
-        if !outranking {
+        if !outranking || defers {
             return self.follow(backup, advert, priority, None, now);
         }
         // While a better router is Active, a lesser one's advert is noise: discard, touch no timer.

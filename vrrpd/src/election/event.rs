@@ -23,6 +23,10 @@ pub enum Event {
     Join,
     /// A sibling of our sync group became Backup.
     Yield,
+    /// A peer shall have the addresses, though we could serve.
+    HandOver,
+    /// We may have the addresses again after [`HandOver`](Self::HandOver).
+    Reclaim,
     /// We are to end, in order.
     Shutdown,
     /// The interface or our address is gone: nothing can be sent or received.

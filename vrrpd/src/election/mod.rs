@@ -16,6 +16,7 @@ mod active;
 mod backup;
 mod event;
 pub mod group;
+mod releasing;
 mod state;
 pub mod timing;
 
@@ -103,7 +104,7 @@ impl Election {
             State::Backup(Backup { waits: Some(_), .. }) => None,
             State::Backup(Backup { active_down_at, .. }) => Some(active_down_at),
             State::Active(Active { advertise_at, .. }) => Some(advertise_at),
-            State::Releasing { until } => Some(until),
+            State::Releasing { until, .. } => Some(until),
         }
     }
 
@@ -132,7 +133,9 @@ impl Election {
                 | Event::Shutdown
                 | Event::Fault
                 | Event::Join
-                | Event::Yield,
+                | Event::Yield
+                | Event::HandOver
+                | Event::Reclaim,
             ) => vec![],
 
             (State::Backup(backup), Event::Tick)
@@ -150,11 +153,16 @@ impl Election {
             (State::Backup(backup), Event::Join) => {
                 self.become_active(backup.waits.unwrap_or(Cause::Joined), now)
             }
-            (State::Backup(_), Event::Shutdown) => self.initialize(Cause::Stopped),
-            (State::Backup(_), Event::Fault) => self.initialize(Cause::Fault),
-            (State::Backup(_), Event::Tick | Event::Startup | Event::Resume | Event::Yield) => {
+            (State::Backup(backup), Event::Reclaim) => {
+                self.state = State::Backup(Backup { defers: false, ..backup });
                 vec![]
             }
+            (State::Backup(_), Event::Shutdown) => self.initialize(Cause::Stopped),
+            (State::Backup(_), Event::Fault) => self.initialize(Cause::Fault),
+            (
+                State::Backup(_),
+                Event::Tick | Event::Startup | Event::Resume | Event::Yield | Event::HandOver,
+            ) => vec![],
 
             (State::Active(active), Event::Tick) if now >= active.advertise_at => {
                 self.advertise(active, now)
@@ -165,32 +173,16 @@ impl Election {
             (State::Active(active), Event::PriorityChanged(priority)) => {
                 self.active_priority_changed(active, priority, now)
             }
-            (State::Active(_), Event::Shutdown) => self.resign(now),
+            (State::Active(_), Event::Shutdown) => self.resign(false, Cause::Stopped, now),
+            (State::Active(_), Event::HandOver) => self.resign(true, Cause::HandingOver, now),
             (State::Active(_), Event::Fault) => self.release(Release::AtOnce, Cause::Fault),
             (State::Active(_), Event::Yield) => self.yield_with_siblings(now),
-            (State::Active(_), Event::Tick | Event::Startup | Event::Resume | Event::Join) => {
-                vec![]
-            }
+            (
+                State::Active(_),
+                Event::Tick | Event::Startup | Event::Resume | Event::Join | Event::Reclaim,
+            ) => vec![],
 
-            (State::Releasing { until }, event) => self.releasing(until, event, now),
-        }
-    }
-
-    /// We have resigned, and serve until a peer does.
-    fn releasing(&mut self, until: Instant, event: Event, now: Instant) -> Vec<Action> {
-        match event {
-            Event::Tick if now < until => vec![],
-            Event::Received(Received { claim: Claim::Lead(_), source, .. }) => {
-                self.release(Release::Relieved, Cause::Relieved { peer: source })
-            }
-            Event::Tick | Event::Shutdown => self.release(Release::AtOnce, Cause::Unrelieved),
-            Event::Fault => self.release(Release::AtOnce, Cause::Fault),
-            Event::Received(_)
-            | Event::PriorityChanged(_)
-            | Event::Startup
-            | Event::Resume
-            | Event::Join
-            | Event::Yield => vec![],
+            (State::Releasing { until, stays }, event) => self.releasing(until, stays, event, now),
         }
     }
 
@@ -207,6 +199,7 @@ impl Election {
                 listen_until: now + down,
                 outranking_since: None,
                 following: None,
+                defers: false,
                 waits: None,
             },
             Cause::Started,

@@ -3,6 +3,7 @@
 //! The router under test has priority 100 at 1 s unless said otherwise: skew 609.375 ms, down
 //! interval 3609.375 ms.
 
+mod handover;
 mod sync_group;
 
 use super::*;
