@@ -164,8 +164,8 @@ fn version_3_they_lead() {
 #[test]
 fn a_mismatch_is_named() {
     for (ours, theirs, words) in [
-        (VERSION_3, VERSION_2_PASS, "the peer speaks version 2"),
-        (VERSION_2, VERSION_2_PASS, "authentication type 1 is not ours"),
+        (VERSION_3, VERSION_2_PASS, "the peer speaks version 2, we speak version 3"),
+        (VERSION_2, VERSION_2_PASS, "the peer sends a password, we have none"),
     ] {
         let duel = Duel::new(VIP);
         let _keepalived = duel.keepalived(1, &theirs.theirs(100));

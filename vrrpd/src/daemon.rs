@@ -300,6 +300,7 @@ impl Daemon {
                 uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
                 routers: report.routers,
                 discarded: report.discarded,
+                rejected: report.rejected,
             };
             // Whoever asked may have left.
             answer.send(status).ok();

@@ -11,6 +11,7 @@
 //! must not silence us. A Backup's comes after them: it shall not mistake its own lateness for silence.
 
 mod counters;
+mod ledger;
 mod ports;
 mod pulse;
 mod router;
@@ -18,7 +19,6 @@ mod voice;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -30,13 +30,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
 use self::counters::Discards;
+use self::ledger::{Ledgers, Taken};
 use self::ports::Ports;
 use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
-use crate::status::RouterStatus;
-use crate::wire::{Discard, Heard, ladder};
+use crate::status::{Rejected, RouterStatus};
+use crate::wire::{Excerpt, ladder};
 use crate::wish::Wish;
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
@@ -92,6 +93,8 @@ pub struct Report {
     pub routers: Vec<RouterStatus>,
     /// Packets discarded before a router was found.
     pub discarded: BTreeMap<String, u64>,
+    /// What was discarded of late.
+    pub rejected: Rejected,
 }
 
 /// Commands the advert thread.
@@ -158,6 +161,7 @@ struct Driver {
     surroundings: watch::Receiver<Arc<AllSurroundings>>,
     pulse: Pulse,
     discards: Discards,
+    rejected: Ledgers,
     stopping: bool,
 }
 
@@ -180,6 +184,7 @@ impl Driver {
             surroundings: setup.surroundings,
             pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
+            rejected: Ledgers::default(),
             stopping: false,
         }
     }
@@ -236,7 +241,11 @@ impl Driver {
             }
             Command::Report(answer) => {
                 let routers = self.routers.iter().map(|router| router.status(moment)).collect();
-                let report = Report { routers, discarded: self.discards.totals() };
+                let report = Report {
+                    routers,
+                    discarded: self.discards.totals(),
+                    rejected: self.rejected.status(moment),
+                };
                 // Whoever asked may have left.
                 answer.send(report).ok();
             }
@@ -329,13 +338,19 @@ impl Driver {
                     let outcome = ladder::accept(&datagram, |vrid| {
                         find(vrid).map(|router| routers[router].expectation())
                     });
+                    let outcome = outcome
+                        .map_err(|discard| (discard, Excerpt::of(datagram.message, port.family())));
                     let vrid = datagram.message.get(1).and_then(|vrid| Vrid::try_from(*vrid).ok());
-                    (outcome, vrid.and_then(find), Some(datagram.source))
+                    let router = vrid.and_then(find);
+                    Taken { outcome, router, source: Some(datagram.source) }
                 }
-                Err(discard) => (Err(discard), None, None),
+                Err(discard) => {
+                    let outcome = Err((discard, Excerpt::default()));
+                    Taken { outcome, router: None, source: None }
+                }
             });
             match received {
-                Ok(Some((outcome, router, source))) => self.taken(outcome, router, source),
+                Ok(Some(taken)) => self.taken(taken, position),
                 Ok(None) => return,
                 // Such as "network is down": the interface's state comes by netlink.
                 Err(_) => return,
@@ -343,22 +358,27 @@ impl Driver {
         }
     }
 
-    fn taken(
-        &mut self,
-        outcome: Result<Heard, Discard>,
-        router: Option<usize>,
-        source: Option<IpAddr>,
-    ) {
+    fn taken(&mut self, taken: Taken, port: usize) {
         let moment = now();
+        let Taken { outcome, router, source } = taken;
         let router = router.and_then(|position| self.routers.get_mut(position));
-        match (outcome, router) {
-            (Ok(heard), Some(router)) => router.heard(&heard, moment, &self.ports),
-            (Err(discard), Some(router)) => router.discarded(discard, source, moment),
-            // Another pair on the same link is no news.
-            (Err(discard), None) => {
-                self.discards.count(discard, moment);
+        let (discard, excerpt) = match outcome {
+            Ok(heard) => {
+                router.into_iter().for_each(|router| router.heard(&heard, moment, &self.ports));
+                return;
             }
-            (Ok(_), None) => {}
+            Err(discarded) => discarded,
+        };
+        if let (Some(port), Some(source)) = (self.ports.at(port), source) {
+            let ledger = self.rejected.of(router.is_some());
+            ledger.note(port.interface(), source, discard, excerpt, moment);
+        }
+        match router {
+            Some(router) => router.discarded(discard, source, moment),
+            // Another pair on the same link is no news.
+            None => {
+                self.discards.count(discard, source, moment);
+            }
         }
     }
 }
