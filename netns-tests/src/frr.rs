@@ -6,8 +6,6 @@ use std::net::IpAddr;
 use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
 
 use integration::lab::{Host, Running, wait_until};
 use nix::sys::signal::Signal;
@@ -69,6 +67,7 @@ impl Frr {
         let socket = directory.join("zserv");
         wait_until("zebra listened", LIMIT, || socket.exists()).expect("zebra's socket");
         let vrrpd = daemon("vrrpd", &router(settings));
+        vrrpd.wait_for_log("Initialize -> Backup", LIMIT).expect("a Backup");
         Self { zebra, vrrpd, host, link }
     }
 
@@ -87,10 +86,9 @@ impl Rival for Frr {
 
     fn stop(&mut self) {
         self.vrrpd.stop(LIMIT).expect("an end of vrrpd");
-        // It forgets to lower the link when it ends in order; an operator's script does it.
-        sleep(Duration::from_millis(50));
-        ip(&self.host, &["link", "delete", &self.link]);
         self.zebra.stop(LIMIT).expect("an end of zebra");
+        // FRR lowers the link and leaves it; the next start makes it anew.
+        ip(&self.host, &["link", "delete", &self.link]);
     }
 
     fn die(&mut self) {
@@ -140,6 +138,8 @@ fn make_link(host: &Host, settings: &FrrSettings<'_>) -> String {
         };
         ip(host, &["address", "add", &format!("{address}/{prefix}"), "dev", &link]);
     }
+    // As a Backup has it, until FRR says otherwise.
+    ip(host, &["link", "set", &link, "protodown", "on"]);
     ip(host, &["link", "set", &link, "up"]);
     link
 }
