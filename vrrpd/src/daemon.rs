@@ -328,6 +328,7 @@ impl Daemon {
                 paused,
                 routers: report.routers,
                 discarded: report.discarded,
+                rejected: report.rejected,
             };
             // Whoever asked may have left.
             answer.send(status).ok();

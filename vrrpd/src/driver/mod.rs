@@ -12,6 +12,8 @@
 
 mod counters;
 mod groups;
+mod handle;
+mod ledger;
 mod ports;
 mod pulse;
 mod router;
@@ -19,27 +21,25 @@ mod voice;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use shared::config::RouterConfig;
-use shared::{Name, RouterId, Vrid, scheduling};
-use tokio::sync::{mpsc, oneshot, watch};
+use shared::{RouterId, Vrid, scheduling};
+use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use self::counters::Discards;
+use self::handle::{COMMAND_QUEUE, Command};
+pub use self::handle::{Handle, NewRouter, Report};
+use self::ledger::{Ledgers, Taken};
 use self::ports::Ports;
 use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
-use crate::election::Event;
-use crate::status::RouterStatus;
-use crate::wire::{Discard, Heard, ladder};
-use crate::wish::Wish;
+use crate::wire::{Excerpt, ladder};
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
 const REALTIME_PRIORITY: u8 = 20;
@@ -47,25 +47,11 @@ const REALTIME_PRIORITY: u8 = 20;
 /// Packets taken from a port before the deadlines are looked at again: under a millisecond of work.
 const BATCH: usize = 64;
 
-/// Commands that may wait; whoever gives them waits when it is full.
-const COMMAND_QUEUE: usize = 16;
-
 /// A port that could not be opened is tried again this often.
 const REOPEN: Duration = Duration::from_secs(1);
 
 /// What every router is surrounded by.
 pub type AllSurroundings = BTreeMap<RouterId, Surroundings>;
-
-/// A router to be run.
-#[derive(Debug)]
-pub struct NewRouter {
-    /// Its configuration.
-    pub config: RouterConfig,
-    /// Where its wishes go.
-    pub wish: watch::Sender<Wish>,
-    /// Until when it may go on as Active for a predecessor that died.
-    pub resume_until: Option<Instant>,
-}
 
 /// What the thread is given at its start.
 #[derive(Debug)]
@@ -76,31 +62,6 @@ pub struct Setup {
     pub pulse: watch::Sender<Instant>,
     /// The supervisor's watchdog.
     pub watchdog: Option<UnixStream>,
-}
-
-#[derive(Debug)]
-enum Command {
-    Run(Box<NewRouter>),
-    Change(Box<RouterConfig>),
-    Remove(RouterId),
-    Tell(Option<Name>, Event),
-    Stop,
-    Report(oneshot::Sender<Report>),
-}
-
-/// What the thread tells of itself.
-#[derive(Debug)]
-pub struct Report {
-    /// Every router.
-    pub routers: Vec<RouterStatus>,
-    /// Packets discarded before a router was found.
-    pub discarded: BTreeMap<String, u64>,
-}
-
-/// Commands the advert thread.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    commands: mpsc::Sender<Command>,
 }
 
 /// Starts the thread.
@@ -117,50 +78,6 @@ pub fn start(setup: Setup) -> io::Result<(Handle, JoinHandle<()>)> {
     Ok((Handle { commands }, thread))
 }
 
-impl Handle {
-    /// Runs another router; one of the same name that is ending ends first.
-    pub async fn run(&self, router: NewRouter) {
-        self.send(Command::Run(Box::new(router))).await;
-    }
-
-    /// Changes what a running router can take over without ending.
-    pub async fn change(&self, config: RouterConfig) {
-        self.send(Command::Change(Box::new(config))).await;
-    }
-
-    /// Ends a router in order.
-    pub async fn remove(&self, router: RouterId) {
-        self.send(Command::Remove(router)).await;
-    }
-
-    /// Has the routers of this name, or all, hand their addresses over to a peer that takes them.
-    pub async fn hand_over(&self, name: Option<Name>) {
-        self.send(Command::Tell(name, Event::HandOver)).await;
-    }
-
-    /// Lets every router take back what it handed over.
-    pub async fn reclaim(&self) {
-        self.send(Command::Tell(None, Event::Reclaim)).await;
-    }
-
-    /// Ends every router in order, and then the thread. Told twice, at once.
-    pub async fn stop(&self) {
-        self.send(Command::Stop).await;
-    }
-
-    /// Asks how things are; none once the thread has ended.
-    pub async fn report(&self) -> Option<Report> {
-        let (answer, report) = oneshot::channel();
-        self.send(Command::Report(answer)).await;
-        report.await.ok()
-    }
-
-    async fn send(&self, command: Command) {
-        // The thread ends only when it was told to: then there is nobody left to command.
-        self.commands.send(command).await.ok();
-    }
-}
-
 struct Driver {
     routers: Vec<Router>,
     /// Routers whose predecessor of the same name has not ended yet.
@@ -171,6 +88,7 @@ struct Driver {
     surroundings: watch::Receiver<Arc<AllSurroundings>>,
     pulse: Pulse,
     discards: Discards,
+    rejected: Ledgers,
     stopping: bool,
 }
 
@@ -193,6 +111,7 @@ impl Driver {
             surroundings: setup.surroundings,
             pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
+            rejected: Ledgers::default(),
             stopping: false,
         }
     }
@@ -257,7 +176,11 @@ impl Driver {
             }
             Command::Report(answer) => {
                 let routers = self.routers.iter().map(|router| router.status(moment)).collect();
-                let report = Report { routers, discarded: self.discards.totals() };
+                let report = Report {
+                    routers,
+                    discarded: self.discards.totals(),
+                    rejected: self.rejected.status(moment),
+                };
                 // Whoever asked may have left.
                 answer.send(report).ok();
             }
@@ -356,13 +279,19 @@ impl Driver {
                     let outcome = ladder::accept(&datagram, |vrid| {
                         find(vrid).map(|router| routers[router].expectation())
                     });
+                    let outcome = outcome
+                        .map_err(|discard| (discard, Excerpt::of(datagram.message, port.family())));
                     let vrid = datagram.message.get(1).and_then(|vrid| Vrid::try_from(*vrid).ok());
-                    (outcome, vrid.and_then(find), Some(datagram.source))
+                    let router = vrid.and_then(find);
+                    Taken { outcome, router, source: Some(datagram.source) }
                 }
-                Err(discard) => (Err(discard), None, None),
+                Err(discard) => {
+                    let outcome = Err((discard, Excerpt::default()));
+                    Taken { outcome, router: None, source: None }
+                }
             });
             match received {
-                Ok(Some((outcome, router, source))) => self.taken(outcome, router, source),
+                Ok(Some(taken)) => self.taken(taken, position),
                 Ok(None) => return,
                 // Such as "network is down": the interface's state comes by netlink.
                 Err(_) => return,
@@ -370,22 +299,27 @@ impl Driver {
         }
     }
 
-    fn taken(
-        &mut self,
-        outcome: Result<Heard, Discard>,
-        router: Option<usize>,
-        source: Option<IpAddr>,
-    ) {
+    fn taken(&mut self, taken: Taken, port: usize) {
         let moment = now();
+        let Taken { outcome, router, source } = taken;
         let router = router.and_then(|position| self.routers.get_mut(position));
-        match (outcome, router) {
-            (Ok(heard), Some(router)) => router.heard(&heard, moment, &self.ports),
-            (Err(discard), Some(router)) => router.discarded(discard, source, moment),
-            // Another pair on the same link is no news.
-            (Err(discard), None) => {
-                self.discards.count(discard, moment);
+        let (discard, excerpt) = match outcome {
+            Ok(heard) => {
+                router.into_iter().for_each(|router| router.heard(&heard, moment, &self.ports));
+                return;
             }
-            (Ok(_), None) => {}
+            Err(discarded) => discarded,
+        };
+        if let (Some(port), Some(source)) = (self.ports.at(port), source) {
+            let ledger = self.rejected.of(router.is_some());
+            ledger.note(port.interface(), source, discard, excerpt, moment);
+        }
+        match router {
+            Some(router) => router.discarded(discard, source, moment),
+            // Another pair on the same link is no news.
+            None => {
+                self.discards.count(discard, source, moment);
+            }
         }
     }
 }

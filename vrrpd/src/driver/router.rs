@@ -10,15 +10,15 @@ use shared::{Family, Name, Priority, RouterId, Vrid};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::counters::Discards;
+use super::counters::{Discards, Told};
 use super::ports::Ports;
 use super::voice::Voice;
 use crate::election::{
     Action, Election, Event, Received, Settings, State, Transition, Version, timing,
 };
 use crate::io::port::Port;
-use crate::status::{ActiveStatus, Change, RouterStatus};
-use crate::wire::{Claim, Discard, Expectation, Heard};
+use crate::status::{ActiveStatus, Change, Mismatch, RouterStatus};
+use crate::wire::{Claim, Discard, Expectation, Heard, OtherAddresses};
 use crate::wish::{Wanted, Wish};
 
 /// Changes of state that are remembered.
@@ -60,7 +60,9 @@ pub(super) struct Router {
     since: Instant,
     received: u64,
     discards: Discards,
-    other_addresses_told: bool,
+    /// Who listed other addresses than ours, when last, and which.
+    mismatch: Option<(IpAddr, Instant, OtherAddresses)>,
+    mismatch_told: Told,
     history: VecDeque<(Instant, Transition)>,
     /// The last change that its siblings have not been told.
     news: Option<Transition>,
@@ -87,7 +89,8 @@ impl Router {
             since: now,
             received: 0,
             discards: Discards::default(),
-            other_addresses_told: false,
+            mismatch: None,
+            mismatch_told: Told::default(),
             history: VecDeque::with_capacity(HISTORY),
             news: None,
         }
@@ -218,19 +221,29 @@ impl Router {
     pub(super) fn heard(&mut self, heard: &Heard, now: Instant, ports: &Ports) {
         self.received += 1;
         self.voice.imitate(&self.config, heard);
-        if heard.other_addresses != self.other_addresses_told {
-            self.other_addresses_told = heard.other_addresses;
-            if heard.other_addresses {
-                warn!(router = %self.id(), peer = %heard.source, theirs = ?heard.advert.addresses, "the peer advertises other addresses than ours; list the same on every node");
-            }
-        }
+        self.compare_addresses(heard, now);
         let Heard { source, advert, .. } = heard;
         let received = Received { source: *source, claim: advert.claim, interval: advert.interval };
         self.event(Event::Received(received), now, ports);
     }
 
+    fn compare_addresses(&mut self, heard: &Heard, now: Instant) {
+        match &heard.other_addresses {
+            Some(other) => {
+                if self.mismatch_told.is_due(Some(heard.source), now) {
+                    warn!(router = %self.id(), from = %heard.source, "{other}");
+                }
+                self.mismatch = Some((heard.source, now, other.clone()));
+            }
+            None if self.mismatch.as_ref().is_some_and(|(peer, ..)| *peer == heard.source) => {
+                self.mismatch = None;
+            }
+            None => {}
+        }
+    }
+
     pub(super) fn discarded(&mut self, discard: Discard, source: Option<IpAddr>, now: Instant) {
-        let Some(times) = self.discards.count(discard, now) else { return };
+        let Some(times) = self.discards.count(discard, source, now) else { return };
         let from = source.map_or_else(|| "?".to_owned(), |source| source.to_string());
         if discard.splits_the_pair() {
             warn!(router = %self.id(), %from, reason = %discard, times, "discarded a peer's advert: as long as this lasts, both nodes may be Active");
@@ -300,6 +313,11 @@ impl Router {
             send_errors: self.voice.errors,
             received: self.received,
             discarded: self.discards.totals(),
+            mismatch: self.mismatch.as_ref().map(|(peer, at, other)| Mismatch {
+                peer: *peer,
+                explanation: other.to_string(),
+                ago_ms: millis(*at),
+            }),
             history: history.collect(),
         }
     }
