@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, status, supervisor};
+use crate::{drill, import, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ enum Command {
     Run(Node),
     /// Tell whether a configuration is right, and everything that is wrong with it
     Check(Check),
+    /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
+    Import(import::Options),
     /// Tell how a running node is
     Status(Status),
     /// Build a pair in network namespaces, inject faults, and measure what a client sees of them
@@ -86,6 +88,7 @@ impl Cli {
                 supervisor::run(&supervisor::Options { config, runtime_dir })
             }
             Command::Check(check) => check_config(&check),
+            Command::Import(options) => import::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Drill(options) => drill::run(&options),
             Command::LabBackend(LabBackend { listen, certificate, key, name }) => {

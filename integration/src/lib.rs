@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod drill;
+pub mod import;
 pub mod lab;
 pub mod status;
 pub mod supervisor;
