@@ -9,7 +9,7 @@ use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, orders, status, supervisor};
+use crate::{drill, handover, import, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Run(Node),
     /// Tell whether a configuration is right, and everything that is wrong with it
     Check(Check),
+    /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
+    Import(import::Options),
     /// Tell how a running node is
     Status(Status),
     /// Hand the addresses over to a peer, and stay behind it until it fails or `vipd resume`
@@ -109,10 +111,11 @@ impl Cli {
                 supervisor::run(&supervisor::Options { config, runtime_dir })
             }
             Command::Check(check) => check_config(&check),
+            Command::Import(options) => import::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Handover(Handover { router, node }) => hand_over(router, &node.runtime_dir),
-            Command::Pause(node) => orders::pause(&node.runtime_dir),
-            Command::Resume(node) => orders::resume(&node.runtime_dir),
+            Command::Pause(node) => handover::pause(&node.runtime_dir),
+            Command::Resume(node) => handover::resume(&node.runtime_dir),
             Command::Drill(options) => drill::run(&options),
             Command::LabBackend(LabBackend { listen, certificate, key, name }) => {
                 match backend::serve(listen, &certificate, &key, &name) {
@@ -177,7 +180,7 @@ fn tell_status(asked: &Status) -> ExitCode {
 
 fn hand_over(router: Option<String>, runtime_dir: &Path) -> ExitCode {
     match router.map(|name| Name::try_from(name.as_str())).transpose() {
-        Ok(name) => orders::hand_over(runtime_dir, name),
+        Ok(name) => handover::hand_over(runtime_dir, name),
         Err(error) => fail(&anyhow::anyhow!("the router's name {error}")),
     }
 }

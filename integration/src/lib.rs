@@ -3,7 +3,8 @@
 pub mod cli;
 pub mod clock;
 pub mod drill;
+pub mod handover;
+pub mod import;
 pub mod lab;
-pub mod orders;
 pub mod status;
 pub mod supervisor;
