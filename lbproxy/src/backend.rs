@@ -1,6 +1,7 @@
 //! The servers behind a proxy, as they are at one moment.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -8,6 +9,7 @@ use shared::Name;
 use shared::config::Balance;
 
 use crate::health::State;
+use crate::queue::Queue;
 
 /// What is counted of a server. Written once a connection, never once a byte.
 #[derive(Debug, Default)]
@@ -34,7 +36,13 @@ impl ServerCounters {
 pub(crate) struct Server {
     pub(crate) name: Name,
     pub(crate) address: SocketAddr,
+    /// Whether it serves only while no other server can.
+    pub(crate) backup: bool,
+    /// Connections it gets at once.
+    pub(crate) max_connections: Option<NonZeroU32>,
     pub(crate) counters: Arc<ServerCounters>,
+    /// Where connections wait for it and its neighbours.
+    pub(crate) queue: Arc<Queue>,
 }
 
 /// A server and how it is.
@@ -42,6 +50,8 @@ pub(crate) struct Server {
 pub(crate) struct Backend {
     pub(crate) server: Arc<Server>,
     pub(crate) state: State,
+    /// Its share at this moment, 0 to 256.
+    pub(crate) weight: u16,
 }
 
 /// All servers of a proxy at one moment, in the order of the file.
@@ -53,17 +63,28 @@ pub(crate) struct BackendSet {
 
 /// One connection counted as live, until dropped.
 #[derive(Debug)]
-pub(crate) struct Live(Arc<ServerCounters>);
+pub(crate) struct Live(Arc<Server>);
 
 impl Live {
-    pub(crate) fn count(counters: &Arc<ServerCounters>) -> Self {
-        counters.live.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counters))
+    /// Counts one more, unless the server has as many as it may.
+    pub(crate) fn count(server: &Arc<Server>) -> Option<Self> {
+        let live = &server.counters.live;
+        match server.max_connections {
+            None => drop(live.fetch_add(1, Ordering::Relaxed)),
+            Some(most) => {
+                let one_more = |live: u32| (live < most.get()).then_some(live + 1);
+                live.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
+            }
+        }
+        Some(Self(Arc::clone(server)))
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.0.live.fetch_sub(1, Ordering::Relaxed);
+        self.0.counters.live.fetch_sub(1, Ordering::SeqCst);
+        if self.0.max_connections.is_some() {
+            self.0.queue.next();
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -209,9 +210,11 @@ impl Control {
         Arc::new(ProxyPlan {
             name: proxy.config.name.clone(),
             limits: proxy.config.limits,
+            waiting: proxy.config.queue,
             listeners: proxy.config.listen.iter().filter_map(bound).collect(),
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
+            queue: Arc::clone(&proxy.queue),
         })
     }
 
@@ -263,6 +266,9 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
             since_seconds: now.saturating_duration_since(kept.since).as_secs(),
             reason: kept.reason.clone(),
             last_check: kept.last.clone(),
+            weight: kept.weight,
+            backup: kept.server.backup,
+            max_connections: kept.server.max_connections.map(NonZeroU32::get),
             sessions: counters.live.load(Ordering::Relaxed),
             total: counters.total.load(Ordering::Relaxed),
             connect_failures: counters.failures.load(Ordering::Relaxed),
@@ -272,6 +278,7 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         name: proxy.config.name.clone(),
         listen: proxy.config.listen.clone(),
         sessions: counters.live.load(Ordering::Relaxed),
+        waiting: proxy.queue.waiting(),
         accepted: counters.accepted.load(Ordering::Relaxed),
         refused: counters.refused.load(Ordering::Relaxed),
         state: proxy.score().state,

@@ -27,6 +27,7 @@ mod plan;
 mod pool;
 mod privilege;
 mod pulse;
+mod queue;
 mod relay;
 mod report;
 mod session;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use shared::Name;
-use shared::config::Limits;
+use shared::config::{Limits, QueueConfig};
 
 use crate::backend::BackendSet;
 use crate::listen::Listeners;
+use crate::queue::Queue;
 
 /// What is counted of a proxy, once a connection.
 #[derive(Debug, Default)]
@@ -46,8 +47,10 @@ pub(crate) struct ProxyPlan {
     pub(crate) name: Name,
     pub(crate) limits: Limits,
     pub(crate) listeners: Vec<Arc<Listeners>>,
+    pub(crate) waiting: QueueConfig,
     pub(crate) set: Arc<BackendSet>,
     pub(crate) counters: Arc<ProxyCounters>,
+    pub(crate) queue: Arc<Queue>,
 }
 
 /// Everything a worker works by.

@@ -188,6 +188,8 @@ impl Relay {
             | End::NoBackend
             | End::ConnectFailed
             | End::ConnectTimeout
+            | End::QueueFull
+            | End::QueueTimeout
             | End::ServerDown
             | End::AddressReleased
             | End::Shutdown => false,

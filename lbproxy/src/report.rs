@@ -42,12 +42,24 @@ pub(crate) enum End {
     ConnectFailed,
     /// No server answered in time.
     ConnectTimeout,
+    /// Every server had as many connections as it may, and as many waited as may.
+    QueueFull,
+    /// Every server had as many connections as it may for as long as one waits.
+    QueueTimeout,
     /// The server went down.
     ServerDown,
     /// The local address leaves this node.
     AddressReleased,
     /// The proxy ends.
     Shutdown,
+}
+
+impl End {
+    /// Whether no server could be reached.
+    pub(crate) fn is_refusal(self) -> bool {
+        use End::{ConnectFailed, ConnectTimeout, NoBackend, QueueFull, QueueTimeout};
+        matches!(self, NoBackend | ConnectFailed | ConnectTimeout | QueueFull | QueueTimeout)
+    }
 }
 
 impl fmt::Display for End {
@@ -64,6 +76,8 @@ impl fmt::Display for End {
             Self::NoBackend => "no_backend",
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
             Self::ServerDown => "server_down",
             Self::AddressReleased => "address_released",
             Self::Shutdown => "shutdown",
@@ -174,6 +188,9 @@ mod tests {
             name: Name::try_from("cp1").unwrap(),
             address: "10.0.0.1:6443".parse().unwrap(),
             counters: Arc::default(),
+            backup: false,
+            max_connections: None,
+            queue: Arc::default(),
         };
         let mut report = Report {
             proxy: Name::try_from("apiserver").unwrap(),

@@ -43,6 +43,8 @@ pub struct ProxyStatus {
     pub listen: Vec<SocketAddr>,
     /// Client connections that are open.
     pub sessions: u64,
+    /// Of these, waiting for a server below its `max_connections`.
+    pub waiting: u32,
     /// Client connections ever accepted.
     pub accepted: u64,
     /// Of these, reset because no server could be reached.
@@ -68,6 +70,12 @@ pub struct ServerStatus {
     pub reason: String,
     /// What the last check found, in words.
     pub last_check: String,
+    /// Its share of the connections, 0 to 256.
+    pub weight: u16,
+    /// Whether it serves only while no other server can.
+    pub backup: bool,
+    /// Connections it gets at once; none: no limit.
+    pub max_connections: Option<u32>,
     /// Connections that are open or being opened.
     pub sessions: u32,
     /// Connections ever established.

@@ -16,6 +16,7 @@ use super::score::score;
 use super::{Health, State};
 use crate::backend::{Backend, BackendSet, Server, ServerCounters};
 use crate::plan::ProxyCounters;
+use crate::queue::Queue;
 
 /// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
 /// judged soon after its start.
@@ -34,6 +35,7 @@ pub(crate) struct Keeper {
 pub(crate) struct KeptProxy {
     pub(crate) config: ProxyConfig,
     pub(crate) counters: Arc<ProxyCounters>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) servers: Vec<KeptServer>,
 }
 
@@ -41,6 +43,7 @@ pub(crate) struct KeptProxy {
 #[derive(Debug)]
 pub(crate) struct KeptServer {
     pub(crate) server: Arc<Server>,
+    pub(crate) weight: u16,
     pub(crate) health: Health,
     /// Since when it is in its state.
     pub(crate) since: Instant,
@@ -77,9 +80,11 @@ impl Keeper {
         for (config, probe) in configs.iter().zip(probes) {
             let position = old.iter().position(|proxy| proxy.config.name == config.name);
             let before = position.map(|position| old.swap_remove(position));
-            let (check, counters, mut known) = match before {
-                Some(proxy) => (Some(proxy.config.check), proxy.counters, proxy.servers),
-                None => (None, Arc::default(), Vec::new()),
+            let (check, counters, queue, mut known) = match before {
+                Some(proxy) => {
+                    (Some(proxy.config.check), proxy.counters, proxy.queue, proxy.servers)
+                }
+                None => (None, Arc::default(), Arc::default(), Vec::new()),
             };
             let same_check = check.as_ref() == Some(&config.check);
             let count = u32::try_from(config.servers.len()).unwrap_or(u32::MAX);
@@ -94,9 +99,13 @@ impl Keeper {
                     prober,
                     task,
                     now,
+                    wanted.weight,
                     Server {
                         name: wanted.name.clone(),
                         address,
+                        backup: wanted.backup,
+                        max_connections: wanted.max_connections,
+                        queue: Arc::clone(&queue),
                         counters: before
                             .as_ref()
                             .map_or_else(Arc::<ServerCounters>::default, |before| {
@@ -111,7 +120,7 @@ impl Keeper {
                 }
                 servers.push(kept);
             }
-            self.proxies.push(KeptProxy { config: config.clone(), counters, servers });
+            self.proxies.push(KeptProxy { config: config.clone(), counters, queue, servers });
         }
     }
 
@@ -152,15 +161,20 @@ impl KeptProxy {
         let backends = self
             .servers
             .iter()
-            .map(|s| Backend { server: Arc::clone(&s.server), state: s.health.state() })
+            .map(|s| Backend {
+                server: Arc::clone(&s.server),
+                state: s.health.state(),
+                weight: s.weight,
+            })
             .collect();
         BackendSet { balance: self.config.balance, backends }
     }
 }
 
 impl KeptServer {
-    fn new(prober: u64, task: Task, now: Instant, server: Server) -> Self {
+    fn new(prober: u64, task: Task, now: Instant, weight: u16, server: Server) -> Self {
         Self {
+            weight,
             server: Arc::new(server),
             health: Health::UNKNOWN,
             since: now,

@@ -67,7 +67,7 @@ pub(super) struct RawProxy {
     pub(super) name: Given<String>,
     /// Where to listen, each `IP:PORT`; the address may be absent from this node.
     pub(super) listen: List,
-    /// `"round_robin"` (default), `"least_conn"`, `"source"` or `"first"`.
+    /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
     pub(super) balance: Given<String>,
     /// The servers, each `IP:PORT`.
     pub(super) servers: List,
@@ -83,6 +83,10 @@ pub(super) struct RawProxy {
     pub(super) half_closed_timeout: Given<String>,
     /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
     pub(super) user_timeout: Given<String>,
+    /// Connections that may wait for a server below its `max_connections`; default 1024.
+    pub(super) max_queue: Given<i64>,
+    /// How long one may wait; default: `connect_timeout`.
+    pub(super) queue_timeout: Given<String>,
 }
 
 /// `[[proxy.server]]`: one server.
@@ -93,6 +97,12 @@ pub(super) struct RawServer {
     pub(super) name: Given<String>,
     /// `IP:PORT`.
     pub(super) address: Given<String>,
+    /// Its share of the connections, 0 to 256; default 1.
+    pub(super) weight: Given<i64>,
+    /// `true`: serves only while no other server can.
+    pub(super) backup: Given<bool>,
+    /// Connections it gets at once; further ones wait. Default: no limit.
+    pub(super) max_connections: Given<i64>,
 }
 
 /// `check = { … }`: one of `tcp`, `tls`, `http`, `https`, and how.

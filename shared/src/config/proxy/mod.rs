@@ -3,8 +3,11 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+mod probe;
+mod servers;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +28,8 @@ pub struct ProxyConfig {
     pub check: CheckConfig,
     /// The proxy's time limits.
     pub limits: Limits,
+    /// Who may wait for a server that has as many connections as it may.
+    pub queue: QueueConfig,
 }
 
 /// One server behind a proxy.
@@ -34,6 +39,12 @@ pub struct ServerConfig {
     pub name: Name,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Its share of the connections, 0 to 256; with 0 it gets none.
+    pub weight: u16,
+    /// Whether it serves only while no other server can.
+    pub backup: bool,
+    /// Connections it gets at once; none: no limit.
+    pub max_connections: Option<NonZeroU32>,
 }
 
 /// How a server is chosen for a new connection.
@@ -41,8 +52,10 @@ pub struct ServerConfig {
 pub enum Balance {
     /// Each in turn.
     RoundRobin,
-    /// The one with the fewest connections.
+    /// The one with the fewest connections for its weight.
     LeastConn,
+    /// Of two at random the one with fewer connections for its weight.
+    Random,
     /// Always the same for a client's address, as long as it is usable.
     Source,
     /// The first usable one in the order of the file.
@@ -60,6 +73,15 @@ pub struct Limits {
     pub half_closed: Duration,
     /// With data unacknowledged (`TCP_USER_TIMEOUT`), on both connections.
     pub user: Duration,
+}
+
+/// Connections that wait because every server has as many as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// How many may wait.
+    pub length: u32,
+    /// For how long.
+    pub timeout: Duration,
 }
 
 /// How servers are checked.
