@@ -1,6 +1,6 @@
 //! The servers behind a proxy, as they are at one moment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -38,6 +38,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Whether it serves only while no other server can.
     pub(crate) backup: bool,
+    /// The address to connect to it from; none: the kernel chooses.
+    pub(crate) source: Option<IpAddr>,
     /// Connections it gets at once.
     pub(crate) max_connections: Option<NonZeroU32>,
     pub(crate) counters: Arc<ServerCounters>,

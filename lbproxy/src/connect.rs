@@ -18,6 +18,7 @@ use crate::clock;
 use crate::listen::tune;
 use crate::pick::{Turns, candidates};
 use crate::plan::ProxyPlan;
+use crate::proxy_header::{Ends, send};
 use crate::report::End;
 
 /// What one server may take at most while others are left: half a second is much more than any
@@ -39,7 +40,7 @@ pub(crate) struct Reached {
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) proxy: &'a ProxyPlan,
-    pub(crate) client: IpAddr,
+    pub(crate) client: Ends,
     pub(crate) turns: &'a RefCell<Turns>,
 }
 
@@ -80,7 +81,7 @@ async fn try_all(
     set: &BackendSet,
     attempts: &mut u32,
 ) -> Option<Result<Reached, End>> {
-    let order = candidates(set, call.client, &mut call.turns.borrow_mut());
+    let order = candidates(set, call.client.source.ip(), &mut call.turns.borrow_mut());
     let limits = call.proxy.limits;
     let deadline = clock::deadline_in(limits.connect);
     let mut why = End::NoBackend;
@@ -100,7 +101,7 @@ async fn try_all(
         *attempts += 1;
         let left = order.len() - position;
         let now = clock::deadline_in(Duration::ZERO);
-        let open = open(server.address, limits.user);
+        let open = open(server, call);
         why = match timeout_at(attempt_deadline(now, deadline, left), open).await {
             // It may have gone down while it was connected to: the next is better.
             Ok(Ok(stream)) if server.counters.epoch() == epoch => {
@@ -130,9 +131,28 @@ fn attempt_deadline(now: Instant, deadline: Instant, left: usize) -> Instant {
     now + share.min(ATTEMPT)
 }
 
-async fn open(address: SocketAddr, user_timeout: Duration) -> io::Result<TcpStream> {
+async fn open(server: &Server, call: &Call<'_>) -> io::Result<TcpStream> {
+    let mut stream = connect(server.address, server.source, call.proxy.limits.user).await?;
+    if let Some(version) = call.proxy.send_proxy {
+        send(&mut stream, version, Some(call.client)).await?;
+    }
+    Ok(stream)
+}
+
+/// Opens a connection, from `source` where that is given.
+///
+/// # Errors
+/// Those of the socket.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    user_timeout: Duration,
+) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     tune(&SockRef::from(&socket), user_timeout)?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
     socket.connect(address).await
 }
 

@@ -211,6 +211,8 @@ impl Control {
             name: proxy.config.name.clone(),
             limits: proxy.config.limits,
             waiting: proxy.config.queue,
+            send_proxy: proxy.config.send_proxy,
+            accept_proxy: proxy.config.accept_proxy.as_slice().into(),
             listeners: proxy.config.listen.iter().filter_map(bound).collect(),
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),

@@ -134,7 +134,7 @@ fn admin_path(args: &Args) -> PathBuf {
 /// Makes the checks ready; the error says which proxy's cannot be.
 fn probes(config: &Config) -> Result<Vec<Probe>, String> {
     let make = |proxy: &shared::config::ProxyConfig| {
-        Probe::new(&proxy.check).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
+        Probe::new(proxy).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
     };
     config.proxies.iter().map(make).collect()
 }

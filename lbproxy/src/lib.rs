@@ -26,6 +26,7 @@ mod pick;
 mod plan;
 mod pool;
 mod privilege;
+mod proxy_header;
 mod pulse;
 mod queue;
 mod relay;

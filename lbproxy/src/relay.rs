@@ -190,6 +190,8 @@ impl Relay {
             | End::ConnectTimeout
             | End::QueueFull
             | End::QueueTimeout
+            | End::BadHeader
+            | End::HeaderTimeout
             | End::ServerDown
             | End::AddressReleased
             | End::Shutdown => false,

@@ -46,6 +46,10 @@ pub(crate) enum End {
     QueueFull,
     /// Every server had as many connections as it may for as long as one waits.
     QueueTimeout,
+    /// A trusted sender began with something else than a PROXY header.
+    BadHeader,
+    /// A trusted sender took too long for its PROXY header.
+    HeaderTimeout,
     /// The server went down.
     ServerDown,
     /// The local address leaves this node.
@@ -78,6 +82,8 @@ impl fmt::Display for End {
             Self::ConnectTimeout => "connect_timeout",
             Self::QueueFull => "queue_full",
             Self::QueueTimeout => "queue_timeout",
+            Self::BadHeader => "bad_header",
+            Self::HeaderTimeout => "header_timeout",
             Self::ServerDown => "server_down",
             Self::AddressReleased => "address_released",
             Self::Shutdown => "shutdown",
@@ -190,6 +196,7 @@ mod tests {
             counters: Arc::default(),
             backup: false,
             max_connections: None,
+            source: None,
             queue: Arc::default(),
         };
         let mut report = Report {

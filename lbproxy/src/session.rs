@@ -14,6 +14,7 @@ use crate::clock;
 use crate::connect::{Call, Reached, reach};
 use crate::pick::Turns;
 use crate::plan::{LiveClient, ProxyPlan};
+use crate::proxy_header::{Ends, receive};
 use crate::relay::{Relay, reset};
 use crate::report::{End, Report};
 use crate::sessions::{Seat, Ticket};
@@ -53,9 +54,7 @@ pub(crate) async fn run(
     };
     let reached = {
         // In a box: it is large, and gone long before the connection is.
-        let call = Call { proxy: &proxy, client: client.address.ip(), turns: &turns };
-        let latest = || worker.latest(&proxy.name);
-        let reaching = Box::pin(async { reach(&call, latest, &mut report.attempts).await });
+        let reaching = Box::pin(open(&worker, &proxy, &client, &turns, &mut report));
         tokio::select! {
             biased;
             end = poll_fn(|cx| seat.ticket().poll_told(cx)) => Err(end),
@@ -78,6 +77,25 @@ pub(crate) async fn run(
     }
     report.duration = clock::now().saturating_duration_since(accepted);
     worker.log.write(&report);
+}
+
+/// Finds out who the client is, and a server for it.
+async fn open(
+    worker: &Worker,
+    proxy: &ProxyPlan,
+    client: &Client,
+    turns: &RefCell<Turns>,
+    report: &mut Report,
+) -> Result<Reached, End> {
+    let mut ends = Ends { source: client.address, destination: client.local };
+    if proxy.expects_header(client.address.ip())
+        && let Some(told) = Box::pin(receive(&client.stream)).await?
+    {
+        ends = told;
+        report.client = told.source;
+    }
+    let call = Call { proxy, client: ends, turns };
+    reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await
 }
 
 async fn serve(

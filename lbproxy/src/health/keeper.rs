@@ -1,6 +1,5 @@
 //! Keeps what is known of every server: starts the checks, folds their outcomes, says what changed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::probe::{Found, Outcome, Probe};
+use super::probe::{Found, Outcome, Probe, Target};
 use super::score::score;
 use super::{Health, State};
 use crate::backend::{Backend, BackendSet, Server, ServerCounters};
@@ -94,7 +93,8 @@ impl Keeper {
                 let address = wanted.address;
                 let position = known.iter().position(|s| s.server.address == address);
                 let before = position.map(|position| known.swap_remove(position));
-                let (prober, task) = self.probe(&probe, address, window * place / count);
+                let target = Target { address, source: wanted.source };
+                let (prober, task) = self.probe(&probe, target, window * place / count);
                 let mut kept = KeptServer::new(
                     prober,
                     task,
@@ -104,6 +104,7 @@ impl Keeper {
                         name: wanted.name.clone(),
                         address,
                         backup: wanted.backup,
+                        source: wanted.source,
                         max_connections: wanted.max_connections,
                         queue: Arc::clone(&queue),
                         counters: before
@@ -124,10 +125,10 @@ impl Keeper {
         }
     }
 
-    fn probe(&mut self, probe: &Probe, address: SocketAddr, delay: Duration) -> (u64, Task) {
+    fn probe(&mut self, probe: &Probe, target: Target, delay: Duration) -> (u64, Task) {
         self.probers += 1;
         let prober = self.probers;
-        let running = probe.clone().run(address, delay, prober, self.results.clone());
+        let running = probe.clone().run(target, delay, prober, self.results.clone());
         (prober, Task(tokio::spawn(running)))
     }
 

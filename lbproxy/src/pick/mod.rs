@@ -160,6 +160,7 @@ pub(crate) mod tests {
                 address: address(index),
                 backup: *backup,
                 max_connections: None,
+                source: None,
                 counters: Arc::default(),
                 queue: Arc::default(),
             }),

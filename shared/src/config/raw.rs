@@ -83,6 +83,10 @@ pub(super) struct RawProxy {
     pub(super) half_closed_timeout: Given<String>,
     /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
     pub(super) user_timeout: Given<String>,
+    /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
+    pub(super) send_proxy: Given<String>,
+    /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
+    pub(super) accept_proxy: List,
     /// Connections that may wait for a server below its `max_connections`; default 1024.
     pub(super) max_queue: Given<i64>,
     /// How long one may wait; default: `connect_timeout`.
@@ -101,6 +105,8 @@ pub(super) struct RawServer {
     pub(super) weight: Given<i64>,
     /// `true`: serves only while no other server can.
     pub(super) backup: Given<bool>,
+    /// The address to connect to it from; default: the kernel's choice.
+    pub(super) source: Given<String>,
     /// Connections it gets at once; further ones wait. Default: no limit.
     pub(super) max_connections: Given<i64>,
 }

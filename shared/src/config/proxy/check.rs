@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::probe::server_check;
 use super::servers::servers;
-use super::{Balance, Limits, ProxyConfig, QueueConfig};
+use super::{Balance, HeaderVersion, Limits, ProxyConfig, QueueConfig};
 use crate::Name;
-use crate::config::check::{Check, count_in, duration_in, endpoint, word};
+use crate::config::check::{Check, count_in, duration_in, endpoint, network, word};
 use crate::config::problem::Span;
 use crate::config::raw::{RawCheck, RawProxy};
 
@@ -50,6 +51,14 @@ pub(in crate::config) fn proxy(
     let servers = servers(raw, &table, check);
     let limits = limits(raw, check);
     let queue = queue(raw, limits.map(|limits| limits.connect), check);
+    let send_proxy = check.optional(
+        "send_proxy",
+        &raw.send_proxy,
+        "the servers must expect it; kube-apiserver does not",
+        None,
+        |text| word(&[("v1", HeaderVersion::V1), ("v2", HeaderVersion::V2)])(text).map(Some),
+    );
+    let accept_proxy = accept_proxy(raw, check);
     let probe = match &raw.check {
         Some(given) => server_check(given, check),
         None => server_check(&Spanned::new(table, RawCheck::default()), check),
@@ -62,6 +71,8 @@ pub(in crate::config) fn proxy(
         check: probe?,
         limits: limits?,
         queue: queue?,
+        send_proxy: send_proxy?,
+        accept_proxy,
     })
 }
 
@@ -110,6 +121,17 @@ fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
         duration_in(up_to(DAY)),
     );
     Some(Limits { connect: connect?, idle: idle?, half_closed: half_closed?, user: user? })
+}
+
+fn accept_proxy(raw: &RawProxy, check: &mut Check<'_>) -> Vec<IpNet> {
+    let help = "the senders to trust, such as \"192.168.1.10\" or \"192.168.1.0/24\"";
+    let networks = check.each("accept_proxy", &raw.accept_proxy, help, network);
+    if let Some(everybody) = networks.iter().find(|network| network.get_ref().prefix_len() == 0) {
+        let title = "`accept_proxy` trusts everybody";
+        let help = "any client could then claim to be another; name the senders";
+        check.problems.error(everybody.span(), title, help);
+    }
+    networks.into_iter().map(Spanned::into_inner).collect()
 }
 
 const fn up_to(seconds: u64) -> RangeInclusive<Duration> {

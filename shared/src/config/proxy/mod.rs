@@ -6,10 +6,12 @@ pub(super) mod check;
 mod probe;
 mod servers;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::Name;
 
@@ -30,6 +32,10 @@ pub struct ProxyConfig {
     pub limits: Limits,
     /// Who may wait for a server that has as many connections as it may.
     pub queue: QueueConfig,
+    /// The PROXY header that servers get; none: they get none.
+    pub send_proxy: Option<HeaderVersion>,
+    /// The networks whose connections begin with a PROXY header.
+    pub accept_proxy: Vec<IpNet>,
 }
 
 /// One server behind a proxy.
@@ -45,6 +51,8 @@ pub struct ServerConfig {
     pub backup: bool,
     /// Connections it gets at once; none: no limit.
     pub max_connections: Option<NonZeroU32>,
+    /// The address to connect to it from; none: the kernel chooses.
+    pub source: Option<IpAddr>,
 }
 
 /// How a server is chosen for a new connection.
@@ -73,6 +81,15 @@ pub struct Limits {
     pub half_closed: Duration,
     /// With data unacknowledged (`TCP_USER_TIMEOUT`), on both connections.
     pub user: Duration,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderVersion {
+    /// Text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// Connections that wait because every server has as many as it may.

@@ -1,6 +1,6 @@
 //! From `servers` and `[[proxy.server]]` to servers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
 use toml::Spanned;
@@ -60,7 +60,14 @@ fn somebody_serves(servers: &[ServerConfig], table: &Span, check: &mut Check<'_>
 
 fn unnamed(address: SocketAddr) -> Result<ServerConfig, String> {
     let name = Name::try_from(address.to_string().as_str()).map_err(|error| error.to_string())?;
-    Ok(ServerConfig { name, address, weight: 1, backup: false, max_connections: None })
+    Ok(ServerConfig {
+        name,
+        address,
+        weight: 1,
+        backup: false,
+        max_connections: None,
+        source: None,
+    })
 }
 
 fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
@@ -76,12 +83,25 @@ fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfi
     let limit = check.optional("max_connections", &raw.max_connections, "", None, |count| {
         count_in(1..=1_000_000)(count).map(NonZeroU32::new)
     });
+    let source = check.optional("source", &raw.source, "", None, |text| {
+        source(text, address.map(|address| address.is_ipv4())).map(Some)
+    });
     let server = unnamed(address?).ok()?;
     Some(ServerConfig {
         name: named?.unwrap_or(server.name),
         weight: weight?,
         backup: raw.backup.as_ref().is_some_and(|backup| *backup.get_ref()),
         max_connections: limit?,
+        source: source?,
         ..server
     })
+}
+
+fn source(text: &str, v4: Option<bool>) -> Result<IpAddr, String> {
+    let address: IpAddr =
+        text.parse().map_err(|_| "must be an IP address of this node".to_owned())?;
+    if v4.is_some_and(|v4| v4 != address.is_ipv4()) {
+        return Err("must be of the same family as `address`".to_owned());
+    }
+    Ok(address)
 }
