@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, status, supervisor};
+use crate::{drill, orders, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -26,6 +26,12 @@ enum Command {
     Check(Check),
     /// Tell how a running node is
     Status(Status),
+    /// Take a server out of its proxy, bring it back, or change its share
+    #[command(subcommand)]
+    Server(orders::Server),
+    /// End connections
+    #[command(subcommand)]
+    Sessions(orders::Sessions),
     /// Build a pair in network namespaces, inject faults, and measure what a client sees of them
     Drill(drill::Options),
     /// Speak VRRP (started by `run`)
@@ -87,6 +93,8 @@ impl Cli {
             }
             Command::Check(check) => check_config(&check),
             Command::Status(asked) => tell_status(&asked),
+            Command::Server(order) => orders::server(&order),
+            Command::Sessions(order) => orders::sessions(&order),
             Command::Drill(options) => drill::run(&options),
             Command::LabBackend(LabBackend { listen, certificate, key, name }) => {
                 match backend::serve(listen, &certificate, &key, &name) {

@@ -4,5 +4,6 @@ pub mod cli;
 pub mod clock;
 pub mod drill;
 pub mod lab;
+pub mod orders;
 pub mod status;
 pub mod supervisor;

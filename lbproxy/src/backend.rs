@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use shared::Name;
 use shared::config::Balance;
@@ -20,14 +20,22 @@ pub(crate) struct ServerCounters {
     pub(crate) total: AtomicU64,
     /// Attempts to connect that failed.
     pub(crate) failures: AtomicU64,
-    /// Raised when the server goes down: connections opened under a smaller number must end.
+    /// Raised when the server goes down or an operator says so: connections opened under a smaller number must end.
     pub(crate) epoch: AtomicU64,
+    /// Whether an operator raised it last.
+    pub(crate) by_operator: AtomicBool,
 }
 
 impl ServerCounters {
     /// The epoch a connection opened now belongs to.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Ends the connections there are, at the next plan.
+    pub(crate) fn end_all(&self, by_operator: bool) {
+        self.by_operator.store(by_operator, Ordering::Relaxed);
+        self.epoch.fetch_add(1, Ordering::Release);
     }
 }
 

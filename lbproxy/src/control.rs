@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use shared::config::Config;
 use shared::link::{Ownership, OwnershipState, ToVrrpd};
-use shared::{RouterId, TrackerHealth};
+use shared::{Name, RouterId, TrackerHealth};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -21,7 +21,7 @@ use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::{Found, Probe};
 use crate::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
-use crate::status::{ProxyStatus, ServerStatus, Status};
+use crate::status::{Answer, Order, ProxyStatus, ServerStatus, Status};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
 /// all the same, for the peer waits.
@@ -133,6 +133,36 @@ impl Control {
         if self.keeper.observe(found, now) {
             self.publish();
             self.tell_scores();
+        }
+    }
+
+    /// Does what an operator wants of a server.
+    pub(crate) fn order(
+        &mut self,
+        proxy: &Name,
+        server: &Name,
+        order: Order,
+        now: Instant,
+    ) -> Answer {
+        match self.keeper.order(proxy, server, order, now) {
+            Ok(words) => {
+                self.publish();
+                self.tell_scores();
+                Answer::Done(words)
+            }
+            Err(words) => Answer::Error(words),
+        }
+    }
+
+    /// Ends connections as an operator wants.
+    pub(crate) fn shutdown_sessions(&mut self, proxy: &Name, server: Option<&Name>) -> Answer {
+        match self.keeper.end_sessions(proxy, server) {
+            Ok(count) => {
+                info!(%proxy, count, "connections ended by an operator");
+                self.publish();
+                Answer::Done(format!("{count} connections of {proxy} ended"))
+            }
+            Err(words) => Answer::Error(words),
         }
     }
 
@@ -264,11 +294,12 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         ServerStatus {
             name: kept.server.name.clone(),
             address: kept.server.address,
-            state: kept.health.state(),
+            state: kept.state(),
             since_seconds: now.saturating_duration_since(kept.since).as_secs(),
             reason: kept.reason.clone(),
             last_check: kept.last.clone(),
-            weight: kept.weight,
+            mode: kept.mode,
+            weight: kept.weight.now(),
             backup: kept.server.backup,
             max_connections: kept.server.max_connections.map(NonZeroU32::get),
             sessions: counters.live.load(Ordering::Relaxed),

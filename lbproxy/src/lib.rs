@@ -25,6 +25,7 @@ mod listen;
 mod pick;
 mod plan;
 mod pool;
+mod prepare;
 mod privilege;
 mod proxy_header;
 mod pulse;

@@ -193,6 +193,7 @@ impl Relay {
             | End::BadHeader
             | End::HeaderTimeout
             | End::ServerDown
+            | End::ByOperator
             | End::AddressReleased
             | End::Shutdown => false,
         };

@@ -52,6 +52,8 @@ pub(crate) enum End {
     HeaderTimeout,
     /// The server went down.
     ServerDown,
+    /// An operator ended it.
+    ByOperator,
     /// The local address leaves this node.
     AddressReleased,
     /// The proxy ends.
@@ -85,6 +87,7 @@ impl fmt::Display for End {
             Self::BadHeader => "bad_header",
             Self::HeaderTimeout => "header_timeout",
             Self::ServerDown => "server_down",
+            Self::ByOperator => "by_operator",
             Self::AddressReleased => "address_released",
             Self::Shutdown => "shutdown",
         })

@@ -106,7 +106,8 @@ fn an_http_check_tells_ready_from_draining_from_down() {
     status.store(500, Ordering::Relaxed);
     let line = proxy.log("up → draining");
     assert!(line.contains("GET /readyz answered 500 \"[-]etcd failed\""), "{line}");
-    assert_reset(&mut connect(listen_at(ip)));
+    // The line is written before the workers know.
+    eventually("new clients are reset", || fetch(listen_at(ip)).is_err());
     status.store(403, Ordering::Relaxed);
     proxy.log("counted as alive");
     proxy.log("draining → up");

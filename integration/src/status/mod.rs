@@ -1,4 +1,4 @@
-//! `vipd status`: what the node's programs tell of themselves.
+//! `vipd status`: what the node's programs tell of themselves; and the orders they take.
 
 mod text;
 
@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lbproxy::status::{Answer, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::link::{LBPROXY_SOCKET, ToVrrpd, VRRPD_SOCKET, line};
@@ -65,8 +66,23 @@ pub fn lbproxy(runtime_dir: &Path) -> Result<lbproxy::status::Status, StatusErro
     ask(runtime_dir.join(LBPROXY_SOCKET))
 }
 
+/// Gives `lbproxy` an order.
+///
+/// # Errors
+/// It does not run, or its answer is not understood.
+pub fn order(runtime_dir: &Path, request: &Request) -> Result<Answer, StatusError> {
+    exchange_with(runtime_dir.join(LBPROXY_SOCKET), request)
+}
+
 fn ask<T: DeserializeOwned>(path: PathBuf) -> Result<T, StatusError> {
-    match exchange(&path) {
+    exchange_with(path, &ToVrrpd::Status)
+}
+
+fn exchange_with<T: DeserializeOwned>(
+    path: PathBuf,
+    request: &impl Serialize,
+) -> Result<T, StatusError> {
+    match exchange(&path, request) {
         Ok(answer) => {
             serde_json::from_slice(&answer).map_err(|source| StatusError::Answer { path, source })
         }
@@ -74,11 +90,11 @@ fn ask<T: DeserializeOwned>(path: PathBuf) -> Result<T, StatusError> {
     }
 }
 
-fn exchange(path: &Path) -> io::Result<Vec<u8>> {
+fn exchange(path: &Path, request: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut socket = UnixStream::connect(path)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    socket.write_all(&line(&ToVrrpd::Status))?;
+    socket.write_all(&line(request))?;
     let mut answer = Vec::new();
     BufReader::new(socket.take(ANSWER_LIMIT)).read_until(b'\n', &mut answer)?;
     if answer.is_empty() {

@@ -54,9 +54,13 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
         _ => writeln!(out, ", {waiting} waiting")?,
     }
     for server in &proxy.servers {
-        let ServerStatus { name, state, since_seconds, reason, sessions, .. } = server;
+        let ServerStatus { name, state, since_seconds, reason, sessions, weight, .. } = server;
         let since = ago(since_seconds * 1000);
-        writeln!(out, "    {name}: {state} for {since}, {sessions} open: {reason}")?;
+        write!(out, "    {name}: {state} for {since}, {sessions} open")?;
+        match weight {
+            1 => writeln!(out, ": {reason}")?,
+            _ => writeln!(out, ", weight {weight}: {reason}")?,
+        }
     }
     Ok(())
 }

@@ -21,6 +21,8 @@ pub enum State {
     Draining,
     /// Dead: no connections.
     Down,
+    /// Taken out by an operator and not checked: no new connections, old ones stay.
+    Maint,
 }
 
 impl fmt::Display for State {
@@ -30,6 +32,7 @@ impl fmt::Display for State {
             Self::Up => "up",
             Self::Draining => "draining",
             Self::Down => "down",
+            Self::Maint => "maint",
         })
     }
 }
@@ -117,6 +120,7 @@ mod tests {
                     State::Up => 'U',
                     State::Draining => 'N',
                     State::Down => 'D',
+                    State::Maint => 'M',
                 }
             })
             .collect()
