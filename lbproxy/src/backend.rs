@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use shared::Name;
 use shared::config::Balance;
+use tokio::sync::Notify;
 
 use crate::health::State;
 use crate::queue::Queue;
@@ -20,16 +21,45 @@ pub(crate) struct ServerCounters {
     pub(crate) total: AtomicU64,
     /// Attempts to connect that failed.
     pub(crate) failures: AtomicU64,
-    /// Raised when the server goes down or an operator says so: connections opened under a smaller number must end.
+    /// Raised when the server goes down or an operator says so: connections opened under a smaller
+    /// number must end.
     pub(crate) epoch: AtomicU64,
     /// Whether an operator raised it last.
     pub(crate) by_operator: AtomicBool,
+    /// Attempts to connect in a row that failed.
+    failed_in_row: AtomicU32,
+    /// Told when there were too many of them.
+    suspect: Notify,
 }
 
 impl ServerCounters {
     /// The epoch a connection opened now belongs to.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// A connection was established.
+    pub(crate) fn opened(&self) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        // Mostly it is none: nothing is written then.
+        if self.failed_in_row.load(Ordering::Relaxed) > 0 {
+            self.failed_in_row.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// An attempt to connect failed; with `limit` of them in a row the server is suspected.
+    pub(crate) fn failed(&self, limit: Option<NonZeroU32>) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let failed = self.failed_in_row.fetch_add(1, Ordering::Relaxed) + 1;
+        if limit.is_some_and(|limit| failed >= limit.get()) {
+            self.failed_in_row.store(0, Ordering::Relaxed);
+            self.suspect.notify_one();
+        }
+    }
+
+    /// Ready when clients' connections fail.
+    pub(crate) async fn suspected(&self) {
+        self.suspect.notified().await;
     }
 
     /// Ends the connections there are, at the next plan.
@@ -48,6 +78,8 @@ pub(crate) struct Server {
     pub(crate) backup: bool,
     /// The address to connect to it from; none: the kernel chooses.
     pub(crate) source: Option<IpAddr>,
+    /// Failed connections in a row that count as a failed check.
+    pub(crate) error_limit: Option<NonZeroU32>,
     /// Connections it gets at once.
     pub(crate) max_connections: Option<NonZeroU32>,
     pub(crate) counters: Arc<ServerCounters>,
@@ -68,6 +100,8 @@ pub(crate) struct Backend {
 #[derive(Clone, Debug)]
 pub(crate) struct BackendSet {
     pub(crate) balance: Balance,
+    /// Whether servers that are not up are used while none is.
+    pub(crate) panic: bool,
     pub(crate) backends: Vec<Backend>,
 }
 

@@ -5,7 +5,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -105,7 +104,7 @@ async fn try_all(
         why = match timeout_at(attempt_deadline(now, deadline, left), open).await {
             // It may have gone down while it was connected to: the next is better.
             Ok(Ok(stream)) if server.counters.epoch() == epoch => {
-                server.counters.total.fetch_add(1, Ordering::Relaxed);
+                server.counters.opened();
                 return Some(Ok(Reached { stream, server: Arc::clone(server), epoch, live }));
             }
             Ok(Ok(_)) => End::ServerDown,
@@ -115,7 +114,7 @@ async fn try_all(
             }
             Err(_) => End::ConnectTimeout,
         };
-        server.counters.failures.fetch_add(1, Ordering::Relaxed);
+        server.counters.failed(server.error_limit);
     }
     if full { None } else { Some(Err(why)) }
 }

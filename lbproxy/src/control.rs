@@ -315,6 +315,7 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         accepted: counters.accepted.load(Ordering::Relaxed),
         refused: counters.refused.load(Ordering::Relaxed),
         state: proxy.score().state,
+        panics: proxy.panics,
         servers: servers.collect(),
     }
 }

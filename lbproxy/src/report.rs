@@ -199,6 +199,7 @@ mod tests {
             counters: Arc::default(),
             backup: false,
             max_connections: None,
+            error_limit: None,
             source: None,
             queue: Arc::default(),
         };

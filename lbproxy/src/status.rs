@@ -104,6 +104,8 @@ pub struct ProxyStatus {
     pub refused: u64,
     /// As `vrrpd` is told.
     pub state: Usability,
+    /// Whether servers that are not up are used, for none is.
+    pub panics: bool,
     /// The servers in the order of the file.
     pub servers: Vec<ServerStatus>,
 }

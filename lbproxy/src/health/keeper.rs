@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use shared::config::{CheckConfig, ProxyConfig};
-use shared::{Name, TrackerHealth};
+use shared::config::ProxyConfig;
+use shared::{Name, TrackerHealth, Usability};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::probe::{Found, Outcome, Probe, Target};
+use super::State;
+use super::kept::{Checks, KeptServer};
+use super::probe::{Found, Probe, Target};
 use super::score::score;
-use super::{Health, State};
 use crate::backend::{Backend, BackendSet, Server};
 use crate::plan::ProxyCounters;
 use crate::queue::Queue;
@@ -37,59 +37,8 @@ pub(crate) struct KeptProxy {
     pub(crate) counters: Arc<ProxyCounters>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) servers: Vec<KeptServer>,
-}
-
-/// One server.
-#[derive(Debug)]
-pub(crate) struct KeptServer {
-    pub(crate) server: Arc<Server>,
-    pub(crate) weight: Weight,
-    pub(crate) mode: Mode,
-    pub(crate) health: Health,
-    /// Since when it is in its state.
-    pub(crate) since: Instant,
-    /// What the last change of state was for, in words.
-    pub(crate) reason: String,
-    /// What the last check found, in words.
-    pub(crate) last: String,
-    denied: bool,
-    prober: u64,
-    checks: Checks,
-    /// Checks it until dropped; none in maintenance.
-    task: Option<Task>,
-}
-
-/// A task that ends with its owner.
-#[derive(Debug)]
-struct Task(JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// How a server is checked.
-#[derive(Clone, Debug)]
-struct Checks {
-    probe: Probe,
-    target: Target,
-    results: mpsc::Sender<Found>,
-}
-
-/// A server's share of the connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Weight {
-    configured: u16,
-    /// What an operator put in its place.
-    ordered: Option<u16>,
-}
-
-impl Weight {
-    /// The one that counts.
-    pub(crate) fn now(self) -> u16 {
-        self.ordered.unwrap_or(self.configured)
-    }
+    /// Whether servers that are not up are used.
+    pub(crate) panics: bool,
 }
 
 impl Keeper {
@@ -105,6 +54,7 @@ impl Keeper {
         for (config, probe) in configs.iter().zip(probes) {
             let position = old.iter().position(|proxy| proxy.config.name == config.name);
             let before = position.map(|position| old.swap_remove(position));
+            let panics = before.as_ref().is_some_and(|before| before.panics);
             let (check, counters, queue, mut known) = match before {
                 Some(proxy) => {
                     (Some(proxy.config.check), proxy.counters, proxy.queue, proxy.servers)
@@ -125,6 +75,7 @@ impl Keeper {
                     address,
                     backup: wanted.backup,
                     source: wanted.source,
+                    error_limit: config.check.error_limit,
                     max_connections: wanted.max_connections,
                     queue: Arc::clone(&queue),
                     counters: counters.unwrap_or_default(),
@@ -133,6 +84,7 @@ impl Keeper {
                     probe: probe.clone(),
                     target: Target { address, source: wanted.source },
                     results: self.results.clone(),
+                    config: config.check.clone(),
                 };
                 let mut kept = KeptServer::new(server, wanted.weight, checks, now);
                 if let Some(before) = before {
@@ -143,7 +95,13 @@ impl Keeper {
                 }
                 servers.push(kept);
             }
-            self.proxies.push(KeptProxy { config: config.clone(), counters, queue, servers });
+            self.proxies.push(KeptProxy {
+                config: config.clone(),
+                counters,
+                queue,
+                servers,
+                panics,
+            });
         }
     }
 
@@ -217,7 +175,26 @@ impl Keeper {
         }) else {
             return false;
         };
-        server.observe(proxy, found.outcome, now)
+        if !server.observe(proxy, found.outcome, now) {
+            return false;
+        }
+        self.tell_of_panic();
+        true
+    }
+
+    /// Says when a proxy begins and ends to use servers that are not up.
+    fn tell_of_panic(&mut self) {
+        for proxy in &mut self.proxies {
+            let panics = proxy.config.panic && proxy.score().state == Usability::Unusable;
+            match (std::mem::replace(&mut proxy.panics, panics), panics) {
+                (false, true) => warn!(
+                    proxy = %proxy.config.name,
+                    "no server is up: using those that accept connections"
+                ),
+                (true, false) => info!(proxy = %proxy.config.name, "a server is up again"),
+                _ => {}
+            }
+        }
     }
 
     /// The health of every proxy.
@@ -241,115 +218,10 @@ impl KeptProxy {
             .map(|s| Backend {
                 server: Arc::clone(&s.server),
                 state: s.state(),
-                weight: s.weight.now(),
+                // Whatever happens to the others: what an operator took out stays out.
+                weight: if s.mode == Mode::Ready { s.weight.now() } else { 0 },
             })
             .collect();
-        BackendSet { balance: self.config.balance, backends }
-    }
-}
-
-impl KeptServer {
-    fn new(server: Server, weight: u16, checks: Checks, now: Instant) -> Self {
-        Self {
-            server: Arc::new(server),
-            weight: Weight { configured: weight, ordered: None },
-            mode: Mode::Ready,
-            health: Health::UNKNOWN,
-            since: now,
-            reason: "not checked yet".to_owned(),
-            last: "not checked yet".to_owned(),
-            denied: false,
-            prober: 0,
-            checks,
-            task: None,
-        }
-    }
-
-    /// Its state for those who want to use it: an operator's word counts before its checks.
-    pub(crate) fn state(&self) -> State {
-        match (self.mode, self.health.state()) {
-            (Mode::Maint, _) => State::Maint,
-            (Mode::Drain, State::Up | State::Unknown) => State::Draining,
-            (_, state) => state,
-        }
-    }
-
-    /// What was known of the server before a reload; its health only where it is checked alike.
-    fn inherit(&mut self, before: Self, same_check: bool) {
-        self.mode = before.mode;
-        // A weight that is changed in the file is meant to count.
-        if before.weight.configured == self.weight.configured {
-            self.weight = before.weight;
-        }
-        if same_check || self.mode == Mode::Maint {
-            self.health = before.health;
-            self.since = before.since;
-            self.reason = before.reason;
-            self.last = before.last;
-            self.denied = before.denied;
-        }
-    }
-
-    fn check_after(&mut self, delay: Duration, prober: u64) {
-        let Checks { probe, target, results } = self.checks.clone();
-        self.prober = prober;
-        self.task = Some(Task(tokio::spawn(probe.run(target, delay, prober, results))));
-    }
-
-    fn order(&mut self, order: Order, prober: u64, now: Instant) {
-        let before = self.state();
-        match order {
-            Order::Weight(weight) => self.weight.ordered = Some(weight),
-            Order::Ready => self.mode = Mode::Ready,
-            Order::Drain => self.mode = Mode::Drain,
-            Order::Maint => self.mode = Mode::Maint,
-        }
-        match (self.mode, &self.task) {
-            (Mode::Maint, Some(_)) => self.task = None,
-            (Mode::Ready | Mode::Drain, None) => {
-                self.health = Health::UNKNOWN;
-                self.check_after(Duration::ZERO, prober);
-            }
-            _ => {}
-        }
-        if self.state() != before {
-            self.since = now;
-            self.reason = match self.mode {
-                Mode::Ready => self.last.clone(),
-                Mode::Drain | Mode::Maint => "by an operator".to_owned(),
-            };
-        }
-    }
-
-    fn observe(&mut self, proxy: &ProxyConfig, outcome: Outcome, now: Instant) -> bool {
-        let CheckConfig { rise, fall, .. } = proxy.check;
-        let from = self.state();
-        self.health = self.health.observe(outcome.verdict, rise, fall);
-        let to = self.state();
-        if outcome.denied && !self.denied {
-            warn!(
-                proxy = %proxy.name, server = %self.server.name,
-                "{}: counted as alive; let strangers ask for this path to know more",
-                outcome.words
-            );
-        }
-        self.denied = outcome.denied;
-        self.last.clone_from(&outcome.words);
-        if to == from {
-            return false;
-        }
-        self.reason = outcome.words;
-        self.since = now;
-        let (name, address) = (&self.server.name, self.server.address);
-        if to == State::Up {
-            info!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
-        } else {
-            warn!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
-        }
-        if to == State::Down {
-            // Its connections belong to the past from here on; the next plan ends them.
-            self.server.counters.end_all(false);
-        }
-        true
+        BackendSet { balance: self.config.balance, panic: self.config.panic, backends }
     }
 }

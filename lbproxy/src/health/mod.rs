@@ -1,7 +1,9 @@
 //! How a server is: folded from the outcomes of its checks. Pure; [`probe`] finds the outcomes.
 
 pub(crate) mod keeper;
+mod kept;
 pub(crate) mod probe;
+mod prober;
 pub(crate) mod score;
 pub(crate) mod tls;
 
@@ -76,6 +78,11 @@ impl Health {
 
     pub(crate) fn state(self) -> State {
         self.state
+    }
+
+    /// Whether outcomes speak against the state, too few of them yet.
+    pub(crate) fn is_changing(self) -> bool {
+        self.passes > 0 || self.failures > 0
     }
 
     /// Folds in one outcome. The first decides; later it takes `rise` passes in a row to come up,

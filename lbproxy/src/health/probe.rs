@@ -1,6 +1,4 @@
-//! Checks one server, again and again.
-//!
-//! A task for each server. Owns: nothing between two checks. Stops: by abort.
+//! One check of one server.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -11,8 +9,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::Verdict;
@@ -57,7 +54,6 @@ pub(crate) struct Target {
 pub(crate) struct Probe {
     kind: CheckKind,
     timeout: Duration,
-    interval: Duration,
     header: Option<HeaderVersion>,
     tls: Option<Tls>,
 }
@@ -73,29 +69,8 @@ impl Probe {
             CheckKind::Tcp | CheckKind::Http(_) => None,
             CheckKind::Tls(verify) | CheckKind::Https(_, verify) => Some(Tls::new(verify)?),
         };
-        let (timeout, interval) = (config.timeout, config.interval);
-        Ok(Self { kind: config.kind.clone(), timeout, interval, header: proxy.send_proxy, tls })
-    }
-
-    /// Checks the server `target` at every interval, the first time after `delay`. A check that
-    /// takes longer delays the next.
-    pub(crate) async fn run(
-        self,
-        target: Target,
-        delay: Duration,
-        prober: u64,
-        results: mpsc::Sender<Found>,
-    ) {
-        sleep(delay).await;
-        let mut ticks = interval(self.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let outcome = self.check(target).await;
-            if results.send(Found { prober, outcome }).await.is_err() {
-                return;
-            }
-        }
+        let (kind, timeout) = (config.kind.clone(), config.timeout);
+        Ok(Self { kind, timeout, header: proxy.send_proxy, tls })
     }
 
     /// Does one check.

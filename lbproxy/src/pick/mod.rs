@@ -60,10 +60,21 @@ impl Turns {
 /// The servers to try, best first, each once; a retry is the next of them.
 ///
 /// Servers that are up come into question, backups after all others; while none is, those that no
-/// check has judged yet: at start they are more likely to serve than not.
+/// check has judged yet: at start they are more likely to serve than not. In a panic all others.
 pub(crate) fn candidates(set: &BackendSet, client: IpAddr, turns: &mut Turns) -> Vec<usize> {
-    let order = ordered(set, State::Up, client, turns);
-    if order.is_empty() { ordered(set, State::Unknown, client, turns) } else { order }
+    for state in [State::Up, State::Unknown] {
+        let order = ordered(set, state, client, turns);
+        if !order.is_empty() {
+            return order;
+        }
+    }
+    let mut order = Vec::new();
+    if set.panic {
+        // One that says it is not ready is likelier to serve than one that says nothing.
+        order = ordered(set, State::Draining, client, turns);
+        order.extend(ordered(set, State::Down, client, turns));
+    }
+    order
 }
 
 fn ordered(set: &BackendSet, state: State, client: IpAddr, turns: &mut Turns) -> Vec<usize> {
@@ -160,6 +171,7 @@ pub(crate) mod tests {
                 address: address(index),
                 backup: *backup,
                 max_connections: None,
+                error_limit: None,
                 source: None,
                 counters: Arc::default(),
                 queue: Arc::default(),
@@ -168,7 +180,7 @@ pub(crate) mod tests {
             weight: *weight,
         };
         let backends = servers.iter().enumerate().map(backend).collect();
-        BackendSet { balance: Balance::First, backends }
+        BackendSet { balance: Balance::First, panic: false, backends }
     }
 
     #[test]
@@ -189,6 +201,20 @@ pub(crate) mod tests {
         for (servers, expected) in table {
             let order = candidates(&set(&servers), CLIENT, &mut Turns::default());
             assert_eq!(order, expected, "{servers:?}");
+        }
+    }
+
+    #[test]
+    fn in_a_panic_those_that_are_not_up_are_used() {
+        use State::{Down, Draining, Maint, Up};
+        let table = [
+            (vec![(Down, 1, false), (Draining, 1, false), (Maint, 0, false)], vec![1, 0]),
+            (vec![(Down, 1, false), (Draining, 0, false)], vec![0]),
+            (vec![(Down, 1, false), (Up, 1, false)], vec![1]),
+        ];
+        for (servers, expected) in table {
+            let set = BackendSet { panic: true, ..set(&servers) };
+            assert_eq!(candidates(&set, CLIENT, &mut Turns::default()), expected, "{servers:?}");
         }
     }
 }

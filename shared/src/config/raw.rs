@@ -75,6 +75,10 @@ pub(super) struct RawProxy {
     pub(super) server: Vec<Spanned<RawServer>>,
     /// How the servers are checked; default: by a TCP connection.
     pub(super) check: Given<RawCheck>,
+    /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
+    pub(super) on_down: Given<String>,
+    /// `true`: while no server is up, use those that are not, as long as they accept connections.
+    pub(super) panic: Given<bool>,
     /// For reaching some server, retries included; default `"3s"`.
     pub(super) connect_timeout: Given<String>,
     /// A connection without a byte either way for so long is closed; default `"10m"`.
@@ -133,6 +137,13 @@ pub(super) struct RawCheck {
     pub(super) verify: Given<bool>,
     /// Time between two checks of a server; default `"1s"`.
     pub(super) interval: Given<String>,
+    /// The same while a change is under way; default: `interval`.
+    pub(super) fast_interval: Given<String>,
+    /// The same while the server is not up; default: `interval`.
+    pub(super) down_interval: Given<String>,
+    /// Clients' connections in a row that could not be opened, which count as a failed check and
+    /// bring the next one at once; 0: none do; default 3.
+    pub(super) error_limit: Given<i64>,
     /// How long one check may take; default: `interval`.
     pub(super) timeout: Given<String>,
     /// Successes in a row that make a server usable; default 2.

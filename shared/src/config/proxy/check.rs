@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::probe::server_check;
 use super::servers::servers;
-use super::{Balance, HeaderVersion, Limits, ProxyConfig, QueueConfig};
+use super::{Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
 use crate::Name;
 use crate::config::check::{Check, count_in, duration_in, endpoint, network, word};
 use crate::config::problem::Span;
@@ -51,6 +51,13 @@ pub(in crate::config) fn proxy(
     let servers = servers(raw, &table, check);
     let limits = limits(raw, check);
     let queue = queue(raw, limits.map(|limits| limits.connect), check);
+    let on_down = check.optional(
+        "on_down",
+        &raw.on_down,
+        "",
+        OnDown::Reset,
+        word(&[("reset", OnDown::Reset), ("keep", OnDown::Keep)]),
+    );
     let send_proxy = check.optional(
         "send_proxy",
         &raw.send_proxy,
@@ -69,6 +76,8 @@ pub(in crate::config) fn proxy(
         balance: balance?,
         servers,
         check: probe?,
+        on_down: on_down?,
+        panic: raw.panic.as_ref().is_some_and(|panic| *panic.get_ref()),
         limits: limits?,
         queue: queue?,
         send_proxy: send_proxy?,

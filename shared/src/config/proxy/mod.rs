@@ -28,6 +28,10 @@ pub struct ProxyConfig {
     pub servers: Vec<ServerConfig>,
     /// How the servers are checked.
     pub check: CheckConfig,
+    /// What becomes of the connections of a server that goes down.
+    pub on_down: OnDown,
+    /// Whether servers that are not up are used while none is.
+    pub panic: bool,
     /// The proxy's time limits.
     pub limits: Limits,
     /// Who may wait for a server that has as many connections as it may.
@@ -83,6 +87,15 @@ pub struct Limits {
     pub user: Duration,
 }
 
+/// What becomes of the connections of a server that goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDown {
+    /// They are reset, so that their clients connect anew at once.
+    Reset,
+    /// They stay until an end of them or a time limit ends them.
+    Keep,
+}
+
 /// A version of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderVersion {
@@ -108,6 +121,13 @@ pub struct CheckConfig {
     pub kind: CheckKind,
     /// Time between two checks of a server.
     pub interval: Duration,
+    /// The same while a change is under way.
+    pub fast_interval: Duration,
+    /// The same while the server is not up.
+    pub down_interval: Duration,
+    /// Clients' connections in a row that could not be opened, which count as a failed check; none:
+    /// they never do.
+    pub error_limit: Option<NonZeroU32>,
     /// How long one check may take.
     pub timeout: Duration,
     /// Successes in a row that make a server usable.

@@ -1,5 +1,6 @@
 //! From `check = { … }` to a check.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,18 +23,26 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
         Duration::from_secs(1),
         duration_in(times.clone()),
     );
-    let timeout = check.optional(
-        "timeout",
-        &raw.timeout,
-        "",
-        interval.unwrap_or(*times.start()),
-        duration_in(times),
+    let default = interval.unwrap_or(*times.start());
+    let mut pace = |key, raw| check.optional(key, raw, "", default, duration_in(times.clone()));
+    let fast_interval = pace("fast_interval", &raw.fast_interval);
+    let down_interval = pace("down_interval", &raw.down_interval);
+    let error_limit = check.optional(
+        "error_limit",
+        &raw.error_limit,
+        "0: failed connections of clients do not count",
+        NonZeroU32::new(3),
+        |count| count_in(0..=1000)(count).map(NonZeroU32::new),
     );
+    let timeout = check.optional("timeout", &raw.timeout, "", default, duration_in(times));
     let rise = check.optional("rise", &raw.rise, "", 2, count_in(1..=100));
     let fall = check.optional("fall", &raw.fall, "", 3, count_in(1..=100));
     Some(CheckConfig {
         kind: kind?,
         interval: interval?,
+        fast_interval: fast_interval?,
+        down_interval: down_interval?,
+        error_limit: error_limit?,
         timeout: timeout?,
         rise: rise?,
         fall: fall?,
