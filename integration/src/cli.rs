@@ -9,7 +9,7 @@ use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, handover, import, status, supervisor};
+use crate::{drill, handover, import, orders, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -35,6 +35,12 @@ enum Command {
     Pause(Running),
     /// Take part as before `vipd pause` or `vipd handover`
     Resume(Running),
+    /// Take a server out of its proxy, bring it back, or change its share
+    #[command(subcommand)]
+    Server(orders::Server),
+    /// End connections
+    #[command(subcommand)]
+    Sessions(orders::Sessions),
     /// Build a pair in network namespaces, inject faults, and measure what a client sees of them
     Drill(drill::Options),
     /// Speak VRRP (started by `run`)
@@ -116,6 +122,8 @@ impl Cli {
             Command::Handover(Handover { router, node }) => hand_over(router, &node.runtime_dir),
             Command::Pause(node) => handover::pause(&node.runtime_dir),
             Command::Resume(node) => handover::resume(&node.runtime_dir),
+            Command::Server(order) => orders::server(&order),
+            Command::Sessions(order) => orders::sessions(&order),
             Command::Drill(options) => drill::run(&options),
             Command::LabBackend(LabBackend { listen, certificate, key, name }) => {
                 match backend::serve(listen, &certificate, &key, &name) {

@@ -6,5 +6,6 @@ pub mod drill;
 pub mod handover;
 pub mod import;
 pub mod lab;
+pub mod orders;
 pub mod status;
 pub mod supervisor;

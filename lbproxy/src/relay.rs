@@ -188,7 +188,12 @@ impl Relay {
             | End::NoBackend
             | End::ConnectFailed
             | End::ConnectTimeout
+            | End::QueueFull
+            | End::QueueTimeout
+            | End::BadHeader
+            | End::HeaderTimeout
             | End::ServerDown
+            | End::ByOperator
             | End::AddressReleased
             | End::Shutdown => false,
         };

@@ -1,4 +1,4 @@
-//! `vipd status`: what the node's programs tell of themselves.
+//! `vipd status`: what the node's programs tell of themselves; and the orders they take.
 
 mod text;
 
@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lbproxy::status::{Answer, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::link::{LBPROXY_SOCKET, ToVrrpd, VRRPD_SOCKET, line};
@@ -70,11 +71,18 @@ pub fn order(runtime_dir: &Path, order: &ToVrrpd) -> Result<vrrpd::status::Statu
 /// # Errors
 /// It does not run, or its answer is not understood.
 pub fn lbproxy(runtime_dir: &Path) -> Result<lbproxy::status::Status, StatusError> {
-    // The question is the same in both languages.
-    ask(runtime_dir.join(LBPROXY_SOCKET), &ToVrrpd::Status)
+    ask(runtime_dir.join(LBPROXY_SOCKET), &Request::Status)
 }
 
-fn ask<T: DeserializeOwned>(path: PathBuf, question: &ToVrrpd) -> Result<T, StatusError> {
+/// Gives `lbproxy` an order.
+///
+/// # Errors
+/// It does not run, or its answer is not understood.
+pub fn order_lbproxy(runtime_dir: &Path, request: &Request) -> Result<Answer, StatusError> {
+    ask(runtime_dir.join(LBPROXY_SOCKET), request)
+}
+
+fn ask<T: DeserializeOwned>(path: PathBuf, question: &impl Serialize) -> Result<T, StatusError> {
     match exchange(&path, question) {
         Ok(answer) => {
             serde_json::from_slice(&answer).map_err(|source| StatusError::Answer { path, source })
@@ -83,11 +91,11 @@ fn ask<T: DeserializeOwned>(path: PathBuf, question: &ToVrrpd) -> Result<T, Stat
     }
 }
 
-fn exchange(path: &Path, question: &ToVrrpd) -> io::Result<Vec<u8>> {
+fn exchange(path: &Path, request: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut socket = UnixStream::connect(path)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    socket.write_all(&line(question))?;
+    socket.write_all(&line(request))?;
     let mut answer = Vec::new();
     BufReader::new(socket.take(ANSWER_LIMIT)).read_until(b'\n', &mut answer)?;
     if answer.is_empty() {

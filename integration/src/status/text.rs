@@ -62,12 +62,20 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
 fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
     let listen: Vec<String> = proxy.listen.iter().map(SocketAddr::to_string).collect();
     writeln!(out, "  {}: {} on {}", proxy.name, proxy.state, listen.join(", "))?;
-    let ProxyStatus { sessions, accepted, refused, .. } = proxy;
-    writeln!(out, "    connections: {sessions} open, {accepted} accepted, {refused} refused")?;
+    let ProxyStatus { sessions, waiting, accepted, refused, .. } = proxy;
+    write!(out, "    connections: {sessions} open, {accepted} accepted, {refused} refused")?;
+    match waiting {
+        0 => writeln!(out)?,
+        _ => writeln!(out, ", {waiting} waiting")?,
+    }
     for server in &proxy.servers {
-        let ServerStatus { name, state, since_seconds, reason, sessions, .. } = server;
+        let ServerStatus { name, state, since_seconds, reason, sessions, weight, .. } = server;
         let since = ago(since_seconds * 1000);
-        writeln!(out, "    {name}: {state} for {since}, {sessions} open: {reason}")?;
+        write!(out, "    {name}: {state} for {since}, {sessions} open")?;
+        match weight {
+            1 => writeln!(out, ": {reason}")?,
+            _ => writeln!(out, ", weight {weight}: {reason}")?,
+        }
     }
     Ok(())
 }

@@ -1,24 +1,22 @@
-//! Checks one server, again and again.
-//!
-//! A task for each server. Owns: nothing between two checks. Stops: by abort.
+//! One check of one server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use shared::config::{CheckConfig, CheckKind, HttpCheck};
+use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::Verdict;
 use super::tls::{Tls, TlsError};
 use crate::clock;
+use crate::connect::connect;
+use crate::proxy_header::send;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
 const BODY_LIMIT: usize = 4096;
@@ -43,12 +41,20 @@ pub(crate) struct Found {
     pub(crate) outcome: Outcome,
 }
 
+/// Whom to check.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// The address to check it from; none: the kernel chooses.
+    pub(crate) source: Option<IpAddr>,
+}
+
 /// A check made ready: its files are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     kind: CheckKind,
     timeout: Duration,
-    interval: Duration,
+    header: Option<HeaderVersion>,
     tls: Option<Tls>,
 }
 
@@ -57,51 +63,36 @@ impl Probe {
     ///
     /// # Errors
     /// One cannot be read or used.
-    pub(crate) fn new(config: &CheckConfig) -> Result<Self, TlsError> {
+    pub(crate) fn new(proxy: &ProxyConfig) -> Result<Self, TlsError> {
+        let config = &proxy.check;
         let tls = match &config.kind {
             CheckKind::Tcp | CheckKind::Http(_) => None,
             CheckKind::Tls(verify) | CheckKind::Https(_, verify) => Some(Tls::new(verify)?),
         };
-        let (timeout, interval) = (config.timeout, config.interval);
-        Ok(Self { kind: config.kind.clone(), timeout, interval, tls })
-    }
-
-    /// Checks the server at `address` at every interval, the first time after `delay`. A check that
-    /// takes longer delays the next.
-    pub(crate) async fn run(
-        self,
-        address: SocketAddr,
-        delay: Duration,
-        prober: u64,
-        results: mpsc::Sender<Found>,
-    ) {
-        sleep(delay).await;
-        let mut ticks = interval(self.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let outcome = self.check(address).await;
-            if results.send(Found { prober, outcome }).await.is_err() {
-                return;
-            }
-        }
+        let (kind, timeout) = (config.kind.clone(), config.timeout);
+        Ok(Self { kind, timeout, header: proxy.send_proxy, tls })
     }
 
     /// Does one check.
-    pub(crate) async fn check(&self, address: SocketAddr) -> Outcome {
+    pub(crate) async fn check(&self, target: Target) -> Outcome {
         let deadline = clock::deadline_in(self.timeout);
-        match self.steps(address, deadline).await {
+        match self.steps(target, deadline).await {
             Ok(outcome) => outcome,
             Err(words) => Outcome { verdict: Verdict::Dead, words, denied: false },
         }
     }
 
-    async fn steps(&self, address: SocketAddr, deadline: Instant) -> Result<Outcome, String> {
+    async fn steps(&self, target: Target, deadline: Instant) -> Result<Outcome, String> {
+        let Target { address, source } = target;
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let stream = timeout_at(deadline, TcpStream::connect(address))
+        let mut stream = timeout_at(deadline, connect(address, source, self.timeout))
             .await
             .map_err(|_| late("while connecting"))?
             .map_err(|error| format!("connect: {error}"))?;
+        if let Some(version) = self.header {
+            let sent = send(&mut stream, version, None).await;
+            sent.map_err(|error| format!("send the PROXY header: {error}"))?;
+        }
         let stream = match &self.tls {
             None => return self.ask(stream, address, deadline).await,
             Some(tls) => {

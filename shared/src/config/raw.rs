@@ -91,7 +91,7 @@ pub(super) struct RawProxy {
     pub(super) name: Given<String>,
     /// Where to listen, each `IP:PORT`; the address may be absent from this node.
     pub(super) listen: List,
-    /// `"round_robin"` (default), `"least_conn"`, `"source"` or `"first"`.
+    /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
     pub(super) balance: Given<String>,
     /// The servers, each `IP:PORT`.
     pub(super) servers: List,
@@ -99,6 +99,10 @@ pub(super) struct RawProxy {
     pub(super) server: Vec<Spanned<RawServer>>,
     /// How the servers are checked; default: by a TCP connection.
     pub(super) check: Given<RawCheck>,
+    /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
+    pub(super) on_down: Given<String>,
+    /// `true`: while no server is up, use those that are not, as long as they accept connections.
+    pub(super) panic: Given<bool>,
     /// For reaching some server, retries included; default `"3s"`.
     pub(super) connect_timeout: Given<String>,
     /// A connection without a byte either way for so long is closed; default `"10m"`.
@@ -107,6 +111,14 @@ pub(super) struct RawProxy {
     pub(super) half_closed_timeout: Given<String>,
     /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
     pub(super) user_timeout: Given<String>,
+    /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
+    pub(super) send_proxy: Given<String>,
+    /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
+    pub(super) accept_proxy: List,
+    /// Connections that may wait for a server below its `max_connections`; default 1024.
+    pub(super) max_queue: Given<i64>,
+    /// How long one may wait; default: `connect_timeout`.
+    pub(super) queue_timeout: Given<String>,
 }
 
 /// `[[proxy.server]]`: one server.
@@ -117,6 +129,14 @@ pub(super) struct RawServer {
     pub(super) name: Given<String>,
     /// `IP:PORT`.
     pub(super) address: Given<String>,
+    /// Its share of the connections, 0 to 256; default 1.
+    pub(super) weight: Given<i64>,
+    /// `true`: serves only while no other server can.
+    pub(super) backup: Given<bool>,
+    /// The address to connect to it from; default: the kernel's choice.
+    pub(super) source: Given<String>,
+    /// Connections it gets at once; further ones wait. Default: no limit.
+    pub(super) max_connections: Given<i64>,
 }
 
 /// `check = { … }`: one of `tcp`, `tls`, `http`, `https`, and how.
@@ -141,6 +161,13 @@ pub(super) struct RawCheck {
     pub(super) verify: Given<bool>,
     /// Time between two checks of a server; default `"1s"`.
     pub(super) interval: Given<String>,
+    /// The same while a change is under way; default: `interval`.
+    pub(super) fast_interval: Given<String>,
+    /// The same while the server is not up; default: `interval`.
+    pub(super) down_interval: Given<String>,
+    /// Clients' connections in a row that could not be opened, which count as a failed check and
+    /// bring the next one at once; 0: none do; default 3.
+    pub(super) error_limit: Given<i64>,
     /// How long one check may take; default: `interval`.
     pub(super) timeout: Given<String>,
     /// Successes in a row that make a server usable; default 2.
