@@ -116,7 +116,8 @@ impl Daemon {
         let limit =
             descriptors::sessions_per_worker(prepared.files, prepared.workers, listeners, servers);
         let (plans, watched) = watch::channel(empty_plan());
-        let workers = spawn_workers(prepared.workers, limit, &watched, &log)?;
+        let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
+        let workers = spawn_workers(prepared.workers, limit, pipes, &watched, &log)?;
         let (found, results) = mpsc::channel(RESULTS);
         let (ask, asked) = mpsc::channel(CLIENTS);
         let (events, news) = mpsc::channel(NEWS);
@@ -295,12 +296,14 @@ fn warn_of(warnings: &str) {
 fn spawn_workers(
     count: usize,
     limit: usize,
+    pipes: usize,
     plans: &watch::Receiver<Arc<Plan>>,
     log: &AccessLog,
 ) -> Result<Vec<worker::Handle>, Failure> {
     (0..count)
         .map(|index| {
-            worker::spawn(worker::Start { index, limit, plans: plans.clone(), log: log.clone() })
+            let (plans, log) = (plans.clone(), log.clone());
+            worker::spawn(worker::Start { index, limit, pipes, plans, log })
         })
         .collect::<io::Result<_>>()
         .map_err(|error| Failure::run("start the workers", &error))

@@ -44,6 +44,8 @@ pub(crate) struct Start {
     pub(crate) index: usize,
     /// Connections it may have.
     pub(crate) limit: usize,
+    /// Pipes it may have.
+    pub(crate) pipes: usize,
     pub(crate) plans: watch::Receiver<Arc<Plan>>,
     pub(crate) log: AccessLog,
 }
@@ -93,7 +95,7 @@ impl Worker {
     fn new(start: &Start) -> Self {
         Self {
             sessions: Rc::new(Sessions::new(start.limit)),
-            pool: Pool::default(),
+            pool: Pool::new(start.pipes),
             log: start.log.clone(),
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
             now: Cell::new(clock::now()),
