@@ -19,8 +19,8 @@ use toml::Spanned;
 use self::check::{Check, count_in};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::proxy::{
-    Balance, CheckConfig, CheckKind, HeaderVersion, HttpCheck, Limits, OnDown, ProxyConfig,
-    QueueConfig, ServerConfig, Verify,
+    Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
+    ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
 pub use self::track::{Tracked, TrackerConfig, TrackerKind};

@@ -153,6 +153,14 @@ pub(super) struct RawCheck {
     pub(super) https: Given<String>,
     /// The status that `http` and `https` expect; default 200.
     pub(super) expect: Given<i64>,
+    /// A text that the answer to `http` and `https` must hold within its first 4096 bytes.
+    pub(super) expect_body: Given<String>,
+    /// File with a bearer token to send with `http` and `https`; read again for every check.
+    pub(super) token_file: Given<String>,
+    /// File with the PEM certificates of the check itself, for servers that ask for one.
+    pub(super) cert: Given<String>,
+    /// File with the private key of `cert`.
+    pub(super) key: Given<String>,
     /// File with the PEM certificates of the authorities that sign the servers'.
     pub(super) ca: Given<String>,
     /// The name the certificate must bear; default: the server's address.

@@ -119,6 +119,8 @@ pub struct QueueConfig {
 pub struct CheckConfig {
     /// What is done.
     pub kind: CheckKind,
+    /// What the check shows of itself over TLS.
+    pub certificate: Option<ClientCertificate>,
     /// Time between two checks of a server.
     pub interval: Duration,
     /// The same while a change is under way.
@@ -156,6 +158,19 @@ pub struct HttpCheck {
     pub path: String,
     /// The status that means usable.
     pub expect: u16,
+    /// What the beginning of the body must hold.
+    pub expect_body: Option<String>,
+    /// File with a bearer token to send.
+    pub token_file: Option<PathBuf>,
+}
+
+/// What a check shows of itself over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// PEM file of the certificate and those between it and its authority.
+    pub cert: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
 }
 
 /// What a TLS check demands of the certificate.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::{CheckConfig, CheckKind, HttpCheck, Verify};
+use super::{CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
 use crate::config::check::{Check, count_in, duration_in};
 use crate::config::problem::Span;
 use crate::config::raw::RawCheck;
@@ -15,6 +15,7 @@ use crate::config::raw::RawCheck;
 pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Option<CheckConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
     let kind = kind(raw, &table, check);
+    let certificate = certificate(raw, &table, check);
     let times = Duration::from_millis(10)..=Duration::from_secs(3600);
     let interval = check.optional(
         "interval",
@@ -39,6 +40,7 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
     let fall = check.optional("fall", &raw.fall, "", 3, count_in(1..=100));
     Some(CheckConfig {
         kind: kind?,
+        certificate,
         interval: interval?,
         fast_interval: fast_interval?,
         down_interval: down_interval?,
@@ -67,7 +69,12 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
         check.optional(key, asked, "such as \"/readyz\"", String::new(), |path| http_path(path));
     let status = check.optional("expect", &raw.expect, "", 200, count_in(100..=599));
     unneeded(raw, tls || https, http || https, check);
-    let http_check = Some(HttpCheck { path: path?, expect: u16::try_from(status?).ok()? });
+    let http_check = Some(HttpCheck {
+        path: path?,
+        expect: u16::try_from(status?).ok()?,
+        expect_body: raw.expect_body.as_ref().map(|body| body.get_ref().clone()),
+        token_file: raw.token_file.as_ref().map(|path| PathBuf::from(path.get_ref())),
+    });
     match (tls, http, https) {
         (true, ..) => Some(CheckKind::Tls(verify(raw, table, check)?)),
         (_, true, _) => Some(CheckKind::Http(http_check?)),
@@ -91,14 +98,42 @@ fn unneeded(raw: &RawCheck, tls: bool, http: bool, check: &mut Check<'_>) {
         ("ca", raw.ca.as_ref().map(Spanned::span)),
         ("server_name", raw.server_name.as_ref().map(Spanned::span)),
         ("verify", raw.verify.as_ref().map(Spanned::span)),
+        ("cert", raw.cert.as_ref().map(Spanned::span)),
+        ("key", raw.key.as_ref().map(Spanned::span)),
     ];
     for (key, span) in tls_keys {
         if let (false, Some(span)) = (tls, span) {
             check.problems.error(span, format!("`{key}` needs a check with `https` or `tls`"), "");
         }
     }
-    if let (false, Some(expect)) = (http, &raw.expect) {
-        check.problems.error(expect.span(), "`expect` needs a check with `https` or `http`", "");
+    let http_keys = [
+        ("expect", raw.expect.as_ref().map(Spanned::span)),
+        ("expect_body", raw.expect_body.as_ref().map(Spanned::span)),
+        ("token_file", raw.token_file.as_ref().map(Spanned::span)),
+    ];
+    for (key, span) in http_keys {
+        if let (false, Some(span)) = (http, span) {
+            check.problems.error(span, format!("`{key}` needs a check with `https` or `http`"), "");
+        }
+    }
+}
+
+fn certificate(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<ClientCertificate> {
+    let help = "a certificate and its key belong together";
+    match (&raw.cert, &raw.key) {
+        (Some(cert), Some(key)) => Some(ClientCertificate {
+            cert: PathBuf::from(cert.get_ref()),
+            key: PathBuf::from(key.get_ref()),
+        }),
+        (Some(_), None) => {
+            check.missing(table, "key", help);
+            None
+        }
+        (None, Some(_)) => {
+            check.missing(table, "cert", help);
+            None
+        }
+        (None, None) => None,
     }
 }
 
