@@ -1,14 +1,15 @@
 //! The command line of `vipd`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, import, status, supervisor};
+use crate::{drill, import, orders, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -28,6 +29,12 @@ enum Command {
     Import(import::Options),
     /// Tell how a running node is
     Status(Status),
+    /// Hand the addresses over to a peer, and stay behind it until it fails or `vipd resume`
+    Handover(Handover),
+    /// Hand everything over, and take nothing that another node can serve: for maintenance
+    Pause(Running),
+    /// Take part as before `vipd pause` or `vipd handover`
+    Resume(Running),
     /// Build a pair in network namespaces, inject faults, and measure what a client sees of them
     Drill(drill::Options),
     /// Speak VRRP (started by `run`)
@@ -62,13 +69,29 @@ struct Check {
 
 #[derive(Args, Debug)]
 struct Status {
-    /// Where the node's sockets are
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    runtime_dir: PathBuf,
+    #[command(flatten)]
+    node: Running,
 
     /// As one JSON object
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Handover {
+    /// Only the virtual router of this name
+    router: Option<String>,
+
+    #[command(flatten)]
+    node: Running,
+}
+
+/// A node that runs.
+#[derive(Args, Debug)]
+struct Running {
+    /// Where the node's sockets are
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
+    runtime_dir: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -90,6 +113,9 @@ impl Cli {
             Command::Check(check) => check_config(&check),
             Command::Import(options) => import::run(&options),
             Command::Status(asked) => tell_status(&asked),
+            Command::Handover(Handover { router, node }) => hand_over(router, &node.runtime_dir),
+            Command::Pause(node) => orders::pause(&node.runtime_dir),
+            Command::Resume(node) => orders::resume(&node.runtime_dir),
             Command::Drill(options) => drill::run(&options),
             Command::LabBackend(LabBackend { listen, certificate, key, name }) => {
                 match backend::serve(listen, &certificate, &key, &name) {
@@ -137,7 +163,8 @@ fn check_config(check: &Check) -> ExitCode {
 /// Exit codes: 0 everything that is configured answers, 1 something does not.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn tell_status(asked: &Status) -> ExitCode {
-    let (vrrpd, lbproxy) = (status::vrrpd(&asked.runtime_dir), status::lbproxy(&asked.runtime_dir));
+    let runtime_dir = &asked.node.runtime_dir;
+    let (vrrpd, lbproxy) = (status::vrrpd(runtime_dir), status::lbproxy(runtime_dir));
     if let (Err(vrrpd), Err(lbproxy)) = (&vrrpd, &lbproxy) {
         eprintln!("error: neither program answers\n  {vrrpd}\n  {lbproxy}");
         return ExitCode::FAILURE;
@@ -149,6 +176,13 @@ fn tell_status(asked: &Status) -> ExitCode {
         print!("{}", status::render(&status));
     }
     ExitCode::SUCCESS
+}
+
+fn hand_over(router: Option<String>, runtime_dir: &Path) -> ExitCode {
+    match router.map(|name| Name::try_from(name.as_str())).transpose() {
+        Ok(name) => orders::hand_over(runtime_dir, name),
+        Err(error) => fail(&anyhow::anyhow!("the router's name {error}")),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "this is the command's answer")]

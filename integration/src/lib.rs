@@ -5,5 +5,6 @@ pub mod clock;
 pub mod drill;
 pub mod import;
 pub mod lab;
+pub mod orders;
 pub mod status;
 pub mod supervisor;

@@ -337,7 +337,7 @@ fn the_supervisor_gets_ticks_until_it_leaves() {
     for _ in 0..3 {
         let mut tick = String::new();
         ticks.read_line(&mut tick).unwrap();
-        assert_eq!(tick, "{\"resumable\":[]}\n");
+        assert_eq!(tick, "{\"patience_ms\":2000,\"resumable\":[]}\n");
     }
     drop(ticks);
     proxy.log("the supervisor is gone");

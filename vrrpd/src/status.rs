@@ -19,6 +19,8 @@ pub struct Status {
     pub pid: u32,
     /// Milliseconds since it started.
     pub uptime_ms: u64,
+    /// An operator paused it: it takes nothing that another can serve.
+    pub paused: bool,
     /// Every router.
     pub routers: Vec<RouterStatus>,
     /// Packets discarded before a router was found, by reason.

@@ -54,7 +54,15 @@ pub enum StatusError {
 /// # Errors
 /// It does not run, or its answer is not understood.
 pub fn vrrpd(runtime_dir: &Path) -> Result<vrrpd::status::Status, StatusError> {
-    ask(runtime_dir.join(VRRPD_SOCKET))
+    order(runtime_dir, &ToVrrpd::Status)
+}
+
+/// Gives `vrrpd` an order; its status once that is under way.
+///
+/// # Errors
+/// It does not run, its answer is not understood, or we may not give orders.
+pub fn order(runtime_dir: &Path, order: &ToVrrpd) -> Result<vrrpd::status::Status, StatusError> {
+    ask(runtime_dir.join(VRRPD_SOCKET), order)
 }
 
 /// Asks `lbproxy`.
@@ -62,11 +70,12 @@ pub fn vrrpd(runtime_dir: &Path) -> Result<vrrpd::status::Status, StatusError> {
 /// # Errors
 /// It does not run, or its answer is not understood.
 pub fn lbproxy(runtime_dir: &Path) -> Result<lbproxy::status::Status, StatusError> {
-    ask(runtime_dir.join(LBPROXY_SOCKET))
+    // The question is the same in both languages.
+    ask(runtime_dir.join(LBPROXY_SOCKET), &ToVrrpd::Status)
 }
 
-fn ask<T: DeserializeOwned>(path: PathBuf) -> Result<T, StatusError> {
-    match exchange(&path) {
+fn ask<T: DeserializeOwned>(path: PathBuf, question: &ToVrrpd) -> Result<T, StatusError> {
+    match exchange(&path, question) {
         Ok(answer) => {
             serde_json::from_slice(&answer).map_err(|source| StatusError::Answer { path, source })
         }
@@ -74,11 +83,11 @@ fn ask<T: DeserializeOwned>(path: PathBuf) -> Result<T, StatusError> {
     }
 }
 
-fn exchange(path: &Path) -> io::Result<Vec<u8>> {
+fn exchange(path: &Path, question: &ToVrrpd) -> io::Result<Vec<u8>> {
     let mut socket = UnixStream::connect(path)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    socket.write_all(&line(&ToVrrpd::Status))?;
+    socket.write_all(&line(question))?;
     let mut answer = Vec::new();
     BufReader::new(socket.take(ANSWER_LIMIT)).read_until(b'\n', &mut answer)?;
     if answer.is_empty() {

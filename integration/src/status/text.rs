@@ -28,6 +28,12 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
         Some(vrrpd) => {
             let up = ago(vrrpd.uptime_ms);
             writeln!(out, "vrrpd    {}, process {}, up {up}", vrrpd.version, vrrpd.pid)?;
+            if vrrpd.paused {
+                writeln!(
+                    out,
+                    "  paused: takes nothing that another can serve; `vipd resume` ends that"
+                )?;
+            }
             vrrpd.routers.iter().try_for_each(|router| write_router(router, out))?;
         }
     }

@@ -113,8 +113,9 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
 
 fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     let known = track::check::known(file, check);
-    let routers =
+    let mut routers: Vec<RouterConfig> =
         file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, &known, check)).collect();
+    vrrp::group::bring_together(&mut routers);
     let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
     if file.vrrp.is_empty() && file.proxy.is_empty() {

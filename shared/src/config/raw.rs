@@ -77,6 +77,8 @@ pub(super) struct RawRouter {
     pub(super) checksum: Given<String>,
     /// Kernel lifetime of the addresses: `"auto"` (default), whole seconds such as `"2s"`, or `"off"`.
     pub(super) lease: Given<String>,
+    /// Routers of the same group are Active together or not at all; default: each table is a group.
+    pub(super) sync_group: Given<String>,
     /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
 }

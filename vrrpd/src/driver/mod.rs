@@ -11,6 +11,7 @@
 //! must not silence us. A Backup's comes after them: it shall not mistake its own lateness for silence.
 
 mod counters;
+mod groups;
 mod ports;
 mod pulse;
 mod router;
@@ -25,7 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use shared::config::RouterConfig;
-use shared::{RouterId, Vrid, scheduling};
+use shared::{Name, RouterId, Vrid, scheduling};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
@@ -35,6 +36,7 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
+use crate::election::Event;
 use crate::status::RouterStatus;
 use crate::wire::{Discard, Heard, ladder};
 use crate::wish::Wish;
@@ -81,6 +83,7 @@ enum Command {
     Run(Box<NewRouter>),
     Change(Box<RouterConfig>),
     Remove(RouterId),
+    Tell(Option<Name>, Event),
     Stop,
     Report(oneshot::Sender<Report>),
 }
@@ -128,6 +131,16 @@ impl Handle {
     /// Ends a router in order.
     pub async fn remove(&self, router: RouterId) {
         self.send(Command::Remove(router)).await;
+    }
+
+    /// Has the routers of this name, or all, hand their addresses over to a peer that takes them.
+    pub async fn hand_over(&self, name: Option<Name>) {
+        self.send(Command::Tell(name, Event::HandOver)).await;
+    }
+
+    /// Lets every router take back what it handed over.
+    pub async fn reclaim(&self) {
+        self.send(Command::Tell(None, Event::Reclaim)).await;
     }
 
     /// Ends every router in order, and then the thread. Told twice, at once.
@@ -200,6 +213,7 @@ impl Driver {
                 Woken::Deadline => self.deadline(),
                 Woken::Packets(port) => self.receive(port),
             }
+            groups::settle(&mut self.routers, &self.ports, now());
         }
     }
 
@@ -228,6 +242,13 @@ impl Driver {
             Command::Remove(id) => {
                 let router = self.routers.iter_mut().find(|router| *router.id() == id);
                 router.into_iter().for_each(|router| router.stop(moment, &self.ports));
+            }
+            Command::Tell(name, event) => {
+                let meant = |router: &&mut Router| {
+                    name.as_ref().is_none_or(|name| router.id().name == *name)
+                };
+                let routers = self.routers.iter_mut().filter(meant);
+                routers.for_each(|router| router.event(event, moment, &self.ports));
             }
             Command::Stop => {
                 self.stopping = true;
@@ -270,13 +291,19 @@ impl Driver {
         let all = self.surroundings.borrow_and_update().clone();
         let moment = now();
         self.reopen_at = None;
+        let mut known = Vec::with_capacity(self.routers.len());
         for position in 0..self.routers.len() {
-            let Some(surroundings) = all.get(self.routers[position].id()).copied() else {
-                continue;
-            };
-            let place = surroundings.place.filter(|place| self.open(position, *place, moment));
-            let surroundings = Surroundings { place, ..surroundings };
-            self.routers[position].surrounded_by(surroundings, moment, &self.ports);
+            let surroundings = all.get(self.routers[position].id()).copied();
+            known.push(surroundings.map(|surroundings| {
+                let place = surroundings.place.filter(|place| self.open(position, *place, moment));
+                Surroundings { place, ..surroundings }
+            }));
+        }
+        groups::share_faults(&self.routers, &mut known);
+        for (router, surroundings) in self.routers.iter_mut().zip(known) {
+            if let Some(surroundings) = surroundings {
+                router.surrounded_by(surroundings, moment, &self.ports);
+            }
         }
         let routers = &self.routers;
         self.ports.close_unless(|port| routers.iter().any(|router| router.is_at(port)));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use shared::config::{Audience, Dialect, RouterConfig};
 use shared::link::Resumable;
-use shared::{Family, Priority, RouterId, Vrid};
+use shared::{Family, Name, Priority, RouterId, Vrid};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -62,6 +62,8 @@ pub(super) struct Router {
     discards: Discards,
     other_addresses_told: bool,
     history: VecDeque<(Instant, Transition)>,
+    /// The last change that its siblings have not been told.
+    news: Option<Transition>,
 }
 
 impl Router {
@@ -87,6 +89,7 @@ impl Router {
             discards: Discards::default(),
             other_addresses_told: false,
             history: VecDeque::with_capacity(HISTORY),
+            news: None,
         }
     }
 
@@ -100,6 +103,25 @@ impl Router {
 
     pub(super) fn expectation(&self) -> &Expectation {
         &self.expectation
+    }
+
+    /// Whether it belongs to this sync group.
+    pub(super) fn is_of(&self, group: &Name) -> bool {
+        self.config.sync_group.as_ref() == Some(group)
+    }
+
+    /// Whether its siblings have something to be told.
+    pub(super) fn has_news(&self) -> bool {
+        self.news.is_some()
+    }
+
+    /// The change that its siblings are to be told, once.
+    pub(super) fn take_news(&mut self) -> Option<Transition> {
+        self.news.take()
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.election.state()
     }
 
     /// Whether `port` is that of its interface and family.
@@ -217,7 +239,7 @@ impl Router {
         }
     }
 
-    fn event(&mut self, event: Event, now: Instant, ports: &Ports) {
+    pub(super) fn event(&mut self, event: Event, now: Instant, ports: &Ports) {
         for action in self.election.handle(event, now) {
             match action {
                 Action::Advertise(claim) => self.advertise(claim, now, ports),
@@ -241,6 +263,7 @@ impl Router {
         let Transition { from, to, cause } = transition;
         info!(router = %self.id(), %from, %to, priority = %self.election.settings().priority, "{cause}");
         self.since = now;
+        self.news = Some(transition);
         self.history.truncate(HISTORY - 1);
         self.history.push_front((now, transition));
     }
@@ -308,6 +331,7 @@ fn settings(config: &RouterConfig, priority: Priority, address: IpAddr) -> Setti
         priority,
         interval: config.advert_interval,
         preempt: config.preempt,
+        grouped: config.sync_group.is_some(),
         sole_peer: matches!(&config.audience, Audience::Peers(peers) if peers.len() == 1),
         address,
     }

@@ -36,6 +36,8 @@ impl Election {
             listen_until: now,
             outranking_since: None,
             following: None,
+            defers: false,
+            waits: None,
         };
         let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce)];
         actions.extend(self.become_backup(backup, Cause::Late { silent, interval }));
@@ -76,6 +78,8 @@ impl Election {
             listen_until: now,
             outranking_since: None,
             following: Some(following),
+            defers: false,
+            waits: None,
         };
         let cause = Cause::Outranked { peer: advert.source, theirs, ours: self.settings.priority };
         // The winner may not know that somebody else was Active. Our advert tells it, and it
@@ -113,10 +117,25 @@ impl Election {
         vec![self.lead()]
     }
 
-    /// §6.4.3, Shutdown: priority 0. The addresses stay until a peer has them.
-    pub(super) fn resign(&mut self, now: Instant) -> Vec<Action> {
-        let limit = timing::relief_limit(self.settings.version, self.settings.interval);
-        let transition = self.enter(State::Releasing { until: now + limit }, Cause::Stopped);
-        vec![Action::Advertise(Claim::Resign), transition]
+    /// A sibling is Backup now. The peer that has its addresses is to have ours. If it has, our
+    /// advert tells it that somebody else was Active, and it announces the addresses again; if not,
+    /// our resignation tells it that they are free.
+    pub(super) fn yield_with_siblings(&mut self, now: Instant) -> Vec<Action> {
+        let backup = Backup {
+            active_down_at: now + self.down_interval(self.settings.interval),
+            heard_at: now,
+            listen_until: now,
+            outranking_since: None,
+            following: None,
+            defers: false,
+            waits: None,
+        };
+        let mut actions = vec![
+            self.lead(),
+            Action::Advertise(Claim::Resign),
+            Action::ReleaseAddresses(Release::Relieved),
+        ];
+        actions.extend(self.become_backup(backup, Cause::Yielded));
+        actions
     }
 }

@@ -8,8 +8,9 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::Asked;
 use super::hub::{Hub, LINE_QUEUE};
+use super::{Asked, Order};
+use crate::status::Status;
 
 /// What a connection may take in at a time, in bytes.
 const READ: usize = 4096;
@@ -17,6 +18,8 @@ const READ: usize = 4096;
 /// A conversation with whoever connected.
 pub(super) struct Conversation {
     number: u64,
+    /// Who speaks may give orders.
+    operator: bool,
     hub: Hub,
     ask: mpsc::Sender<Asked>,
     lines: Option<mpsc::Sender<Vec<u8>>>,
@@ -45,6 +48,8 @@ enum End {
     Version { theirs: u32 },
     #[error("it spoke before it said hello")]
     NoHello,
+    #[error("it gave an order, which only root may")]
+    NoOperator,
     #[error("it had nothing to say")]
     Idle,
     #[error("the daemon ends")]
@@ -52,8 +57,17 @@ enum End {
 }
 
 impl Conversation {
-    pub(super) fn new(number: u64, hub: Hub, ask: mpsc::Sender<Asked>) -> Self {
-        Self { number, hub, ask, lines: None, trackers: Vec::new(), hangs: false, silences: 0 }
+    pub(super) fn new(number: u64, operator: bool, hub: Hub, ask: mpsc::Sender<Asked>) -> Self {
+        Self {
+            number,
+            operator,
+            hub,
+            ask,
+            lines: None,
+            trackers: Vec::new(),
+            hangs: false,
+            silences: 0,
+        }
     }
 
     pub(super) async fn run(mut self, stream: UnixStream) {
@@ -130,13 +144,27 @@ impl Conversation {
                 self.hub.released(self.number, router).await;
                 Ok(())
             }
-            ToVrrpd::Status => self.status().await,
+            ToVrrpd::Status => self.answered(Asked::Status).await,
+            ToVrrpd::HandOver { router } => self.order(Order::HandOver(router)).await,
+            ToVrrpd::Pause => self.order(Order::Pause).await,
+            ToVrrpd::Resume => self.order(Order::Resume).await,
         }
     }
 
-    async fn status(&mut self) -> Result<(), End> {
+    async fn order(&mut self, order: Order) -> Result<(), End> {
+        if !self.operator {
+            return Err(End::NoOperator);
+        }
+        self.answered(|answer| Asked::Ordered(order, answer)).await
+    }
+
+    /// Asks something that is answered with the status.
+    async fn answered(
+        &mut self,
+        asked: impl FnOnce(oneshot::Sender<Status>) -> Asked,
+    ) -> Result<(), End> {
         let (answer, status) = oneshot::channel();
-        self.ask.send(Asked::Status(answer)).await.map_err(|_| End::Ending)?;
+        self.ask.send(asked(answer)).await.map_err(|_| End::Ending)?;
         let status = status.await.map_err(|_| End::Ending)?;
         match &self.lines {
             Some(lines) => lines.send(line(&status)).await.map_err(|_| End::Closed),
