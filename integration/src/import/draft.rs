@@ -48,6 +48,7 @@ pub(super) struct Router {
     pub(super) peers: Vec<Got<IpAddr>>,
     pub(super) source: Option<Got<IpAddr>>,
     pub(super) auth_pass: Option<Got<String>>,
+    pub(super) sync_group: Option<Got<String>>,
     pub(super) track: Vec<Got<String>>,
 }
 
@@ -67,6 +68,7 @@ impl Router {
             peers: Vec::new(),
             source: None,
             auth_pass: None,
+            sync_group: None,
             track: Vec::new(),
         }
     }

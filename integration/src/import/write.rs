@@ -36,6 +36,7 @@ impl Toml {
         self.time("preempt_delay", router.preempt_delay.as_ref());
         self.list("peers", &router.peers);
         self.text("source", router.source.as_ref());
+        self.text("sync_group", router.sync_group.as_ref());
         self.list("track", &router.track);
     }
 

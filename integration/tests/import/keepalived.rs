@@ -375,3 +375,24 @@ check = { http = \"/status\", expect = 204, interval = \"30s\", timeout = \"3s\"
     let udp = of_keepalived(&text.replace("TCP", "UDP"));
     assert_eq!(fate(&udp, 3), (Kind::NotSupported, "a proxy carries TCP, not UDP".to_owned()));
 }
+
+#[test]
+fn members_of_a_group_stay_together_and_a_group_of_one_is_none() {
+    let one = |name: &str, vrid: u8| {
+        format!(
+            "vrrp_instance {name} {{\n interface eth{vrid}\n virtual_router_id {vrid}\n virtual_ipaddress {{\n 10.0.{vrid}.1\n }}\n}}\n"
+        )
+    };
+    let group = |members: &str| {
+        format!("vrrp_sync_group G {{\n group {{\n {members}\n }}\n notify /x\n}}\n")
+    };
+    let pair = of_keepalived(&format!("{}{}{}", group("A\n B"), one("A", 1), one("B", 2)));
+    assert_eq!(toml(&pair).matches("sync_group = \"G\"\n").count(), 2, "{}", toml(&pair));
+    assert_eq!(
+        fate(&pair, 6),
+        (Kind::NotSupported, "no script is run when the state changes".into())
+    );
+    let alone = of_keepalived(&format!("{}{}", group("A"), one("A", 1)));
+    assert!(!toml(&alone).contains("sync_group"));
+    assert_eq!(fate(&alone, 1).0, Kind::Ignored);
+}

@@ -3,6 +3,7 @@
 
 mod address;
 mod globals;
+mod group;
 mod ipvs;
 mod read;
 mod router;
@@ -31,9 +32,13 @@ pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Impor
     // Services first: a script may watch one.
     named("virtual_server").for_each(|block| ipvs::import(block, import));
     let mut scripts = Scripts::collect(&statements, import);
+    let groups = group::groups(&statements, &mut import.report);
     let has_ipvs = named("virtual_server").next().is_some();
     for block in named("vrrp_instance") {
         router::import(block, &globals, has_ipvs, &mut scripts, import);
+    }
+    for router in &mut import.draft.routers {
+        router.sync_group = groups.get(&router.name).cloned();
     }
     scripts.report(&mut import.report);
     for statement in &statements {
@@ -45,9 +50,9 @@ pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Impor
 fn rest(statement: &Statement, import: &mut Import) {
     let report = &mut import.report;
     match statement.name() {
+        "vrrp_sync_group" => {}
         "global_defs" | "virtual_server" | "vrrp_instance" | "vrrp_script"
         | "vrrp_track_process" | "track_file" | "vrrp_track_file" => {}
-        "vrrp_sync_group" => sync_group(statement, import),
         name if name.starts_with('$') || name.starts_with("include") => {
             report.translated(statement)
         }
@@ -66,34 +71,5 @@ fn rest(statement: &Statement, import: &mut Import) {
         }
         "garp_group" => report.whole(statement, Kind::Different, router::ANNOUNCE),
         _ => report.whole(statement, Kind::NotSupported, UNKNOWN),
-    }
-}
-
-/// A group of one is none; what groups of several do has no counterpart.
-fn sync_group(group: &Statement, import: &mut Import) {
-    let report = &mut import.report;
-    let members: Vec<&str> = group
-        .inner()
-        .iter()
-        .filter(|statement| statement.name() == "group")
-        .flat_map(|list| list.inner().iter().flat_map(|line| &line.words))
-        .map(|word| word.text.as_str())
-        .collect();
-    if members.len() > 1 {
-        let why = format!(
-            "{} move on their own here; one [[vrrp]] table may hold addresses of both families",
-            members.join(", ")
-        );
-        return report.whole(group, Kind::NotSupported, why);
-    }
-    report.ignored(group, "a group of one needs no keeping together");
-    for statement in group.inner() {
-        match statement.name() {
-            "group" => report.whole(statement, Kind::Ignored, "a group of one"),
-            name if name.starts_with("notify") => report.unsupported(statement, router::NOTIFY),
-            "smtp_alert" => report.unsupported(statement, "no mail is sent"),
-            "global_tracking" => report.ignored(statement, "a group of one"),
-            _ => report.whole(statement, Kind::NotSupported, UNKNOWN),
-        }
     }
 }
