@@ -2,7 +2,7 @@
 //! of them is accounted for.
 //!
 //! Each program has a reader, from text to [`Statement`](source::Statement)s, and a translator, from
-//! statements to the [`Draft`](draft::Draft) and the [`Report`]. Both are pure: files come in through
+//! statements to the [`Draft`] and the [`Report`]. Both are pure: files come in through
 //! [`Files`]. What is written passes `shared::config::parse`, or is not written.
 
 mod draft;
