@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
 use shared::config::{Audience, Auth, Checksum, Dialect, Password};
-use shared::AdvertInterval;
+use shared::{AdvertInterval, Family};
 use vrrpd::wire::checksum::checksum;
-use vrrpd::wire::{Coverage, Datagram, Expectation, Format, advert, ladder};
+use vrrpd::wire::{Coverage, Datagram, Excerpt, Expectation, Format, advert, ladder};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -35,6 +35,9 @@ fuzz_target!(|input: (bool, bool, u8, Vec<u8>)| {
         let sum = checksum(&message, coverage, source, destination);
         message[6..8].copy_from_slice(&sum.to_be_bytes());
     }
+    // What is kept of a discarded message is bounded, whatever it claims.
+    let excerpt = Excerpt::of(&message, Family::of(source));
+    assert!(excerpt.addresses.len() <= 20 && excerpt.addresses.len() * 4 <= message.len());
     let hops = if hops < 128 { 255 } else { hops };
     let datagram = Datagram { source, destination, hops, message: &message };
     let Ok(heard) = ladder::accept(&datagram, |_| Some(&expectation)) else { return };

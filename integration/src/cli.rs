@@ -1,14 +1,15 @@
 //! The command line of `vipd`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, events, hooks, status, supervisor};
+use crate::{drill, events, handover, hooks, import, orders, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -24,12 +25,26 @@ enum Command {
     Run(Node),
     /// Tell whether a configuration is right, and everything that is wrong with it
     Check(Check),
+    /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
+    Import(import::Options),
     /// Tell how a running node is
     Status(Status),
     /// Tell why each router is what it is, and how it came to that
     Why(Why),
     /// Tell what happened on a running node, or what happens
     Events(Events),
+    /// Hand the addresses over to a peer, and stay behind it until it fails or `vipd resume`
+    Handover(Handover),
+    /// Hand everything over, and take nothing that another node can serve: for maintenance
+    Pause(Running),
+    /// Take part as before `vipd pause` or `vipd handover`
+    Resume(Running),
+    /// Take a server out of its proxy, bring it back, or change its share
+    #[command(subcommand)]
+    Server(orders::Server),
+    /// End connections
+    #[command(subcommand)]
+    Sessions(orders::Sessions),
     /// Build a pair in network namespaces, inject faults, and measure what a client sees of them
     Drill(drill::Options),
     /// Speak VRRP (started by `run`)
@@ -67,9 +82,8 @@ struct Check {
 
 #[derive(Args, Debug)]
 struct Status {
-    /// Where the node's sockets are
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    runtime_dir: PathBuf,
+    #[command(flatten)]
+    node: Running,
 
     /// As one JSON object
     #[arg(long)]
@@ -81,9 +95,8 @@ struct Why {
     /// The router's name in the configuration; without it, every router
     name: Option<String>,
 
-    /// Where the node's sockets are
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    runtime_dir: PathBuf,
+    #[command(flatten)]
+    node: Running,
 }
 
 #[derive(Args, Debug)]
@@ -96,6 +109,22 @@ struct Events {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    node: Running,
+}
+
+#[derive(Args, Debug)]
+struct Handover {
+    /// Only the virtual router of this name
+    router: Option<String>,
+
+    #[command(flatten)]
+    node: Running,
+}
+
+/// A node that runs.
+#[derive(Args, Debug)]
+struct Running {
     /// Where the node's sockets are
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
     runtime_dir: PathBuf,
@@ -118,9 +147,15 @@ impl Cli {
                 supervisor::run(&supervisor::Options { config, runtime_dir })
             }
             Command::Check(check) => check_config(&check),
+            Command::Import(options) => import::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Why(asked) => tell_why(&asked),
             Command::Events(asked) => tell_events(&asked),
+            Command::Handover(Handover { router, node }) => hand_over(router, &node.runtime_dir),
+            Command::Pause(node) => handover::pause(&node.runtime_dir),
+            Command::Resume(node) => handover::resume(&node.runtime_dir),
+            Command::Server(order) => orders::server(&order),
+            Command::Sessions(order) => orders::sessions(&order),
             Command::Drill(options) => drill::run(&options),
             Command::LabBackend(LabBackend { listen, certificate, key, name }) => {
                 match backend::serve(listen, &certificate, &key, &name) {
@@ -172,7 +207,8 @@ fn check_config(check: &Check) -> ExitCode {
 /// Exit codes: 0 everything that is configured answers, 1 something does not.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn tell_status(asked: &Status) -> ExitCode {
-    let (vrrpd, lbproxy) = (status::vrrpd(&asked.runtime_dir), status::lbproxy(&asked.runtime_dir));
+    let runtime_dir = &asked.node.runtime_dir;
+    let (vrrpd, lbproxy) = (status::vrrpd(runtime_dir), status::lbproxy(runtime_dir));
     if let (Err(vrrpd), Err(lbproxy)) = (&vrrpd, &lbproxy) {
         eprintln!("error: neither program answers\n  {vrrpd}\n  {lbproxy}");
         return ExitCode::FAILURE;
@@ -189,7 +225,7 @@ fn tell_status(asked: &Status) -> ExitCode {
 /// Exit codes: 0 told, 1 vrrpd does not answer or has no such router.
 #[expect(clippy::print_stdout, reason = "this is the command's answer")]
 fn tell_why(asked: &Why) -> ExitCode {
-    let status = match status::vrrpd(&asked.runtime_dir) {
+    let status = match status::vrrpd(&asked.node.runtime_dir) {
         Ok(status) => status,
         Err(error) => return fail(&error.into()),
     };
@@ -207,9 +243,16 @@ fn tell_why(asked: &Why) -> ExitCode {
 fn tell_events(asked: &Events) -> ExitCode {
     let form = if asked.json { events::Form::Json } else { events::Form::Words };
     let tell = if asked.follow { events::follow } else { events::past };
-    match tell(&asked.runtime_dir, form, &mut std::io::stdout().lock()) {
+    match tell(&asked.node.runtime_dir, form, &mut std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.into()),
+    }
+}
+
+fn hand_over(router: Option<String>, runtime_dir: &Path) -> ExitCode {
+    match router.map(|name| Name::try_from(name.as_str())).transpose() {
+        Ok(name) => handover::hand_over(runtime_dir, name),
+        Err(error) => fail(&anyhow::anyhow!("the router's name {error}")),
     }
 }
 

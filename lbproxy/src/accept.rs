@@ -3,7 +3,7 @@
 //! Owns: the socket. Stops: when the plan drops the address; waiting connections are then reset by
 //! the kernel. tokio's task budget bounds a batch of accepts, after which connections have a turn.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use crate::clock;
+use crate::pick::Turns;
 use crate::plan::{LiveClient, ProxyPlan};
 use crate::relay::reset;
 use crate::report::{End, Report};
@@ -29,7 +30,7 @@ pub(crate) struct Gate {
     listener: TcpListener,
     address: SocketAddr,
     proxy: RefCell<Arc<ProxyPlan>>,
-    turn: Cell<usize>,
+    turns: Rc<RefCell<Turns>>,
 }
 
 impl Gate {
@@ -39,7 +40,8 @@ impl Gate {
         proxy: Arc<ProxyPlan>,
         first_turn: usize,
     ) -> Self {
-        Self { listener, address, proxy: RefCell::new(proxy), turn: Cell::new(first_turn) }
+        let turns = Rc::new(RefCell::new(Turns::starting_at(first_turn)));
+        Self { listener, address, proxy: RefCell::new(proxy), turns }
     }
 
     /// Connections accepted from now on follow this plan.
@@ -97,10 +99,13 @@ impl Gate {
             turn_away(worker, &proxy, stream, address, local);
             return;
         }
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
         let client = Client { stream, address, local, accepted };
-        tokio::task::spawn_local(session::run(Rc::clone(worker), proxy, client, turn));
+        tokio::task::spawn_local(session::run(
+            Rc::clone(worker),
+            proxy,
+            client,
+            Rc::clone(&self.turns),
+        ));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The socket on which the status is asked for.
+//! The socket on which the status is asked for and orders are given.
 //!
 //! A task for the socket and one for each client, at most [`CLIENTS`], each for at most a second.
 
@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use crate::status::{Request, Status};
+use crate::status::{Answer, Request};
 
 /// Clients at once; further ones are turned away.
 pub(crate) const CLIENTS: usize = 16;
@@ -28,8 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A request is shorter, in bytes.
 const REQUEST_LIMIT: usize = 4096;
 
-/// Somebody wants the status.
-pub(crate) type Asked = oneshot::Sender<Status>;
+/// What somebody wants.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    /// Where the line of the answer goes.
+    pub(crate) reply: oneshot::Sender<Vec<u8>>,
+}
 
 /// Makes the socket in place of a stale one.
 ///
@@ -99,13 +104,13 @@ async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Resul
         }
     };
     let reply = match request {
-        Ok(Request::Status) => {
-            let (reply, status) = oneshot::channel();
-            let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-            asked.send(reply).await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-            line(&status.await.map_err(|_: oneshot::error::RecvError| gone(()))?)
+        Ok(request) => {
+            let (reply, answer) = oneshot::channel();
+            let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+            asked.send(Asked { request, reply }).await.map_err(|_| gone())?;
+            answer.await.map_err(|_: oneshot::error::RecvError| gone())?
         }
-        Err(error) => line(&serde_json::json!({ "error": error.to_string() })),
+        Err(error) => line(&Answer::Error(error.to_string())),
     };
     stream.write_all(&reply).await
 }

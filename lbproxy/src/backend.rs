@@ -1,13 +1,16 @@
 //! The servers behind a proxy, as they are at one moment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use shared::Name;
 use shared::config::Balance;
+use tokio::sync::Notify;
 
 use crate::health::State;
+use crate::queue::Queue;
 
 /// What is counted of a server. Written once a connection, never once a byte.
 #[derive(Debug, Default)]
@@ -18,14 +21,51 @@ pub(crate) struct ServerCounters {
     pub(crate) total: AtomicU64,
     /// Attempts to connect that failed.
     pub(crate) failures: AtomicU64,
-    /// Raised when the server goes down: connections opened under a smaller number must end.
+    /// Raised when the server goes down or an operator says so: connections opened under a smaller
+    /// number must end.
     pub(crate) epoch: AtomicU64,
+    /// Whether an operator raised it last.
+    pub(crate) by_operator: AtomicBool,
+    /// Attempts to connect in a row that failed.
+    failed_in_row: AtomicU32,
+    /// Told when there were too many of them.
+    suspect: Notify,
 }
 
 impl ServerCounters {
     /// The epoch a connection opened now belongs to.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// A connection was established.
+    pub(crate) fn opened(&self) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        // Mostly it is none: nothing is written then.
+        if self.failed_in_row.load(Ordering::Relaxed) > 0 {
+            self.failed_in_row.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// An attempt to connect failed; with `limit` of them in a row the server is suspected.
+    pub(crate) fn failed(&self, limit: Option<NonZeroU32>) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let failed = self.failed_in_row.fetch_add(1, Ordering::Relaxed) + 1;
+        if limit.is_some_and(|limit| failed >= limit.get()) {
+            self.failed_in_row.store(0, Ordering::Relaxed);
+            self.suspect.notify_one();
+        }
+    }
+
+    /// Ready when clients' connections fail.
+    pub(crate) async fn suspected(&self) {
+        self.suspect.notified().await;
+    }
+
+    /// Ends the connections there are, at the next plan.
+    pub(crate) fn end_all(&self, by_operator: bool) {
+        self.by_operator.store(by_operator, Ordering::Relaxed);
+        self.epoch.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -34,7 +74,17 @@ impl ServerCounters {
 pub(crate) struct Server {
     pub(crate) name: Name,
     pub(crate) address: SocketAddr,
+    /// Whether it serves only while no other server can.
+    pub(crate) backup: bool,
+    /// The address to connect to it from; none: the kernel chooses.
+    pub(crate) source: Option<IpAddr>,
+    /// Failed connections in a row that count as a failed check.
+    pub(crate) error_limit: Option<NonZeroU32>,
+    /// Connections it gets at once.
+    pub(crate) max_connections: Option<NonZeroU32>,
     pub(crate) counters: Arc<ServerCounters>,
+    /// Where connections wait for it and its neighbours.
+    pub(crate) queue: Arc<Queue>,
 }
 
 /// A server and how it is.
@@ -42,28 +92,43 @@ pub(crate) struct Server {
 pub(crate) struct Backend {
     pub(crate) server: Arc<Server>,
     pub(crate) state: State,
+    /// Its share at this moment, 0 to 256.
+    pub(crate) weight: u16,
 }
 
 /// All servers of a proxy at one moment, in the order of the file.
 #[derive(Clone, Debug)]
 pub(crate) struct BackendSet {
     pub(crate) balance: Balance,
+    /// Whether servers that are not up are used while none is.
+    pub(crate) panic: bool,
     pub(crate) backends: Vec<Backend>,
 }
 
 /// One connection counted as live, until dropped.
 #[derive(Debug)]
-pub(crate) struct Live(Arc<ServerCounters>);
+pub(crate) struct Live(Arc<Server>);
 
 impl Live {
-    pub(crate) fn count(counters: &Arc<ServerCounters>) -> Self {
-        counters.live.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counters))
+    /// Counts one more, unless the server has as many as it may.
+    pub(crate) fn count(server: &Arc<Server>) -> Option<Self> {
+        let live = &server.counters.live;
+        match server.max_connections {
+            None => drop(live.fetch_add(1, Ordering::Relaxed)),
+            Some(most) => {
+                let one_more = |live: u32| (live < most.get()).then_some(live + 1);
+                live.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
+            }
+        }
+        Some(Self(Arc::clone(server)))
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.0.live.fetch_sub(1, Ordering::Relaxed);
+        self.0.counters.live.fetch_sub(1, Ordering::SeqCst);
+        if self.0.max_connections.is_some() {
+            self.0.queue.next();
+        }
     }
 }

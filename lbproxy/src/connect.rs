@@ -1,12 +1,12 @@
 //! Reaches a server for a client: the next candidate when one fails, all within one deadline.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use shared::config::Limits;
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
@@ -15,7 +15,9 @@ use tracing::debug;
 use crate::backend::{BackendSet, Live, Server};
 use crate::clock;
 use crate::listen::tune;
-use crate::pick::candidates;
+use crate::pick::{Turns, candidates};
+use crate::plan::ProxyPlan;
+use crate::proxy_header::{Ends, send};
 use crate::report::End;
 
 /// What one server may take at most while others are left: half a second is much more than any
@@ -33,36 +35,77 @@ pub(crate) struct Reached {
     pub(crate) live: Live,
 }
 
-/// Connects to the first candidate that accepts. `attempts` counts the servers tried.
+/// Whom to reach a server for.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) proxy: &'a ProxyPlan,
+    pub(crate) client: Ends,
+    pub(crate) turns: &'a RefCell<Turns>,
+}
+
+/// Connects to the first candidate that accepts; waits in the queue while all of them have as many
+/// connections as they may. `latest` tells the servers as they are now, `attempts` counts the tried.
 ///
 /// # Errors
-/// Why none was reached: [`End::NoBackend`], [`End::ConnectFailed`] or [`End::ConnectTimeout`].
+/// Why none was reached: [`End::NoBackend`], [`End::ConnectFailed`], [`End::ConnectTimeout`],
+/// [`End::QueueFull`] or [`End::QueueTimeout`].
 pub(crate) async fn reach(
-    set: &BackendSet,
-    client: IpAddr,
-    turn: usize,
-    limits: Limits,
+    call: &Call<'_>,
+    latest: impl Fn() -> Option<Arc<BackendSet>>,
     attempts: &mut u32,
 ) -> Result<Reached, End> {
-    let order = candidates(set, client, turn);
+    let proxy = call.proxy;
+    // Nobody overtakes those who wait already.
+    if proxy.queue.waiting() == 0
+        && let Some(outcome) = try_all(call, &proxy.set, attempts).await
+    {
+        return outcome;
+    }
+    let place = proxy.queue.enter(proxy.waiting.length).ok_or(End::QueueFull)?;
+    let deadline = clock::deadline_in(proxy.waiting.timeout);
+    loop {
+        let mut called = pin!(place.called());
+        called.as_mut().enable();
+        let set = latest().unwrap_or_else(|| Arc::clone(&proxy.set));
+        if let Some(outcome) = try_all(call, &set, attempts).await {
+            return outcome;
+        }
+        timeout_at(deadline, called).await.map_err(|_| End::QueueTimeout)?;
+    }
+}
+
+/// Tries one candidate after the other; none where some could serve had they room.
+async fn try_all(
+    call: &Call<'_>,
+    set: &BackendSet,
+    attempts: &mut u32,
+) -> Option<Result<Reached, End>> {
+    let order = candidates(set, call.client.source.ip(), &mut call.turns.borrow_mut());
+    let limits = call.proxy.limits;
     let deadline = clock::deadline_in(limits.connect);
     let mut why = End::NoBackend;
+    let mut full = false;
     for (position, index) in order.iter().enumerate() {
         let Some(backend) = set.backends.get(*index) else { continue };
         let server = &backend.server;
+        // A backup is for those that cannot be served, not for those that would have to wait.
+        if full && server.backup {
+            break;
+        }
         let epoch = server.counters.epoch();
-        let live = Live::count(&server.counters);
+        let Some(live) = Live::count(server) else {
+            full = true;
+            continue;
+        };
         *attempts += 1;
         let left = order.len() - position;
-        let outcome = timeout_at(
-            attempt_deadline(clock::deadline_in(Duration::ZERO), deadline, left),
-            open(server.address, limits.user),
-        );
-        why = match outcome.await {
+        let now = clock::deadline_in(Duration::ZERO);
+        let open = open(server, call);
+        why = match timeout_at(attempt_deadline(now, deadline, left), open).await {
             // It may have gone down while it was connected to: the next is better.
             Ok(Ok(stream)) if server.counters.epoch() == epoch => {
-                server.counters.total.fetch_add(1, Ordering::Relaxed);
-                return Ok(Reached { stream, server: Arc::clone(server), epoch, live });
+                server.counters.opened();
+                return Some(Ok(Reached { stream, server: Arc::clone(server), epoch, live }));
             }
             Ok(Ok(_)) => End::ServerDown,
             Ok(Err(error)) => {
@@ -71,9 +114,9 @@ pub(crate) async fn reach(
             }
             Err(_) => End::ConnectTimeout,
         };
-        server.counters.failures.fetch_add(1, Ordering::Relaxed);
+        server.counters.failed(server.error_limit);
     }
-    Err(why)
+    if full { None } else { Some(Err(why)) }
 }
 
 /// When an attempt gives up: the last candidate may use all that remains, one before it an equal
@@ -87,9 +130,28 @@ fn attempt_deadline(now: Instant, deadline: Instant, left: usize) -> Instant {
     now + share.min(ATTEMPT)
 }
 
-async fn open(address: SocketAddr, user_timeout: Duration) -> io::Result<TcpStream> {
+async fn open(server: &Server, call: &Call<'_>) -> io::Result<TcpStream> {
+    let mut stream = connect(server.address, server.source, call.proxy.limits.user).await?;
+    if let Some(version) = call.proxy.send_proxy {
+        send(&mut stream, version, Some(call.client)).await?;
+    }
+    Ok(stream)
+}
+
+/// Opens a connection, from `source` where that is given.
+///
+/// # Errors
+/// Those of the socket.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    user_timeout: Duration,
+) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     tune(&SockRef::from(&socket), user_timeout)?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
     socket.connect(address).await
 }
 

@@ -5,13 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use shared::config::Config;
 use shared::link::{Ownership, OwnershipState, ToVrrpd};
-use shared::{RouterId, TrackerHealth};
+use shared::{Name, RouterId, TrackerHealth};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -20,7 +21,7 @@ use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::{Found, Probe};
 use crate::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
-use crate::status::{ProxyStatus, ServerStatus, Status};
+use crate::status::{Answer, Order, ProxyStatus, ServerStatus, Status};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
 /// all the same, for the peer waits.
@@ -135,6 +136,36 @@ impl Control {
         }
     }
 
+    /// Does what an operator wants of a server.
+    pub(crate) fn order(
+        &mut self,
+        proxy: &Name,
+        server: &Name,
+        order: Order,
+        now: Instant,
+    ) -> Answer {
+        match self.keeper.order(proxy, server, order, now) {
+            Ok(words) => {
+                self.publish();
+                self.tell_scores();
+                Answer::Done(words)
+            }
+            Err(words) => Answer::Error(words),
+        }
+    }
+
+    /// Ends connections as an operator wants.
+    pub(crate) fn shutdown_sessions(&mut self, proxy: &Name, server: Option<&Name>) -> Answer {
+        match self.keeper.end_sessions(proxy, server) {
+            Ok(count) => {
+                info!(%proxy, count, "connections ended by an operator");
+                self.publish();
+                Answer::Done(format!("{count} connections of {proxy} ended"))
+            }
+            Err(words) => Answer::Error(words),
+        }
+    }
+
     /// A new conversation with `vrrpd`: it will say again what is owned.
     pub(crate) fn forget_ownership(&mut self) {
         self.owned.clear();
@@ -209,9 +240,13 @@ impl Control {
         Arc::new(ProxyPlan {
             name: proxy.config.name.clone(),
             limits: proxy.config.limits,
+            waiting: proxy.config.queue,
+            send_proxy: proxy.config.send_proxy,
+            accept_proxy: proxy.config.accept_proxy.as_slice().into(),
             listeners: proxy.config.listen.iter().filter_map(bound).collect(),
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
+            queue: Arc::clone(&proxy.queue),
         })
     }
 
@@ -259,10 +294,14 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         ServerStatus {
             name: kept.server.name.clone(),
             address: kept.server.address,
-            state: kept.health.state(),
+            state: kept.state(),
             since_seconds: now.saturating_duration_since(kept.since).as_secs(),
             reason: kept.reason.clone(),
             last_check: kept.last.clone(),
+            mode: kept.mode,
+            weight: kept.weight.now(),
+            backup: kept.server.backup,
+            max_connections: kept.server.max_connections.map(NonZeroU32::get),
             sessions: counters.live.load(Ordering::Relaxed),
             total: counters.total.load(Ordering::Relaxed),
             connect_failures: counters.failures.load(Ordering::Relaxed),
@@ -272,9 +311,11 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         name: proxy.config.name.clone(),
         listen: proxy.config.listen.clone(),
         sessions: counters.live.load(Ordering::Relaxed),
+        waiting: proxy.queue.waiting(),
         accepted: counters.accepted.load(Ordering::Relaxed),
         refused: counters.refused.load(Ordering::Relaxed),
         state: proxy.score().state,
+        panics: proxy.panics,
         servers: servers.collect(),
     }
 }

@@ -4,15 +4,12 @@
 //! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
 
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Config, Loaded, load};
-use shared::link::{LBPROXY_SOCKET, VRRPD_SOCKET};
+use shared::config::{Config, load};
+use shared::link::{VRRPD_SOCKET, line};
 use shared::telemetry;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,12 +19,13 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Asked, CLIENTS};
 use crate::cli::Args;
-use crate::control::{Bound, Control, Ends, bind, empty_plan};
-use crate::health::probe::{Found, Probe};
+use crate::control::{Control, Ends, empty_plan};
+use crate::health::probe::Found;
 use crate::link::{Event, Link};
 use crate::plan::Plan;
-use crate::privilege::{self, Doubt};
+use crate::prepare::{Failure, Prepared, admin_path, prepare, probes};
 use crate::report::AccessLog;
+use crate::status::Request;
 use crate::{clock, descriptors, pulse, watchdog, worker};
 
 /// Outcomes of checks waiting for the control thread. A check that finds it full waits; a server's
@@ -62,81 +60,6 @@ pub fn run(args: &Args) -> ExitCode {
             ExitCode::from(code)
         }
     }
-}
-
-/// Why the proxy could not start or go on.
-#[derive(Debug)]
-struct Failure {
-    code: u8,
-    words: String,
-}
-
-impl Failure {
-    fn run(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 1, words: format!("{what}: {error}") }
-    }
-
-    fn usage(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 2, words: format!("{what}: {error}") }
-    }
-}
-
-/// What was made while there were privileges.
-struct Prepared {
-    loaded: Loaded,
-    probes: Vec<Probe>,
-    bound: Bound,
-    admin: StdListener,
-    watchdog: Option<StdStream>,
-    workers: usize,
-    files: u64,
-    users: Vec<u32>,
-    doubts: Vec<Doubt>,
-}
-
-fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> {
-    let mut doubts: Vec<Doubt> = privilege::leave_real_time().into_iter().collect();
-    let watchdog = if args.watchdog {
-        Some(watchdog::take().map_err(|error| {
-            Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
-        })?)
-    } else {
-        None
-    };
-    let config = &loaded.config;
-    let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
-    let files = descriptors::raise();
-    let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
-    let path = admin_path(args);
-    let admin = admin::bind(&path)
-        .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
-    let bound = bind(config, &Bound::new(), workers)
-        .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
-    let started_by = nix::unistd::geteuid();
-    doubts.extend(privilege::drop_all(&config.lbproxy.user));
-    if args.watchdog {
-        // After the change of user, which would undo it.
-        doubts.extend(privilege::end_with_parent());
-    }
-    let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
-    users.dedup();
-    Ok(Prepared { loaded, probes, bound, admin, watchdog, workers, files, users, doubts })
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-}
-
-fn admin_path(args: &Args) -> PathBuf {
-    args.runtime_dir.join(LBPROXY_SOCKET)
-}
-
-/// Makes the checks ready; the error says which proxy's cannot be.
-fn probes(config: &Config) -> Result<Vec<Probe>, String> {
-    let make = |proxy: &shared::config::ProxyConfig| {
-        Probe::new(&proxy.check).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
-    };
-    config.proxies.iter().map(make).collect()
 }
 
 fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
@@ -193,7 +116,8 @@ impl Daemon {
         let limit =
             descriptors::sessions_per_worker(prepared.files, prepared.workers, listeners, servers);
         let (plans, watched) = watch::channel(empty_plan());
-        let workers = spawn_workers(prepared.workers, limit, &watched, &log)?;
+        let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
+        let workers = spawn_workers(prepared.workers, limit, pipes, &watched, &log)?;
         let (found, results) = mpsc::channel(RESULTS);
         let (ask, asked) = mpsc::channel(CLIENTS);
         let (events, news) = mpsc::channel(NEWS);
@@ -262,13 +186,7 @@ impl Daemon {
                     Event::Heard(news) => self.control.own(news),
                 },
                 Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
-                Some(reply) = self.asked.recv() => {
-                    let dropped = self.log.dropped().dropped_lines();
-                    let alive = *self.alive.borrow();
-                    let status = self.control.status(self.started, clock::now(), dropped, alive);
-                    // The client may have left.
-                    drop(reply.send(status));
-                }
+                Some(asked) = self.asked.recv() => self.answer(asked),
                 _ = self.hangup.recv() => self.reload(),
                 () = any_ended(&mut first_worker) => {
                     let words = "a worker thread ended; ending as well, to be started anew";
@@ -276,6 +194,25 @@ impl Daemon {
                 }
             }
         }
+    }
+
+    fn answer(&mut self, asked: Asked) {
+        let now = clock::now();
+        let answer = match asked.request {
+            Request::Status => {
+                let dropped = self.log.dropped().dropped_lines();
+                let alive = *self.alive.borrow();
+                line(&self.control.status(self.started, now, dropped, alive))
+            }
+            Request::Server { proxy, server, order } => {
+                line(&self.control.order(&proxy, &server, order, now))
+            }
+            Request::ShutdownSessions { proxy, server } => {
+                line(&self.control.shutdown_sessions(&proxy, server.as_ref()))
+            }
+        };
+        // The client may have left.
+        drop(asked.reply.send(answer));
     }
 
     /// Applies the file by difference, or says why everything stays as it was.
@@ -359,12 +296,14 @@ fn warn_of(warnings: &str) {
 fn spawn_workers(
     count: usize,
     limit: usize,
+    pipes: usize,
     plans: &watch::Receiver<Arc<Plan>>,
     log: &AccessLog,
 ) -> Result<Vec<worker::Handle>, Failure> {
     (0..count)
         .map(|index| {
-            worker::spawn(worker::Start { index, limit, plans: plans.clone(), log: log.clone() })
+            let (plans, log) = (plans.clone(), log.clone());
+            worker::spawn(worker::Start { index, limit, pipes, plans, log })
         })
         .collect::<io::Result<_>>()
         .map_err(|error| Failure::run("start the workers", &error))

@@ -17,6 +17,20 @@ pub(crate) fn raise() -> u64 {
     if now < most && setrlimit(Resource::Nofile, raised).is_ok() { most } else { now }
 }
 
+/// Pipes at most: those of 256 KiB stay within the 64 MiB that the kernel grants an ordinary user
+/// (`pipe-user-pages-soft`).
+const PIPES: u64 = 192;
+
+/// Pipes of a worker at most: few are in use at a time.
+const PIPES_PER_WORKER: u64 = 64;
+
+/// Pipes for each worker, two files each: a small part of all files.
+pub(crate) fn pipes_per_worker(files: u64, workers: usize) -> usize {
+    let all = (files / 64).min(PIPES);
+    let pipes = (all / workers.max(1) as u64).min(PIPES_PER_WORKER);
+    usize::try_from(pipes).unwrap_or_default()
+}
+
 /// Connections for each worker: two files each, at least one connection.
 pub(crate) fn sessions_per_worker(
     files: u64,
@@ -24,7 +38,8 @@ pub(crate) fn sessions_per_worker(
     listeners: usize,
     servers: usize,
 ) -> usize {
-    let taken = RESERVE + 2 * (workers * listeners + servers) as u64;
+    let pipes = workers * pipes_per_worker(files, workers);
+    let taken = RESERVE + 2 * (workers * listeners + servers + pipes) as u64;
     let sessions = files.saturating_sub(taken) / 2 / workers.max(1) as u64;
     usize::try_from(sessions).unwrap_or(usize::MAX).max(1)
 }
@@ -35,8 +50,10 @@ mod tests {
 
     #[test]
     fn two_files_a_connection_after_the_reserve() {
-        // (1024 - 128 - 2 * (2 * 1 + 3)) / 2 / 2 = 221.5
-        assert_eq!(sessions_per_worker(1024, 2, 1, 3), 221);
-        assert_eq!(sessions_per_worker(64, 2, 1, 3), 1);
+        // (1024 - 128 - 2 * (2 * 1 + 3 + 2 * 8)) / 2 / 2 = 213.5
+        assert_eq!(pipes_per_worker(1024, 2), 8);
+        assert_eq!(sessions_per_worker(1024, 2, 1, 3), 213);
+        assert_eq!((pipes_per_worker(64, 2), sessions_per_worker(64, 2, 1, 3)), (0, 1));
+        assert_eq!([2, 4].map(|workers| pipes_per_worker(1_048_576, workers)), [64, 48]);
     }
 }

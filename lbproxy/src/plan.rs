@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ipnet::IpNet;
 use shared::Name;
-use shared::config::Limits;
+use shared::config::{HeaderVersion, Limits, QueueConfig};
 
 use crate::backend::BackendSet;
 use crate::listen::Listeners;
+use crate::queue::Queue;
 
 /// What is counted of a proxy, once a connection.
 #[derive(Debug, Default)]
@@ -46,8 +48,19 @@ pub(crate) struct ProxyPlan {
     pub(crate) name: Name,
     pub(crate) limits: Limits,
     pub(crate) listeners: Vec<Arc<Listeners>>,
+    pub(crate) waiting: QueueConfig,
+    pub(crate) send_proxy: Option<HeaderVersion>,
+    pub(crate) accept_proxy: Arc<[IpNet]>,
     pub(crate) set: Arc<BackendSet>,
     pub(crate) counters: Arc<ProxyCounters>,
+    pub(crate) queue: Arc<Queue>,
+}
+
+impl ProxyPlan {
+    /// Whether a client's connection must begin with a PROXY header.
+    pub(crate) fn expects_header(&self, client: IpAddr) -> bool {
+        self.accept_proxy.iter().any(|network| network.contains(&client))
+    }
 }
 
 /// Everything a worker works by.

@@ -1,6 +1,8 @@
-//! A worker's buffers. A connection holds one only while bytes are on their way through it.
+//! A worker's buffers and pipes. A connection holds one only while bytes are on their way through it.
 
 use std::cell::RefCell;
+
+use crate::pipe::Pipes;
 
 /// Bytes in a buffer.
 pub(crate) const BUFFER_SIZE: usize = 16 * 1024;
@@ -11,19 +13,27 @@ const KEPT: usize = 256;
 /// A buffer for one direction of one connection.
 pub(crate) type Buffer = Box<[u8; BUFFER_SIZE]>;
 
-/// Unused buffers of one worker.
-#[derive(Debug, Default)]
-pub(crate) struct Pool(RefCell<Vec<Buffer>>);
+/// Unused buffers of one worker, and its pipes.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    buffers: RefCell<Vec<Buffer>>,
+    pub(crate) pipes: Pipes,
+}
 
 impl Pool {
+    /// An empty pool; at most so many pipes.
+    pub(crate) fn new(pipes: usize) -> Self {
+        Self { buffers: RefCell::default(), pipes: Pipes::new(pipes) }
+    }
+
     /// A buffer; what it holds is undefined.
     pub(crate) fn take(&self) -> Buffer {
-        self.0.borrow_mut().pop().unwrap_or_else(|| Box::new([0; BUFFER_SIZE]))
+        self.buffers.borrow_mut().pop().unwrap_or_else(|| Box::new([0; BUFFER_SIZE]))
     }
 
     /// Gives a buffer back.
     pub(crate) fn give(&self, buffer: Buffer) {
-        let mut unused = self.0.borrow_mut();
+        let mut unused = self.buffers.borrow_mut();
         if unused.len() < KEPT {
             unused.push(buffer);
         }

@@ -42,12 +42,30 @@ pub(crate) enum End {
     ConnectFailed,
     /// No server answered in time.
     ConnectTimeout,
+    /// Every server had as many connections as it may, and as many waited as may.
+    QueueFull,
+    /// Every server had as many connections as it may for as long as one waits.
+    QueueTimeout,
+    /// A trusted sender began with something else than a PROXY header.
+    BadHeader,
+    /// A trusted sender took too long for its PROXY header.
+    HeaderTimeout,
     /// The server went down.
     ServerDown,
+    /// An operator ended it.
+    ByOperator,
     /// The local address leaves this node.
     AddressReleased,
     /// The proxy ends.
     Shutdown,
+}
+
+impl End {
+    /// Whether no server could be reached.
+    pub(crate) fn is_refusal(self) -> bool {
+        use End::{ConnectFailed, ConnectTimeout, NoBackend, QueueFull, QueueTimeout};
+        matches!(self, NoBackend | ConnectFailed | ConnectTimeout | QueueFull | QueueTimeout)
+    }
 }
 
 impl fmt::Display for End {
@@ -64,7 +82,12 @@ impl fmt::Display for End {
             Self::NoBackend => "no_backend",
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
+            Self::BadHeader => "bad_header",
+            Self::HeaderTimeout => "header_timeout",
             Self::ServerDown => "server_down",
+            Self::ByOperator => "by_operator",
             Self::AddressReleased => "address_released",
             Self::Shutdown => "shutdown",
         })
@@ -174,6 +197,11 @@ mod tests {
             name: Name::try_from("cp1").unwrap(),
             address: "10.0.0.1:6443".parse().unwrap(),
             counters: Arc::default(),
+            backup: false,
+            max_connections: None,
+            error_limit: None,
+            source: None,
+            queue: Arc::default(),
         };
         let mut report = Report {
             proxy: Name::try_from("apiserver").unwrap(),

@@ -1,5 +1,6 @@
 //! One client connection, from its accept to its access line.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -10,8 +11,10 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 
 use crate::clock;
-use crate::connect::{Reached, reach};
+use crate::connect::{Call, Reached, reach};
+use crate::pick::Turns;
 use crate::plan::{LiveClient, ProxyPlan};
+use crate::proxy_header::{Ends, receive};
 use crate::relay::{Relay, reset};
 use crate::report::{End, Report};
 use crate::sessions::{Seat, Ticket};
@@ -28,7 +31,12 @@ pub(crate) struct Client {
 }
 
 /// Serves a client. Stops by itself, or when its ticket is told to.
-pub(crate) async fn run(worker: Rc<Worker>, proxy: Arc<ProxyPlan>, client: Client, turn: usize) {
+pub(crate) async fn run(
+    worker: Rc<Worker>,
+    proxy: Arc<ProxyPlan>,
+    client: Client,
+    turns: Rc<RefCell<Turns>>,
+) {
     let _live = LiveClient::count(&proxy.counters);
     let ticket = Ticket::new(client.local.ip(), proxy.limits, client.accepted);
     let seat = worker.sessions.enter(ticket);
@@ -46,20 +54,14 @@ pub(crate) async fn run(worker: Rc<Worker>, proxy: Arc<ProxyPlan>, client: Clien
     };
     let reached = {
         // In a box: it is large, and gone long before the connection is.
-        let reaching = Box::pin(reach(
-            &proxy.set,
-            client.address.ip(),
-            turn,
-            proxy.limits,
-            &mut report.attempts,
-        ));
+        let reaching = Box::pin(open(&worker, &proxy, &client, &turns, &mut report));
         tokio::select! {
             biased;
             end = poll_fn(|cx| seat.ticket().poll_told(cx)) => Err(end),
             reached = reaching => reached,
         }
     };
-    if let Err(End::NoBackend | End::ConnectFailed | End::ConnectTimeout) = &reached {
+    if reached.as_ref().is_err_and(|end| end.is_refusal()) {
         proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
     }
     // The plan of that moment holds listening sockets: a long connection must not keep them open.
@@ -75,6 +77,25 @@ pub(crate) async fn run(worker: Rc<Worker>, proxy: Arc<ProxyPlan>, client: Clien
     }
     report.duration = clock::now().saturating_duration_since(accepted);
     worker.log.write(&report);
+}
+
+/// Finds out who the client is, and a server for it.
+async fn open(
+    worker: &Worker,
+    proxy: &ProxyPlan,
+    client: &Client,
+    turns: &RefCell<Turns>,
+    report: &mut Report,
+) -> Result<Reached, End> {
+    let mut ends = Ends { source: client.address, destination: client.local };
+    if proxy.expects_header(client.address.ip())
+        && let Some(told) = Box::pin(receive(&client.stream)).await?
+    {
+        ends = told;
+        report.client = told.source;
+    }
+    let call = Call { proxy, client: ends, turns };
+    reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await
 }
 
 async fn serve(

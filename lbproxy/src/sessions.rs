@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -84,7 +85,8 @@ impl Ticket {
         let server = self.server.borrow();
         let (counters, epoch) = server.as_ref()?;
         if counters.epoch() != *epoch {
-            return Some(End::ServerDown);
+            let by_operator = counters.by_operator.load(Ordering::Relaxed);
+            return Some(if by_operator { End::ByOperator } else { End::ServerDown });
         }
         let silent = now.saturating_duration_since(self.last_byte.get());
         match self.half_closed.get() {

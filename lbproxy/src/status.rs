@@ -1,4 +1,4 @@
-//! What `lbproxy` tells of itself: the answer to `{"type":"status"}` on its socket.
+//! What `lbproxy` can be asked and told on its socket, and what it answers: JSON lines.
 
 use std::net::SocketAddr;
 
@@ -13,6 +13,59 @@ pub use crate::health::State;
 pub enum Request {
     /// Answered with one line, a [`Status`].
     Status,
+    /// What shall become of a server; answered with an [`Answer`].
+    Server {
+        /// Its proxy.
+        proxy: Name,
+        /// Its name.
+        server: Name,
+        /// What shall become of it.
+        order: Order,
+    },
+    /// Resets the connections of a server, or of all of a proxy's; answered with an [`Answer`].
+    ShutdownSessions {
+        /// The proxy.
+        proxy: Name,
+        /// The server; none: all.
+        server: Option<Name>,
+    },
+}
+
+/// An operator's word on a server. It holds over reloads, until the next one or the end of the
+/// process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// As its checks say.
+    Ready,
+    /// No new connections; old ones stay, and checks go on.
+    Drain,
+    /// The same without checks.
+    Maint,
+    /// Its share of the connections, 0 to 256, in the place of the file's.
+    Weight(u16),
+}
+
+/// What an operator made of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It is used as its checks say.
+    Ready,
+    /// It gets no new connections.
+    Drain,
+    /// It gets no new connections and is not checked.
+    Maint,
+}
+
+/// What came of an order, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done(String),
+    /// It is not.
+    Error(String),
 }
 
 /// The whole proxy at one moment.
@@ -43,12 +96,16 @@ pub struct ProxyStatus {
     pub listen: Vec<SocketAddr>,
     /// Client connections that are open.
     pub sessions: u64,
+    /// Of these, waiting for a server below its `max_connections`.
+    pub waiting: u32,
     /// Client connections ever accepted.
     pub accepted: u64,
     /// Of these, reset because no server could be reached.
     pub refused: u64,
     /// As `vrrpd` is told.
     pub state: Usability,
+    /// Whether servers that are not up are used, for none is.
+    pub panics: bool,
     /// The servers in the order of the file.
     pub servers: Vec<ServerStatus>,
 }
@@ -62,12 +119,20 @@ pub struct ServerStatus {
     pub address: SocketAddr,
     /// How it is.
     pub state: State,
+    /// What an operator made of it.
+    pub mode: Mode,
     /// For how many seconds.
     pub since_seconds: u64,
     /// Why it came to that, in words.
     pub reason: String,
     /// What the last check found, in words.
     pub last_check: String,
+    /// Its share of the connections, 0 to 256.
+    pub weight: u16,
+    /// Whether it serves only while no other server can.
+    pub backup: bool,
+    /// Connections it gets at once; none: no limit.
+    pub max_connections: Option<u32>,
     /// Connections that are open or being opened.
     pub sessions: u32,
     /// Connections ever established.

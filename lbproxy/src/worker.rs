@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use shared::Name;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -21,6 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use crate::accept::Gate;
+use crate::backend::BackendSet;
 use crate::clock;
 use crate::listen::Listeners;
 use crate::plan::{Plan, ProxyPlan};
@@ -42,6 +44,8 @@ pub(crate) struct Start {
     pub(crate) index: usize,
     /// Connections it may have.
     pub(crate) limit: usize,
+    /// Pipes it may have.
+    pub(crate) pipes: usize,
     pub(crate) plans: watch::Receiver<Arc<Plan>>,
     pub(crate) log: AccessLog,
 }
@@ -91,7 +95,7 @@ impl Worker {
     fn new(start: &Start) -> Self {
         Self {
             sessions: Rc::new(Sessions::new(start.limit)),
-            pool: Pool::default(),
+            pool: Pool::new(start.pipes),
             log: start.log.clone(),
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
             now: Cell::new(clock::now()),
@@ -106,6 +110,12 @@ impl Worker {
     /// Whether clients on this local address are to be reset.
     pub(crate) fn is_released(&self, local: IpAddr) -> bool {
         self.plan.borrow().released.contains(&local)
+    }
+
+    /// The servers of a proxy as they are now; none if there is no such proxy any more.
+    pub(crate) fn latest(&self, proxy: &Name) -> Option<Arc<BackendSet>> {
+        let plan = self.plan.borrow();
+        plan.proxies.iter().find(|plan| plan.name == *proxy).map(|plan| Arc::clone(&plan.set))
     }
 
     async fn run(self: Rc<Self>, mut start: Start, beats: &AtomicU64, applied: watch::Sender<u64>) {
@@ -155,6 +165,7 @@ impl Worker {
     /// Carries a plan out; returns when every connection that it ends has ended.
     async fn apply(self: &Rc<Self>, plan: Arc<Plan>, gates: &mut Gates, index: usize) {
         *self.plan.borrow_mut() = Arc::clone(&plan);
+        plan.proxies.iter().for_each(|proxy| proxy.queue.all());
         if plan.stopping {
             for (_, (_, _, task)) in gates.drain() {
                 task.abort();

@@ -106,7 +106,8 @@ fn an_http_check_tells_ready_from_draining_from_down() {
     status.store(500, Ordering::Relaxed);
     let line = proxy.log("up → draining");
     assert!(line.contains("GET /readyz answered 500 \"[-]etcd failed\""), "{line}");
-    assert_reset(&mut connect(listen_at(ip)));
+    // The line is written before the workers know.
+    eventually("new clients are reset", || fetch(listen_at(ip)).is_err());
     status.store(403, Ordering::Relaxed);
     proxy.log("counted as alive");
     proxy.log("draining → up");
@@ -192,12 +193,14 @@ fn connections_of_a_server_that_goes_down_are_reset() {
     proxy.wait_for(&["up"]);
     let mut client = connect(listen_at(ip));
     client.write_all(b"x").unwrap();
-    eventually("the server serves", || proxy.status().unwrap().proxies[0].servers[0].total == 1);
+    // Checks close without a byte.
+    let serves = |stream: &TcpStream| stream.peek(&mut [0]).is_ok_and(|count| count == 1);
+    let served = accepted.iter().find(serves);
     // A listening socket that is shut down refuses.
     socket2::SockRef::from(&hold).shutdown(std::net::Shutdown::Both).unwrap();
     assert_reset(&mut client);
     proxy.line("end=server_down");
-    drop(accepted);
+    drop(served);
 }
 
 #[test]
@@ -337,7 +340,7 @@ fn the_supervisor_gets_ticks_until_it_leaves() {
     for _ in 0..3 {
         let mut tick = String::new();
         ticks.read_line(&mut tick).unwrap();
-        assert_eq!(tick, "{\"resumable\":[]}\n");
+        assert_eq!(tick, "{\"patience_ms\":2000,\"resumable\":[]}\n");
     }
     drop(ticks);
     proxy.log("the supervisor is gone");

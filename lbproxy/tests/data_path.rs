@@ -94,7 +94,10 @@ fn a_reset_is_passed_on_as_a_reset_both_ways() {
     assert_reset(&mut server);
     proxy.line("end=client_reset");
 
-    let (proxy, mut client, server) = pair("");
+    let (proxy, mut client, mut server) = pair("");
+    // Else the proxy may not know yet that it is connected.
+    client.write_all(b"x").unwrap();
+    server.read_exact(&mut [0]).unwrap();
     abort(server);
     assert_reset(&mut client);
     proxy.line("end=server_reset");
@@ -151,8 +154,9 @@ fn a_server_that_refuses_costs_the_client_nothing() {
     let ip = own_ip();
     let dying = TcpListener::bind((ip, 0)).unwrap();
     let dead = dying.local_addr().unwrap();
-    let config =
-        table(listen_at(ip), &[dead, named(ip, "alive")], &format!("balance = \"first\"\n{ONCE}"));
+    let check = "check = { tcp = true, interval = \"1h\", timeout = \"5s\", error_limit = 0 }";
+    let more = format!("balance = \"first\"\n{check}");
+    let config = table(listen_at(ip), &[dead, named(ip, "alive")], &more);
     let proxy = Proxy::ready(&config, &["up", "up"]);
     drop(dying);
     for _ in 0..10 {

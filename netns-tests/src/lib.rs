@@ -4,6 +4,11 @@
 //! missing is said, and the test fails: it never passes for want of a peer.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what is missing and fails")]
 
+pub mod attacker;
+pub mod capture;
+pub mod frr;
+pub mod rival;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,11 +1,14 @@
 //! IPv6, both families in one table, and peers by name instead of multicast.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::Moment;
-use netns_tests::{Duel, LIMIT};
+use integration::lab::{Moment, wait_until};
+use integration::status;
+use netns_tests::{Duel, LIMIT, peer};
+use vrrpd::election::StateName;
 
 /// Two nodes that differ in their priority, and in what `lines` makes of their place.
 fn pair(addresses: &str, lines: impl Fn(usize) -> String) -> [String; 2] {
@@ -90,4 +93,57 @@ fn unicast_hears_named_peers_only() {
     let _second = duel.vipd(1, &config(200, "10.77.0.11"));
     first.wait_for_log("10.77.0.12 is not among `peers`", LIMIT).unwrap();
     assert_eq!(duel.owners.owners().first().map(String::as_str), Some("lb1"));
+}
+
+/// Every router's state on a host.
+fn states(duel: &Duel, host: usize) -> Vec<StateName> {
+    let status = status::vrrpd(&duel.runtime_dir(host)).unwrap();
+    status.routers.iter().map(|router| router.state).collect()
+}
+
+fn wait_for_states(duel: &Duel, host: usize, state: StateName) {
+    let what = format!("every router of host {host} was {state}");
+    let all = || states(duel, host) == [state, state];
+    wait_until(&what, LIMIT, all)
+        .unwrap_or_else(|error| panic!("{error}: {:?}", states(duel, host)));
+}
+
+/// Takes the first host's IPv6 away and lets it come back.
+fn lose_and_regain_ipv6(configs: &[String; 2]) {
+    let mut duel = Duel::new("10.77.0.200");
+    let _first = duel.vipd(0, &configs[0]);
+    let _second = duel.vipd(1, &configs[1]);
+    duel.wait_for(&[0]);
+    wait_for_states(&duel, 0, StateName::Active);
+    wait_for_states(&duel, 1, StateName::Backup);
+    let host = duel.hosts[0].clone();
+    let set = |value: &str| {
+        let mut sysctl = Command::new(peer("sysctl"));
+        let key = format!("net.ipv6.conf.eth0.disable_ipv6={value}");
+        assert!(host.output(sysctl.args(["-w", &key]), LIMIT).unwrap().status.success());
+    };
+    set("1");
+    // IPv4 works there as before; all the same it goes along.
+    duel.wait_for(&[1]);
+    wait_for_states(&duel, 0, StateName::Initialize);
+    wait_for_states(&duel, 1, StateName::Active);
+    set("0");
+    wait_for_states(&duel, 0, StateName::Active);
+    wait_for_states(&duel, 1, StateName::Backup);
+    duel.wait_for(&[0]);
+}
+
+#[test]
+fn both_families_in_one_table_move_together() {
+    let both = format!("\"10.77.0.200/24\", {IPV6}");
+    lose_and_regain_ipv6(&pair(&both, |_| String::new()));
+}
+
+#[test]
+fn tables_of_one_sync_group_move_together() {
+    let configs = pair("\"10.77.0.200/24\"", |host| {
+        let second = &pair(IPV6, |_| "sync_group = \"both\"\n".to_owned())[host];
+        format!("sync_group = \"both\"\n\n{}", second.replace("\"api\"", "\"api6\""))
+    });
+    lose_and_regain_ipv6(&configs);
 }

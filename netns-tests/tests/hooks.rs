@@ -114,7 +114,10 @@ fn the_fifo_has_keepalived_s_lines_and_hooks_their_user_and_environment() {
     let mut duel = Duel::new(VIP);
     let directory = duel.lab.directory().to_owned();
     let (fifo, log) = (directory.join("notify.fifo"), directory.join("log"));
-    let text = format!("echo $(id -un) $VIPD_ROUTER $VIPD_FAMILY $VIPD_STATE $VIPD_REASON >> {}", log.display());
+    let text = format!(
+        "echo $(id -un) $VIPD_ROUTER $VIPD_FAMILY $VIPD_STATE $VIPD_REASON >> {}",
+        log.display()
+    );
     let hook = program(&duel.lab, "hook", &text);
     fs::write(&log, "").unwrap();
     fs::set_permissions(&log, fs::Permissions::from_mode(0o666)).unwrap();
@@ -141,7 +144,8 @@ fn the_fifo_has_keepalived_s_lines_and_hooks_their_user_and_environment() {
     vipd.stop(LIMIT).unwrap();
     let mut lines = String::new();
     std::io::Read::read_to_string(&mut reader, &mut lines).unwrap();
-    let expected = "INSTANCE \"VI_1\" BACKUP 101\nINSTANCE \"VI_1\" MASTER 101\nINSTANCE \"VI_1\" STOP 101\n";
+    let expected =
+        "INSTANCE \"VI_1\" BACKUP 101\nINSTANCE \"VI_1\" MASTER 101\nINSTANCE \"VI_1\" STOP 101\n";
     assert_eq!(lines, expected);
     assert!(!fifo.exists());
     let log = read(&log);

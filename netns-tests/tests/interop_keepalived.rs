@@ -1,14 +1,9 @@
-//! keepalived 2.2.7 as the peer, in both roles: election, planned stop, death, comeback.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! keepalived 2.2.7 as the peer, in every way both of us can speak: see [`netns_tests::rival`].
 
-use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::Moment;
+use netns_tests::rival::{Keepalived, OURS, Pairing, Rival, THEIRS};
 use netns_tests::{Duel, LIMIT};
-use nix::sys::signal::Signal;
-
-const VIP: &str = "10.77.0.200";
 
 /// How the pair speaks.
 #[derive(Clone, Copy)]
@@ -17,159 +12,225 @@ struct Speech {
     ours: &'static str,
     /// Lines of keepalived's block.
     theirs: &'static str,
-    /// Time between adverts.
-    interval: Duration,
-    /// What our takeover may take when the peer is gone without a word, 1 s of the machine's noise
-    /// included.
-    takeover_limit: Duration,
+    addresses: &'static [&'static str],
+    /// The address that is watched, one of those.
+    vip: &'static str,
+    interval_ms: u64,
+    /// Of our adverts.
+    source: &'static str,
 }
 
 /// As in the guides: version 2, VRID 51, password 42, every second.
 const VERSION_2_PASS: Speech = Speech {
     ours: "version = 2\nauth_pass = \"42\"\n",
     theirs: "version 2\nadvert_int 1\nauthentication {\nauth_type PASS\nauth_pass 42\n}\n",
-    interval: Duration::from_secs(1),
-    takeover_limit: Duration::from_millis(4_700),
+    addresses: &["10.77.0.200"],
+    vip: "10.77.0.200",
+    interval_ms: 1_000,
+    source: "10.77.0.11",
 };
 
 const VERSION_2: Speech =
     Speech { ours: "version = 2\n", theirs: "version 2\nadvert_int 1\n", ..VERSION_2_PASS };
 
+const VERSION_2_UNICAST: Speech = Speech {
+    ours: "version = 2\npeers = [\"10.77.0.12\"]\n",
+    theirs: "version 2\nadvert_int 1\nunicast_src_ip 10.77.0.12\nunicast_peer {\n10.77.0.11\n}\n",
+    ..VERSION_2_PASS
+};
+
 const VERSION_3: Speech = Speech {
     ours: "advert_interval = \"100ms\"\n",
     theirs: "version 3\nadvert_int 0.1\n",
-    interval: Duration::from_millis(100),
-    takeover_limit: Duration::from_millis(1_500),
+    interval_ms: 100,
+    ..VERSION_2_PASS
+};
+
+const VERSION_3_UNICAST: Speech = Speech {
+    ours: "advert_interval = \"100ms\"\npeers = [\"10.77.0.12\"]\n",
+    theirs: "version 3\nadvert_int 0.1\nunicast_src_ip 10.77.0.12\nunicast_peer {\n10.77.0.11\n}\n",
+    ..VERSION_3
+};
+
+const VERSION_3_IPV6: Speech = Speech {
+    addresses: &["fe80::200:5eff:fe00:233", "fd77::200"],
+    vip: "fd77::200",
+    source: "fe80::77:ff:fe00:b",
+    ..VERSION_3
 };
 
 impl Speech {
-    fn ours(self, priority: u8) -> String {
-        let lines = self.ours;
+    fn keepalived(&self, duel: &Duel, host: usize, priority: u8, preempt: bool) -> Keepalived {
+        let lines = self.theirs;
+        let preempt = if preempt { "" } else { "nopreempt\n" };
+        let addresses = self.addresses.join("\n");
+        let config = format!(
+            "global_defs {{\nvrrp_garp_master_delay 1\n}}\nvrrp_instance VI_1 {{\nstate BACKUP\n\
+             interface eth0\nvirtual_router_id 51\npriority {priority}\n{preempt}{lines}\
+             virtual_ipaddress {{\n{addresses}\n}}\n}}\n"
+        );
+        Keepalived::start(duel, host, &config)
+    }
+}
+
+impl Pairing for Speech {
+    fn vip(&self) -> String {
+        self.vip.to_owned()
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval_ms)
+    }
+
+    fn ours(&self, priority: u8, preempt: bool) -> String {
+        let (lines, addresses) = (self.ours, self.addresses);
         format!(
             "[[vrrp]]\nname = \"VI_1\"\ninterface = \"eth0\"\nvrid = 51\npriority = {priority}\n\
-             addresses = [\"{VIP}\"]\n{lines}"
+             addresses = {addresses:?}\npreempt = {preempt}\n{lines}"
         )
     }
 
-    fn theirs(self, priority: u8) -> String {
-        let lines = self.theirs;
-        format!(
-            "global_defs {{\nvrrp_garp_master_delay 1\n}}\nvrrp_instance VI_1 {{\nstate BACKUP\n\
-             interface eth0\nvirtual_router_id 51\npriority {priority}\n{lines}\
-             virtual_ipaddress {{\n{VIP}\n}}\n}}\n"
-        )
+    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn Rival> {
+        Box::new(self.keepalived(duel, THEIRS, priority, preempt))
     }
-}
 
-/// We are the better node: we win, hand over in order, come back, and are replaced when we vanish.
-fn we_lead(speech: Speech) {
-    let mut duel = Duel::new(VIP);
-    let _keepalived = duel.keepalived(1, &speech.theirs(100));
-    duel.wait_for(&[1]);
-    // We come later, and take over from a living Active router.
-    let ping = duel.ping();
-    let since = Moment::now();
-    let mut ours = duel.vipd(0, &speech.ours(101));
-    duel.wait_for(&[0]);
-    sleep(speech.interval * 2);
-    let silence = Duel::silence(&ping.stop(), since);
-    assert!(silence <= 100, "{silence} ms of silence while we took over");
-
-    // A planned stop: we serve until keepalived has taken over.
-    let ping = duel.ping();
-    let since = Moment::now();
-    ours.stop(LIMIT).unwrap();
-    duel.wait_for(&[1]);
-    sleep(speech.interval * 2);
-    let silence = Duel::silence(&ping.stop(), since);
-    assert!(silence <= 100, "{silence} ms of silence while we stopped");
-
-    // Back again, and then gone without a word: keepalived waits three intervals and its skew.
-    let ours = duel.vipd(0, &speech.ours(101));
-    duel.wait_for(&[0]);
-    duel.lab.cut("lb1").unwrap();
-    let since = Moment::now();
-    duel.wait_for(&[0, 1]);
-    assert!(since.elapsed() <= speech.takeover_limit, "{:?}", since.elapsed());
-    // Healed, we are the better node still.
-    duel.lab.heal("lb1").unwrap();
-    duel.wait_for(&[0]);
-    drop(ours);
-}
-
-/// keepalived is the better node: we follow it, relieve it, take over when it vanishes, yield again.
-fn they_lead(speech: Speech) {
-    let mut duel = Duel::new(VIP);
-    let ours = duel.vipd(1, &speech.ours(100));
-    duel.wait_for(&[1]);
-    let mut keepalived = duel.keepalived(0, &speech.theirs(101));
-    duel.wait_for(&[0]);
-    sleep(speech.interval * 3);
-    assert_eq!(duel.owners.owners(), ["lb1"], "we stay Backup");
-
-    // It resigns: we wait for our skew and have the address.
-    let since = Moment::now();
-    keepalived.stop(LIMIT).unwrap();
-    duel.wait_for(&[1]);
-    let skew = speech.interval * 156 / 256;
-    assert!(since.elapsed() <= skew + Duration::from_secs(1), "{:?}", since.elapsed());
-
-    // It comes back, and is then gone without a word.
-    let keepalived = duel.keepalived(0, &speech.theirs(101));
-    duel.wait_for(&[0]);
-    duel.lab.cut("lb1").unwrap();
-    let since = Moment::now();
-    duel.wait_for(&[0, 1]);
-    assert!(since.elapsed() <= speech.takeover_limit, "{:?}", since.elapsed());
-    duel.lab.heal("lb1").unwrap();
-    duel.wait_for(&[0]);
-
-    // It dies and leaves its address behind: we have it as well, for nobody speaks for it.
-    keepalived.signal_all(Signal::SIGKILL).unwrap();
-    duel.wait_for(&[0, 1]);
-    drop(ours);
+    fn source(&self) -> String {
+        self.source.to_owned()
+    }
 }
 
 #[test]
 fn version_2_with_a_password_we_lead() {
-    we_lead(VERSION_2_PASS);
+    VERSION_2_PASS.we_lead();
 }
 
 #[test]
 fn version_2_with_a_password_they_lead() {
-    they_lead(VERSION_2_PASS);
+    VERSION_2_PASS.they_lead();
 }
 
 #[test]
 fn version_2_we_lead() {
-    we_lead(VERSION_2);
+    VERSION_2.we_lead();
 }
 
 #[test]
 fn version_2_they_lead() {
-    they_lead(VERSION_2);
+    VERSION_2.they_lead();
+}
+
+#[test]
+fn version_2_unicast_we_lead() {
+    VERSION_2_UNICAST.we_lead();
+}
+
+#[test]
+fn version_2_unicast_they_lead() {
+    VERSION_2_UNICAST.they_lead();
 }
 
 #[test]
 fn version_3_we_lead() {
-    we_lead(VERSION_3);
+    VERSION_3.we_lead();
 }
 
 #[test]
 fn version_3_they_lead() {
-    they_lead(VERSION_3);
+    VERSION_3.they_lead();
 }
 
-/// Nodes that do not understand each other are told so, by name.
+#[test]
+fn version_3_unicast_we_lead() {
+    VERSION_3_UNICAST.we_lead();
+}
+
+#[test]
+fn version_3_unicast_they_lead() {
+    VERSION_3_UNICAST.they_lead();
+}
+
+#[test]
+fn version_3_over_ipv6_we_lead() {
+    VERSION_3_IPV6.we_lead();
+}
+
+#[test]
+fn version_3_over_ipv6_they_lead() {
+    VERSION_3_IPV6.they_lead();
+}
+
+/// Nodes that do not understand each other are told so, with what both have and what to change: once
+/// in the log, and in the status as long as anybody asks.
 #[test]
 fn a_mismatch_is_named() {
-    for (ours, theirs, words) in [
-        (VERSION_3, VERSION_2_PASS, "the peer speaks version 2"),
-        (VERSION_2, VERSION_2_PASS, "authentication type 1 is not ours"),
+    const OTHER_PASSWORD: Speech =
+        Speech { ours: "version = 2\nauth_pass = \"43\"\n", ..VERSION_2_PASS };
+    const OTHER_INTERVAL: Speech =
+        Speech { ours: "version = 2\nadvert_interval = \"2s\"\n", ..VERSION_2 };
+    for (ours, theirs, reason, words) in [
+        (
+            VERSION_3,
+            VERSION_2_PASS,
+            "other_version",
+            "the peer speaks version 2, we speak version 3; set the same `version` on both nodes",
+        ),
+        (
+            VERSION_2,
+            VERSION_2_PASS,
+            "auth_type",
+            "the peer sends a password, we have none; set its password as `auth_pass` here, or remove it there",
+        ),
+        (
+            VERSION_2_PASS,
+            VERSION_2,
+            "auth_type",
+            "the peer sends no password, we do; set our `auth_pass` there as well, or remove it here",
+        ),
+        (
+            OTHER_PASSWORD,
+            VERSION_2_PASS,
+            "password",
+            "the peer's password is not ours; set the same `auth_pass` on both nodes (only 8 characters count)",
+        ),
+        (
+            OTHER_INTERVAL,
+            VERSION_2,
+            "interval",
+            "the peer advertises every 1s, we every 2s; version 2 needs the same `advert_interval` on both nodes",
+        ),
     ] {
-        let duel = Duel::new(VIP);
-        let _keepalived = duel.keepalived(1, &theirs.theirs(100));
-        let ours = duel.vipd(0, &ours.ours(101));
-        ours.wait_for_log(words, LIMIT).unwrap();
+        let duel = Duel::new(ours.vip);
+        let _keepalived = theirs.keepalived(&duel, THEIRS, 100, true);
+        let vipd = duel.vipd(OURS, &ours.ours(101, true));
+        vipd.wait_for_log(words, LIMIT).unwrap();
+        assert_eq!(vipd.log().matches(words).count(), 1, "{}", vipd.log());
+        let status = integration::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
+        let sender = &status.rejected.ours[0];
+        let advert = &sender.adverts[0];
+        assert_eq!(
+            (sender.address.to_string().as_str(), sender.interface.as_str()),
+            ("10.77.0.12", "eth0")
+        );
+        assert_eq!((advert.reason.as_str(), advert.explanation.as_str()), (reason, words));
+        assert_eq!((advert.version, advert.vrid, advert.priority), (Some(2), Some(51), Some(100)));
+        assert_eq!((advert.interval_ms, advert.count), (Some(1_000), Some(1)));
+        assert_eq!(advert.addresses, ["10.77.0.200".parse::<std::net::IpAddr>().unwrap()]);
     }
+}
+
+/// Other addresses are heard all the same (RFC 9568 §7.1), and named.
+#[test]
+fn other_addresses_are_named() {
+    const WORDS: &str = "other addresses: its list has 2 and ours 1; only the peer has 10.77.0.201";
+    let theirs = Speech { addresses: &["10.77.0.200", "10.77.0.201"], ..VERSION_3 };
+    let mut duel = Duel::new(VERSION_3.vip);
+    let _keepalived = theirs.keepalived(&duel, THEIRS, 101, true);
+    duel.wait_for(&[THEIRS]);
+    let vipd = duel.vipd(OURS, &VERSION_3.ours(100, true));
+    vipd.wait_for_log(WORDS, LIMIT).unwrap();
+    let status = integration::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
+    let mismatch = status.routers[0].mismatch.as_ref().unwrap();
+    assert_eq!(mismatch.peer.to_string(), "10.77.0.12");
+    assert!(mismatch.explanation.starts_with(WORDS), "{}", mismatch.explanation);
+    assert_eq!(duel.owners.owners(), ["lb2"], "its adverts count");
 }

@@ -35,10 +35,8 @@ fn a_takeover_is_explained_and_followed() {
     let told = why(&duel);
     assert!(told.contains("stays Backup: 10.77.0.11 advertises 150 > 100"), "{told}");
 
-    let follower = vipd(&duel, 1, &["events", "--follow", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let follower =
+        vipd(&duel, 1, &["events", "--follow", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
     first.kill().unwrap();
     duel.lab.cut("lb1").unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{RouterId, TrackerHealth};
+use crate::{Name, RouterId, TrackerHealth};
 
 /// Version of these messages; both ends must have the same.
 pub const VERSION: u32 = 1;
@@ -51,6 +51,15 @@ pub enum ToVrrpd {
     Status,
     /// Asks to be told what happens from now on, a line each.
     Follow,
+    /// From an operator: hand the addresses over. Answered with the status, as the next two.
+    HandOver {
+        /// Whose; none: every router's.
+        router: Option<Name>,
+    },
+    /// From an operator: hand everything over, and take nothing that another can serve.
+    Pause,
+    /// From an operator: take part as before.
+    Resume,
 }
 
 /// What a proxy is told about one virtual router: at connection, and on every change.

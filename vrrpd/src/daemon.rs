@@ -8,6 +8,7 @@
 //! ```
 //! Both threads are real-time; only the advert thread must never wait for the kernel.
 
+mod pause;
 mod routers;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use self::pause::Pause;
 use self::routers::Routers;
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
@@ -36,7 +38,7 @@ use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::links::Links;
 use crate::keeper::Means;
-use crate::link::{self, Asked};
+use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
 use crate::status::Status;
@@ -131,6 +133,7 @@ fn watchdog() -> io::Result<UnixStream> {
 
 struct Daemon {
     path: PathBuf,
+    pause: Pause,
     started: Instant,
     config: Config,
     links: Links,
@@ -176,6 +179,7 @@ impl Daemon {
         let (trackers, found) = Trackers::new();
         let mut daemon = Self {
             path: args.config.clone(),
+            pause: Pause::read(&args.runtime_dir),
             started,
             config,
             links,
@@ -226,7 +230,7 @@ impl Daemon {
                 _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
                 _ = self.interrupt.recv() => { self.stop(&mut stopping).await; }
                 _ = self.hang_up.recv() => self.reload().await,
-                Some(asked) = self.asked.recv() => self.asked(asked),
+                Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Ok(()) = interfaces.changed() => {}
                 () = sleep_until(presumption) => {
@@ -264,7 +268,7 @@ impl Daemon {
         }
     }
 
-    fn asked(&mut self, asked: Asked) {
+    async fn asked(&mut self, asked: Asked) {
         match asked {
             Asked::Health(health) => self.told(health),
             Asked::Lost(trackers, reason) => {
@@ -274,7 +278,29 @@ impl Daemon {
                 }
             }
             Asked::Status(answer) => self.answer(answer),
+            Asked::Ordered(order, answer) => {
+                self.obey(order).await;
+                self.answer(answer);
+            }
         }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::HandOver(name) => {
+                info!(router = name.as_ref().map_or("all", Name::as_str), "told to hand over");
+                self.routers.driver().hand_over(name).await;
+            }
+            Order::Pause => {
+                self.pause.set(true);
+                self.routers.driver().hand_over(None).await;
+            }
+            Order::Resume => {
+                self.pause.set(false);
+                self.routers.driver().reclaim().await;
+            }
+        }
+        self.look_around();
     }
 
     fn told(&mut self, health: TrackerHealth) {
@@ -309,6 +335,7 @@ impl Daemon {
     fn answer(&self, answer: tokio::sync::oneshot::Sender<Status>) {
         let driver = self.routers.driver().clone();
         let tracking = self.tracking.clone();
+        let paused = self.pause.is_on();
         let routers = self.config.routers.clone();
         let uptime = now().duration_since(self.started);
         tokio::spawn(async move {
@@ -323,8 +350,10 @@ impl Daemon {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
                 uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+                paused,
                 routers: report.routers,
                 discarded: report.discarded,
+                rejected: report.rejected,
             };
             // Whoever asked may have left.
             answer.send(status).ok();
@@ -362,6 +391,7 @@ impl Daemon {
             self.told(health);
         }
         let in_doubt = now() < self.started + PROOF_LIMIT;
-        self.routers.look_around(&self.config, &self.tracking, in_doubt);
+        let paused = self.pause.is_on();
+        self.routers.look_around(&self.config, &self.tracking, in_doubt, paused);
     }
 }

@@ -39,8 +39,21 @@ pub enum Asked {
     Health(TrackerHealth),
     /// The proxy that told of these died, hangs or left.
     Lost(Vec<Name>, &'static str),
+    /// An operator gives an order; answered when it is under way.
+    Ordered(Order, oneshot::Sender<Status>),
     /// Somebody wants the status.
     Status(oneshot::Sender<Status>),
+}
+
+/// What an operator may order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Hand the addresses of these routers over, or of all.
+    HandOver(Option<Name>),
+    /// Hand everything over, and take nothing that another can serve.
+    Pause,
+    /// Take part as before.
+    Resume,
 }
 
 /// Who may connect.
@@ -115,19 +128,22 @@ async fn accept(listener: UnixListener, guests: Guests, means: Means) {
                 continue;
             }
         };
-        if let Err(stranger) = admit(&stream, guests) {
-            warn!(
-                uid = stranger,
-                "refused a connection to the link: not root, us or the proxy's user"
-            );
-            continue;
-        }
+        let operator = match admit(&stream, guests) {
+            Ok(operator) => operator,
+            Err(stranger) => {
+                warn!(
+                    uid = stranger,
+                    "refused a connection to the link: not root, us or the proxy's user"
+                );
+                continue;
+            }
+        };
         let Ok(place) = places.clone().try_acquire_owned() else {
             warn!(limit = CONNECTIONS, "refused a connection to the link: too many");
             continue;
         };
         number += 1;
-        let conversation = conversation::Conversation::new(number, means.clone());
+        let conversation = conversation::Conversation::new(number, operator, means.clone());
         tokio::spawn(async move {
             conversation.run(stream).await;
             drop(place);
@@ -135,9 +151,11 @@ async fn accept(listener: UnixListener, guests: Guests, means: Means) {
     }
 }
 
-/// Whether the other side may speak; its user if not.
-fn admit(stream: &UnixStream, guests: Guests) -> Result<(), u32> {
+/// Whether the other side may give orders, as root and we ourselves may; its user if it may not even
+/// speak.
+fn admit(stream: &UnixStream, guests: Guests) -> Result<bool, u32> {
     let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
     let ours = rustix::process::geteuid().as_raw();
-    if uid == 0 || uid == ours || guests.proxy_uid == Some(uid) { Ok(()) } else { Err(uid) }
+    let operator = uid == 0 || uid == ours;
+    if operator || guests.proxy_uid == Some(uid) { Ok(operator) } else { Err(uid) }
 }

@@ -19,10 +19,64 @@ pub struct Status {
     pub pid: u32,
     /// Milliseconds since it started.
     pub uptime_ms: u64,
+    /// An operator paused it: it takes nothing that another can serve.
+    pub paused: bool,
     /// Every router.
     pub routers: Vec<RouterStatus>,
     /// Packets discarded before a router was found, by reason.
     pub discarded: BTreeMap<String, u64>,
+    /// What was discarded of late.
+    #[serde(default)]
+    pub rejected: Rejected,
+}
+
+/// What was discarded of late, by who sent it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// What was meant for a router of ours.
+    pub ours: Vec<RejectedSender>,
+    /// What concerns none of our routers, such as the adverts of another pair on the link.
+    pub foreign: Vec<RejectedSender>,
+}
+
+/// Who sent packets that were discarded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedSender {
+    /// Where they arrived.
+    pub interface: InterfaceName,
+    /// Who sent them, or claims to.
+    pub address: IpAddr,
+    /// How many, since the sender was first noted.
+    pub total: u64,
+    /// The last of them, latest first; the same one again is counted, not repeated.
+    pub adverts: Vec<RejectedAdvert>,
+}
+
+/// A discarded packet, as far as it can be read; nothing in it is to be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedAdvert {
+    /// The reason, by the name it is counted under.
+    pub reason: String,
+    /// The reason in words; where two nodes are configured differently, with what to change.
+    pub explanation: String,
+    /// How often it came in a row.
+    pub times: u64,
+    /// Milliseconds since the last of those.
+    pub ago_ms: u64,
+    /// Version of the protocol.
+    pub version: Option<u8>,
+    /// Virtual router identifier.
+    pub vrid: Option<u8>,
+    /// Priority.
+    pub priority: Option<u8>,
+    /// Milliseconds between adverts.
+    pub interval_ms: Option<u64>,
+    /// Authentication type, in version 2.
+    pub auth_type: Option<u8>,
+    /// How many addresses it claims to list.
+    pub count: Option<u8>,
+    /// The first 20 of those that are there.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// One router.
@@ -66,8 +120,22 @@ pub struct RouterStatus {
     pub received: u64,
     /// Adverts discarded, by reason.
     pub discarded: BTreeMap<String, u64>,
+    /// How the addresses that a peer advertises differ from ours.
+    #[serde(default)]
+    pub mismatch: Option<Mismatch>,
     /// The last changes, latest first.
     pub history: Vec<Change>,
+}
+
+/// A peer whose adverts are heard although they list other addresses than ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    /// The peer.
+    pub peer: IpAddr,
+    /// What differs and what to change, in words.
+    pub explanation: String,
+    /// Milliseconds since it was heard.
+    pub ago_ms: u64,
 }
 
 /// The Active router a Backup follows.

@@ -1,4 +1,4 @@
-//! `vipd status`: what the node's programs tell of themselves.
+//! `vipd status`: what the node's programs tell of themselves; and the orders they take.
 
 mod text;
 mod why;
@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lbproxy::status::{Answer, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::link::{LBPROXY_SOCKET, ToVrrpd, VRRPD_SOCKET, line};
@@ -57,7 +58,15 @@ pub enum StatusError {
 /// # Errors
 /// It does not run, or its answer is not understood.
 pub fn vrrpd(runtime_dir: &Path) -> Result<vrrpd::status::Status, StatusError> {
-    ask(runtime_dir.join(VRRPD_SOCKET))
+    order(runtime_dir, &ToVrrpd::Status)
+}
+
+/// Gives `vrrpd` an order; its status once that is under way.
+///
+/// # Errors
+/// It does not run, its answer is not understood, or we may not give orders.
+pub fn order(runtime_dir: &Path, order: &ToVrrpd) -> Result<vrrpd::status::Status, StatusError> {
+    ask(runtime_dir.join(VRRPD_SOCKET), order)
 }
 
 /// Asks `lbproxy`.
@@ -65,11 +74,19 @@ pub fn vrrpd(runtime_dir: &Path) -> Result<vrrpd::status::Status, StatusError> {
 /// # Errors
 /// It does not run, or its answer is not understood.
 pub fn lbproxy(runtime_dir: &Path) -> Result<lbproxy::status::Status, StatusError> {
-    ask(runtime_dir.join(LBPROXY_SOCKET))
+    ask(runtime_dir.join(LBPROXY_SOCKET), &Request::Status)
 }
 
-fn ask<T: DeserializeOwned>(path: PathBuf) -> Result<T, StatusError> {
-    match exchange(&path) {
+/// Gives `lbproxy` an order.
+///
+/// # Errors
+/// It does not run, or its answer is not understood.
+pub fn order_lbproxy(runtime_dir: &Path, request: &Request) -> Result<Answer, StatusError> {
+    ask(runtime_dir.join(LBPROXY_SOCKET), request)
+}
+
+fn ask<T: DeserializeOwned>(path: PathBuf, question: &impl Serialize) -> Result<T, StatusError> {
+    match exchange(&path, question) {
         Ok(answer) => {
             serde_json::from_slice(&answer).map_err(|source| StatusError::Answer { path, source })
         }
@@ -77,11 +94,11 @@ fn ask<T: DeserializeOwned>(path: PathBuf) -> Result<T, StatusError> {
     }
 }
 
-fn exchange(path: &Path) -> io::Result<Vec<u8>> {
+fn exchange(path: &Path, request: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut socket = UnixStream::connect(path)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    socket.write_all(&line(&ToVrrpd::Status))?;
+    socket.write_all(&line(request))?;
     let mut answer = Vec::new();
     BufReader::new(socket.take(ANSWER_LIMIT)).read_until(b'\n', &mut answer)?;
     if answer.is_empty() {

@@ -1,17 +1,20 @@
 //! The status in words.
 
 use std::fmt::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use lbproxy::status::{ProxyStatus, ServerStatus};
 use shared::{TrackerHealth, VirtualAddress};
-use vrrpd::status::{Change, RouterStatus};
+use vrrpd::status::{Change, Mismatch, RejectedAdvert, RejectedSender, RouterStatus};
 
 use super::Status;
 
 /// Changes that are shown of a router's history.
 const CHANGES: usize = 3;
+
+/// Rejected adverts that are shown of each sender; JSON has them all.
+const REJECTED: usize = 3;
 
 /// Renders a node's status for people.
 #[must_use]
@@ -28,7 +31,19 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
         Some(vrrpd) => {
             let up = ago(vrrpd.uptime_ms);
             writeln!(out, "vrrpd    {}, process {}, up {up}", vrrpd.version, vrrpd.pid)?;
+            if vrrpd.paused {
+                writeln!(
+                    out,
+                    "  paused: takes nothing that another can serve; `vipd resume` ends that"
+                )?;
+            }
             vrrpd.routers.iter().try_for_each(|router| write_router(router, out))?;
+            for sender in &vrrpd.rejected.ours {
+                write_rejected(sender, REJECTED, out)?;
+            }
+            for sender in &vrrpd.rejected.foreign {
+                write_rejected(sender, 1, out)?;
+            }
         }
     }
     match &status.lbproxy {
@@ -47,12 +62,20 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
 fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
     let listen: Vec<String> = proxy.listen.iter().map(SocketAddr::to_string).collect();
     writeln!(out, "  {}: {} on {}", proxy.name, proxy.state, listen.join(", "))?;
-    let ProxyStatus { sessions, accepted, refused, .. } = proxy;
-    writeln!(out, "    connections: {sessions} open, {accepted} accepted, {refused} refused")?;
+    let ProxyStatus { sessions, waiting, accepted, refused, .. } = proxy;
+    write!(out, "    connections: {sessions} open, {accepted} accepted, {refused} refused")?;
+    match waiting {
+        0 => writeln!(out)?,
+        _ => writeln!(out, ", {waiting} waiting")?,
+    }
     for server in &proxy.servers {
-        let ServerStatus { name, state, since_seconds, reason, sessions, .. } = server;
+        let ServerStatus { name, state, since_seconds, reason, sessions, weight, .. } = server;
         let since = ago(since_seconds * 1000);
-        writeln!(out, "    {name}: {state} for {since}, {sessions} open: {reason}")?;
+        write!(out, "    {name}: {state} for {since}, {sessions} open")?;
+        match weight {
+            1 => writeln!(out, ": {reason}")?,
+            _ => writeln!(out, ", weight {weight}: {reason}")?,
+        }
     }
     Ok(())
 }
@@ -90,10 +113,41 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
         "    adverts: {} sent, {} received, {discarded} discarded",
         router.sent, router.received
     )?;
+    if let Some(Mismatch { peer, explanation, ago_ms }) = &router.mismatch {
+        writeln!(out, "    heard from {peer} {} ago: {explanation}", ago(*ago_ms))?;
+    }
     for Change { from, to, cause, ago_ms, .. } in router.history.iter().take(CHANGES) {
         writeln!(out, "    {} ago: {from} → {to}: {cause}", ago(*ago_ms))?;
     }
     Ok(())
+}
+
+fn write_rejected(sender: &RejectedSender, shown: usize, out: &mut String) -> fmt::Result {
+    let RejectedSender { interface, address, total, adverts } = sender;
+    writeln!(out, "  rejected from {address} on {interface}: {total} adverts")?;
+    for advert in adverts.iter().take(shown) {
+        let RejectedAdvert { ago_ms, times, explanation, .. } = advert;
+        writeln!(out, "    {} ago, {times} in a row: {explanation}", ago(*ago_ms))?;
+        writeln!(out, "      {}", fields(advert))?;
+    }
+    Ok(())
+}
+
+/// What a rejected advert says of itself, as far as it can be read.
+fn fields(advert: &RejectedAdvert) -> String {
+    let number = |name: &str, field: Option<u8>| field.map(|field| format!("{name} {field}"));
+    let interval = advert.interval_ms.map(Duration::from_millis);
+    let addresses: Vec<String> = advert.addresses.iter().map(IpAddr::to_string).collect();
+    let fields = [
+        number("version", advert.version),
+        number("vrid", advert.vrid),
+        number("priority", advert.priority),
+        number("authentication type", advert.auth_type),
+        interval.map(|interval| format!("every {}", humantime::format_duration(interval))),
+        advert.count.map(|count| format!("lists {count}: {}", addresses.join(" "))),
+    ];
+    let fields: Vec<String> = fields.into_iter().flatten().collect();
+    if fields.is_empty() { "too short to be read".to_owned() } else { fields.join(", ") }
 }
 
 /// A time as people say it: its two largest units.
@@ -123,5 +177,51 @@ mod tests {
         ] {
             assert_eq!(ago(millis), text);
         }
+    }
+    #[test]
+    fn a_rejected_advert_is_told_with_what_it_says_of_itself() {
+        let nothing = RejectedAdvert {
+            reason: "length".to_owned(),
+            explanation: "4 bytes instead of the 8 it should have".to_owned(),
+            times: 1,
+            ago_ms: 12_000,
+            version: None,
+            vrid: None,
+            priority: None,
+            interval_ms: None,
+            auth_type: None,
+            count: None,
+            addresses: vec![],
+        };
+        let advert = RejectedAdvert {
+            reason: "password".to_owned(),
+            explanation: "the peer's password is not ours".to_owned(),
+            times: 7,
+            ago_ms: 300,
+            version: Some(2),
+            vrid: Some(51),
+            priority: Some(100),
+            interval_ms: Some(1_000),
+            auth_type: Some(1),
+            count: Some(1),
+            addresses: vec![[10, 77, 0, 200].into()],
+        };
+        let sender = RejectedSender {
+            interface: "eth0".try_into().unwrap(),
+            address: [10, 77, 0, 12].into(),
+            total: 8,
+            adverts: vec![advert, nothing.clone(), nothing.clone(), nothing],
+        };
+        let mut text = String::new();
+        write_rejected(&sender, 2, &mut text).unwrap();
+        assert_eq!(
+            text,
+            "  rejected from 10.77.0.12 on eth0: 8 adverts\n\
+             \x20   300ms ago, 7 in a row: the peer's password is not ours\n\
+             \x20     version 2, vrid 51, priority 100, authentication type 1, every 1s, \
+             lists 1: 10.77.0.200\n\
+             \x20   12s ago, 1 in a row: 4 bytes instead of the 8 it should have\n\
+             \x20     too short to be read\n"
+        );
     }
 }

@@ -1,21 +1,22 @@
 //! Keeps what is known of every server: starts the checks, folds their outcomes, says what changed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use shared::TrackerHealth;
-use shared::config::{CheckConfig, ProxyConfig};
+use shared::config::ProxyConfig;
+use shared::{Name, TrackerHealth, Usability};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::probe::{Found, Outcome, Probe};
+use super::State;
+use super::kept::{Checks, KeptServer};
+use super::probe::{Found, Probe, Target};
 use super::score::score;
-use super::{Health, State};
-use crate::backend::{Backend, BackendSet, Server, ServerCounters};
+use crate::backend::{Backend, BackendSet, Server};
 use crate::plan::ProxyCounters;
+use crate::queue::Queue;
+use crate::status::{Mode, Order};
 
 /// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
 /// judged soon after its start.
@@ -34,34 +35,10 @@ pub(crate) struct Keeper {
 pub(crate) struct KeptProxy {
     pub(crate) config: ProxyConfig,
     pub(crate) counters: Arc<ProxyCounters>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) servers: Vec<KeptServer>,
-}
-
-/// One server.
-#[derive(Debug)]
-pub(crate) struct KeptServer {
-    pub(crate) server: Arc<Server>,
-    pub(crate) health: Health,
-    /// Since when it is in its state.
-    pub(crate) since: Instant,
-    /// What the last change of state was for, in words.
-    pub(crate) reason: String,
-    /// What the last check found, in words.
-    pub(crate) last: String,
-    denied: bool,
-    prober: u64,
-    /// Checks it until dropped.
-    _task: Task,
-}
-
-/// A task that ends with its owner.
-#[derive(Debug)]
-struct Task(JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// Whether servers that are not up are used.
+    pub(crate) panics: bool,
 }
 
 impl Keeper {
@@ -77,9 +54,12 @@ impl Keeper {
         for (config, probe) in configs.iter().zip(probes) {
             let position = old.iter().position(|proxy| proxy.config.name == config.name);
             let before = position.map(|position| old.swap_remove(position));
-            let (check, counters, mut known) = match before {
-                Some(proxy) => (Some(proxy.config.check), proxy.counters, proxy.servers),
-                None => (None, Arc::default(), Vec::new()),
+            let panics = before.as_ref().is_some_and(|before| before.panics);
+            let (check, counters, queue, mut known) = match before {
+                Some(proxy) => {
+                    (Some(proxy.config.check), proxy.counters, proxy.queue, proxy.servers)
+                }
+                None => (None, Arc::default(), Arc::default(), Vec::new()),
             };
             let same_check = check.as_ref() == Some(&config.check);
             let count = u32::try_from(config.servers.len()).unwrap_or(u32::MAX);
@@ -89,37 +69,101 @@ impl Keeper {
                 let address = wanted.address;
                 let position = known.iter().position(|s| s.server.address == address);
                 let before = position.map(|position| known.swap_remove(position));
-                let (prober, task) = self.probe(&probe, address, window * place / count);
-                let mut kept = KeptServer::new(
-                    prober,
-                    task,
-                    now,
-                    Server {
-                        name: wanted.name.clone(),
-                        address,
-                        counters: before
-                            .as_ref()
-                            .map_or_else(Arc::<ServerCounters>::default, |before| {
-                                Arc::clone(&before.server.counters)
-                            }),
-                    },
-                );
-                if let Some(before) = before
-                    && same_check
-                {
-                    kept.inherit(before);
+                let counters = before.as_ref().map(|before| Arc::clone(&before.server.counters));
+                let server = Server {
+                    name: wanted.name.clone(),
+                    address,
+                    backup: wanted.backup,
+                    source: wanted.source,
+                    error_limit: config.check.error_limit,
+                    max_connections: wanted.max_connections,
+                    queue: Arc::clone(&queue),
+                    counters: counters.unwrap_or_default(),
+                };
+                let checks = Checks {
+                    probe: probe.clone(),
+                    target: Target { address, source: wanted.source },
+                    results: self.results.clone(),
+                    config: config.check.clone(),
+                };
+                let mut kept = KeptServer::new(server, wanted.weight, checks, now);
+                if let Some(before) = before {
+                    kept.inherit(before, same_check);
+                }
+                if kept.mode != Mode::Maint {
+                    kept.check_after(window * place / count, self.prober());
                 }
                 servers.push(kept);
             }
-            self.proxies.push(KeptProxy { config: config.clone(), counters, servers });
+            self.proxies.push(KeptProxy {
+                config: config.clone(),
+                counters,
+                queue,
+                servers,
+                panics,
+            });
         }
     }
 
-    fn probe(&mut self, probe: &Probe, address: SocketAddr, delay: Duration) -> (u64, Task) {
+    fn prober(&mut self) -> u64 {
         self.probers += 1;
-        let prober = self.probers;
-        let running = probe.clone().run(address, delay, prober, self.results.clone());
-        (prober, Task(tokio::spawn(running)))
+        self.probers
+    }
+
+    /// Does what an operator wants of a server.
+    ///
+    /// # Errors
+    /// There is no such server; in words.
+    pub(crate) fn order(
+        &mut self,
+        proxy: &Name,
+        server: &Name,
+        order: Order,
+        now: Instant,
+    ) -> Result<String, String> {
+        if let Order::Weight(weight @ 257..) = order {
+            return Err(format!("the weight is {weight}, but must be 0 to 256"));
+        }
+        let prober = self.prober();
+        let kept = self.find(proxy, Some(server))?.next();
+        let kept = kept.ok_or_else(|| format!("there is no server {server} of {proxy}"))?;
+        kept.order(order, prober, now);
+        info!(%proxy, %server, "by an operator: {}, weight {}", kept.state(), kept.weight.now());
+        Ok(format!("{proxy}/{server} is {}, weight {}", kept.state(), kept.weight.now()))
+    }
+
+    /// Ends the connections of a server, or of all; returns how many there were.
+    ///
+    /// # Errors
+    /// There is no such server; in words.
+    pub(crate) fn end_sessions(
+        &mut self,
+        proxy: &Name,
+        server: Option<&Name>,
+    ) -> Result<u32, String> {
+        let end = |kept: &mut KeptServer| {
+            kept.server.counters.end_all(true);
+            kept.server.counters.live.load(Ordering::Relaxed)
+        };
+        let found: Vec<u32> = self.find(proxy, server)?.map(end).collect();
+        match server {
+            Some(server) if found.is_empty() => {
+                Err(format!("there is no server {server} of {proxy}"))
+            }
+            _ => Ok(found.iter().sum()),
+        }
+    }
+
+    /// A proxy's servers, or the one with this name.
+    fn find<'a>(
+        &'a mut self,
+        proxy: &Name,
+        server: Option<&'a Name>,
+    ) -> Result<impl Iterator<Item = &'a mut KeptServer>, String> {
+        let known = self.proxies.iter_mut().find(|known| known.config.name == *proxy);
+        let known = known.ok_or_else(|| format!("there is no proxy {proxy}"))?;
+        let wanted = move |kept: &&mut KeptServer| server.is_none_or(|s| kept.server.name == *s);
+        Ok(known.servers.iter_mut().filter(wanted))
     }
 
     /// Folds in an outcome; returns whether a state changed. That of a check that has been replaced
@@ -131,7 +175,26 @@ impl Keeper {
         }) else {
             return false;
         };
-        server.observe(proxy, found.outcome, now)
+        if !server.observe(proxy, found.outcome, now) {
+            return false;
+        }
+        self.tell_of_panic();
+        true
+    }
+
+    /// Says when a proxy begins and ends to use servers that are not up.
+    fn tell_of_panic(&mut self) {
+        for proxy in &mut self.proxies {
+            let panics = proxy.config.panic && proxy.score().state == Usability::Unusable;
+            match (std::mem::replace(&mut proxy.panics, panics), panics) {
+                (false, true) => warn!(
+                    proxy = %proxy.config.name,
+                    "no server is up: using those that accept connections"
+                ),
+                (true, false) => info!(proxy = %proxy.config.name, "a server is up again"),
+                _ => {}
+            }
+        }
     }
 
     /// The health of every proxy.
@@ -143,7 +206,7 @@ impl Keeper {
 impl KeptProxy {
     /// Its health as a whole.
     pub(crate) fn score(&self) -> TrackerHealth {
-        let states: Vec<State> = self.servers.iter().map(|s| s.health.state()).collect();
+        let states: Vec<State> = self.servers.iter().map(|s| s.state()).collect();
         score(&self.config.name, &states)
     }
 
@@ -152,63 +215,13 @@ impl KeptProxy {
         let backends = self
             .servers
             .iter()
-            .map(|s| Backend { server: Arc::clone(&s.server), state: s.health.state() })
+            .map(|s| Backend {
+                server: Arc::clone(&s.server),
+                state: s.state(),
+                // Whatever happens to the others: what an operator took out stays out.
+                weight: if s.mode == Mode::Ready { s.weight.now() } else { 0 },
+            })
             .collect();
-        BackendSet { balance: self.config.balance, backends }
-    }
-}
-
-impl KeptServer {
-    fn new(prober: u64, task: Task, now: Instant, server: Server) -> Self {
-        Self {
-            server: Arc::new(server),
-            health: Health::UNKNOWN,
-            since: now,
-            reason: "not checked yet".to_owned(),
-            last: "not checked yet".to_owned(),
-            denied: false,
-            prober,
-            _task: task,
-        }
-    }
-
-    fn inherit(&mut self, before: Self) {
-        self.health = before.health;
-        self.since = before.since;
-        self.reason = before.reason;
-        self.last = before.last;
-        self.denied = before.denied;
-    }
-
-    fn observe(&mut self, proxy: &ProxyConfig, outcome: Outcome, now: Instant) -> bool {
-        let CheckConfig { rise, fall, .. } = proxy.check;
-        let from = self.health.state();
-        self.health = self.health.observe(outcome.verdict, rise, fall);
-        let to = self.health.state();
-        if outcome.denied && !self.denied {
-            warn!(
-                proxy = %proxy.name, server = %self.server.name,
-                "{}: counted as alive; let strangers ask for this path to know more",
-                outcome.words
-            );
-        }
-        self.denied = outcome.denied;
-        self.last.clone_from(&outcome.words);
-        if to == from {
-            return false;
-        }
-        self.reason = outcome.words;
-        self.since = now;
-        let (name, address) = (&self.server.name, self.server.address);
-        if to == State::Up {
-            info!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
-        } else {
-            warn!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
-        }
-        if to == State::Down {
-            // Its connections belong to the past from here on; the next plan ends them.
-            self.server.counters.epoch.fetch_add(1, Ordering::Release);
-        }
-        true
+        BackendSet { balance: self.config.balance, panic: self.config.panic, backends }
     }
 }

@@ -1,7 +1,9 @@
 //! How a server is: folded from the outcomes of its checks. Pure; [`probe`] finds the outcomes.
 
 pub(crate) mod keeper;
+mod kept;
 pub(crate) mod probe;
+mod prober;
 pub(crate) mod score;
 pub(crate) mod tls;
 
@@ -21,6 +23,8 @@ pub enum State {
     Draining,
     /// Dead: no connections.
     Down,
+    /// Taken out by an operator and not checked: no new connections, old ones stay.
+    Maint,
 }
 
 impl fmt::Display for State {
@@ -30,6 +34,7 @@ impl fmt::Display for State {
             Self::Up => "up",
             Self::Draining => "draining",
             Self::Down => "down",
+            Self::Maint => "maint",
         })
     }
 }
@@ -75,6 +80,11 @@ impl Health {
         self.state
     }
 
+    /// Whether outcomes speak against the state, too few of them yet.
+    pub(crate) fn is_changing(self) -> bool {
+        self.passes > 0 || self.failures > 0
+    }
+
     /// Folds in one outcome. The first decides; later it takes `rise` passes in a row to come up,
     /// and `fall` failures in a row to leave `Up` or to go between `Draining` and `Down`, of which
     /// the last one names the new state.
@@ -117,6 +127,7 @@ mod tests {
                     State::Up => 'U',
                     State::Draining => 'N',
                     State::Down => 'D',
+                    State::Maint => 'M',
                 }
             })
             .collect()

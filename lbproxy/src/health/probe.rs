@@ -1,24 +1,23 @@
-//! Checks one server, again and again.
-//!
-//! A task for each server. Owns: nothing between two checks. Stops: by abort.
+//! One check of one server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use shared::config::{CheckConfig, CheckKind, HttpCheck};
+use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::Verdict;
-use super::tls::{Tls, TlsError};
+use super::tls::Tls;
 use crate::clock;
+use crate::connect::connect;
+use crate::proxy_header::send;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
 const BODY_LIMIT: usize = 4096;
@@ -43,12 +42,20 @@ pub(crate) struct Found {
     pub(crate) outcome: Outcome,
 }
 
+/// Whom to check.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// The address to check it from; none: the kernel chooses.
+    pub(crate) source: Option<IpAddr>,
+}
+
 /// A check made ready: its files are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     kind: CheckKind,
     timeout: Duration,
-    interval: Duration,
+    header: Option<HeaderVersion>,
     tls: Option<Tls>,
 }
 
@@ -57,51 +64,42 @@ impl Probe {
     ///
     /// # Errors
     /// One cannot be read or used.
-    pub(crate) fn new(config: &CheckConfig) -> Result<Self, TlsError> {
+    pub(crate) fn new(proxy: &ProxyConfig) -> Result<Self, String> {
+        let config = &proxy.check;
         let tls = match &config.kind {
             CheckKind::Tcp | CheckKind::Http(_) => None,
-            CheckKind::Tls(verify) | CheckKind::Https(_, verify) => Some(Tls::new(verify)?),
-        };
-        let (timeout, interval) = (config.timeout, config.interval);
-        Ok(Self { kind: config.kind.clone(), timeout, interval, tls })
-    }
-
-    /// Checks the server at `address` at every interval, the first time after `delay`. A check that
-    /// takes longer delays the next.
-    pub(crate) async fn run(
-        self,
-        address: SocketAddr,
-        delay: Duration,
-        prober: u64,
-        results: mpsc::Sender<Found>,
-    ) {
-        sleep(delay).await;
-        let mut ticks = interval(self.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let outcome = self.check(address).await;
-            if results.send(Found { prober, outcome }).await.is_err() {
-                return;
+            CheckKind::Tls(verify) | CheckKind::Https(_, verify) => {
+                let tls = Tls::new(verify, config.certificate.as_ref());
+                Some(tls.map_err(|error| error.to_string())?)
             }
+        };
+        if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
+            token(http)?;
         }
+        let (kind, timeout) = (config.kind.clone(), config.timeout);
+        Ok(Self { kind, timeout, header: proxy.send_proxy, tls })
     }
 
     /// Does one check.
-    pub(crate) async fn check(&self, address: SocketAddr) -> Outcome {
+    pub(crate) async fn check(&self, target: Target) -> Outcome {
         let deadline = clock::deadline_in(self.timeout);
-        match self.steps(address, deadline).await {
+        match self.steps(target, deadline).await {
             Ok(outcome) => outcome,
             Err(words) => Outcome { verdict: Verdict::Dead, words, denied: false },
         }
     }
 
-    async fn steps(&self, address: SocketAddr, deadline: Instant) -> Result<Outcome, String> {
+    async fn steps(&self, target: Target, deadline: Instant) -> Result<Outcome, String> {
+        let Target { address, source } = target;
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let stream = timeout_at(deadline, TcpStream::connect(address))
+        let mut stream = timeout_at(deadline, connect(address, source, self.timeout))
             .await
             .map_err(|_| late("while connecting"))?
             .map_err(|error| format!("connect: {error}"))?;
+        if let Some(version) = self.header {
+            let sent = send(&mut stream, version, None).await;
+            sent.map_err(|error| format!("send the PROXY header: {error}"))?;
+        }
         let stream = match &self.tls {
             None => return self.ask(stream, address, deadline).await,
             Some(tls) => {
@@ -134,7 +132,9 @@ impl Probe {
             CheckKind::Tls(_) => return Ok(passed("the TLS handshake succeeded")),
             CheckKind::Http(http) | CheckKind::Https(http, _) => http,
         };
-        let (status, body) = timeout_at(deadline, get(stream, &http.path, address))
+        // Without it the server says so, and counts as alive.
+        let token = token(http).unwrap_or_default();
+        let (status, body) = timeout_at(deadline, get(stream, http, token, address))
             .await
             .map_err(|_| format!("no answer within {:?} to GET {}", self.timeout, http.path))?
             .map_err(|error| format!("GET {}: {error}", http.path))?;
@@ -145,12 +145,18 @@ impl Probe {
 /// What an HTTP answer means.
 fn judge(check: &HttpCheck, status: u16, body: &[u8]) -> Outcome {
     let mut words = format!("GET {} answered {status}", check.path);
-    if status == check.expect {
+    let holds = |text: &String| body.windows(text.len().max(1)).any(|part| part == text.as_bytes());
+    let lacking = check.expect_body.as_ref().filter(|text| !text.is_empty() && !holds(text));
+    if status == check.expect && lacking.is_none() {
         return Outcome { verdict: Verdict::Pass, words, denied: false };
     }
     let excerpt = excerpt(body);
     if !excerpt.is_empty() {
         words = format!("{words} {excerpt:?}");
+    }
+    if let (true, Some(text)) = (status == check.expect, lacking) {
+        words = format!("{words} without {text:?}");
+        return Outcome { verdict: Verdict::NotReady, words, denied: false };
     }
     // The server works; it only does not tell strangers how it is (`--anonymous-auth=false`).
     let denied = matches!(status, 401 | 403);
@@ -168,7 +174,27 @@ fn excerpt(body: &[u8]) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-async fn get<S>(stream: S, path: &str, address: SocketAddr) -> hyper::Result<(u16, Vec<u8>)>
+/// What to show as authorization, read anew: tokens of service accounts are replaced every hour.
+///
+/// # Errors
+/// The file cannot be read, or holds what cannot be sent; in words.
+fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, String> {
+    let Some(path) = &http.token_file else { return Ok(None) };
+    let shown = path.display();
+    let token = std::fs::read_to_string(path)
+        .map_err(|error| format!("read the token {shown}: {error}"))?;
+    let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
+    let mut value = value.map_err(|_| format!("{shown} holds no token"))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+async fn get<S>(
+    stream: S,
+    http: &HttpCheck,
+    token: Option<HeaderValue>,
+    address: SocketAddr,
+) -> hyper::Result<(u16, Vec<u8>)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -176,11 +202,14 @@ where
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut request = Request::new(Empty::<Bytes>::new());
     // The configuration admits printable paths that begin with a slash.
-    *request.uri_mut() = path.parse().unwrap_or_default();
+    *request.uri_mut() = http.path.parse().unwrap_or_default();
     let headers = request.headers_mut();
     let agent = concat!("lbproxy-check/", env!("CARGO_PKG_VERSION"));
-    headers.insert("user-agent", hyper::header::HeaderValue::from_static(agent));
-    headers.insert("connection", hyper::header::HeaderValue::from_static("close"));
+    headers.insert("user-agent", HeaderValue::from_static(agent));
+    headers.insert("connection", HeaderValue::from_static("close"));
+    if let Some(token) = token {
+        headers.insert("authorization", token);
+    }
     if let Ok(host) = address.to_string().parse() {
         headers.insert("host", host);
     }
@@ -216,9 +245,28 @@ async fn beginning(answer: Response<Incoming>) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn http(path: &str, expect: u16) -> HttpCheck {
+        HttpCheck { path: path.to_owned(), expect, expect_body: None, token_file: None }
+    }
+
+    #[test]
+    fn a_body_may_have_to_hold_a_text() {
+        let check = HttpCheck { expect_body: Some("ok".to_owned()), ..http("/", 200) };
+        let table = [
+            (200, "all is ok here", Verdict::Pass, "GET / answered 200"),
+            (200, "", Verdict::NotReady, "GET / answered 200 without \"ok\""),
+            (200, "o k", Verdict::NotReady, "GET / answered 200 \"o k\" without \"ok\""),
+            (500, "ok", Verdict::NotReady, "GET / answered 500 \"ok\""),
+        ];
+        for (status, body, verdict, words) in table {
+            let outcome = judge(&check, status, body.as_bytes());
+            assert_eq!(outcome, Outcome { verdict, words: words.to_owned(), denied: false });
+        }
+    }
+
     #[test]
     fn statuses_and_what_they_mean() {
-        let check = HttpCheck { path: "/readyz".to_owned(), expect: 200 };
+        let check = http("/readyz", 200);
         let table = [
             (200, Verdict::Pass, false, "GET /readyz answered 200"),
             (401, Verdict::Pass, true, "GET /readyz answered 401 \"[-]etcd failed\""),
@@ -230,7 +278,7 @@ mod tests {
             let outcome = judge(&check, status, b"[-]etcd\x1b failed\n");
             assert_eq!(outcome, Outcome { verdict, words: words.to_owned(), denied });
         }
-        let expects_401 = HttpCheck { path: "/".to_owned(), expect: 401 };
+        let expects_401 = http("/", 401);
         assert!(!judge(&expects_401, 401, b"").denied);
     }
 

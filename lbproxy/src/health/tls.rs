@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use shared::config::Verify;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use shared::config::{ClientCertificate, Verify};
 
 /// The authorities of a check cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,12 @@ pub(crate) enum TlsError {
     /// One of them is no authority.
     #[error("use the authorities in {path}: {source}")]
     Unfit { path: PathBuf, source: rustls::Error },
+    /// The check's own certificate or key cannot be read, or is not PEM.
+    #[error("read the check's own {path}: {source}")]
+    ReadOwn { path: PathBuf, source: rustls::pki_types::pem::Error },
+    /// They do not fit together.
+    #[error("show the certificate in {path}: {source}")]
+    UnfitOwn { path: PathBuf, source: rustls::Error },
     /// The name cannot stand in a certificate.
     #[error("{name:?} is no server name")]
     Name { name: String },
@@ -44,7 +51,7 @@ impl Tls {
     ///
     /// # Errors
     /// They cannot be read or used.
-    pub(crate) fn new(verify: &Verify) -> Result<Self, TlsError> {
+    pub(crate) fn new(verify: &Verify, own: Option<&ClientCertificate>) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -52,17 +59,16 @@ impl Tls {
             Verify::Nothing => {
                 let config = builder
                     .dangerous()
-                    .with_custom_certificate_verifier(Arc::new(Anything(provider)))
-                    .with_no_client_auth();
-                Ok(Self { config: Arc::new(config), name: None })
+                    .with_custom_certificate_verifier(Arc::new(Anything(provider)));
+                Ok(Self { config: showing(config, own)?, name: None })
             }
             Verify::Authority { ca, server_name } => {
-                let config = builder.with_root_certificates(authorities(ca)?).with_no_client_auth();
+                let config = builder.with_root_certificates(authorities(ca)?);
                 let name = server_name.as_ref().map(|name| {
                     ServerName::try_from(name.clone())
                         .map_err(|_| TlsError::Name { name: name.clone() })
                 });
-                Ok(Self { config: Arc::new(config), name: name.transpose()? })
+                Ok(Self { config: showing(config, own)?, name: name.transpose()? })
             }
         }
     }
@@ -71,6 +77,24 @@ impl Tls {
     pub(crate) fn name(&self, address: SocketAddr) -> ServerName<'static> {
         self.name.clone().unwrap_or_else(|| ServerName::IpAddress(address.ip().into()))
     }
+}
+
+/// Adds what the check shows of itself.
+fn showing(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    own: Option<&ClientCertificate>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let Some(ClientCertificate { cert, key }) = own else {
+        return Ok(Arc::new(builder.with_no_client_auth()));
+    };
+    let read = |path: &Path, source| TlsError::ReadOwn { path: path.to_owned(), source };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|source| read(cert, source))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| read(key, source))?;
+    let config = builder.with_client_auth_cert(chain, private);
+    let unfit = |source| TlsError::UnfitOwn { path: cert.clone(), source };
+    config.map(Arc::new).map_err(unfit)
 }
 
 fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {

@@ -2,13 +2,16 @@
 
 mod first;
 mod least_conn;
+mod random;
 mod round_robin;
 mod source;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 
 use shared::config::Balance;
 
+use self::round_robin::Rotation;
 use crate::backend::BackendSet;
 use crate::health::State;
 
@@ -20,70 +23,198 @@ pub(crate) struct Choice {
     pub(crate) address: SocketAddr,
     /// Its connections at this moment.
     pub(crate) live: u32,
+    /// 1 to 256.
+    pub(crate) weight: u16,
+}
+
+/// Whose turn it is, at one listening socket of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    rotation: Rotation,
+    draws: fastrand::Rng,
+    /// Turns to leave out before the first.
+    skip: usize,
+}
+
+impl Turns {
+    /// Leaves `skip` turns out, so that not every worker begins with the same server.
+    pub(crate) fn starting_at(skip: usize) -> Self {
+        Self { skip, ..Self::default() }
+    }
+
+    fn order(&mut self, balance: Balance, choices: &mut [Choice], client: IpAddr) {
+        for _ in 0..std::mem::take(&mut self.skip).checked_rem(choices.len()).unwrap_or(0) {
+            self.rotation.order(choices);
+            choices.sort_by_key(|choice| choice.index);
+        }
+        match balance {
+            Balance::RoundRobin => self.rotation.order(choices),
+            Balance::LeastConn => least_conn::order(choices, &mut self.rotation),
+            Balance::Random => random::order(choices, &mut self.draws),
+            Balance::Source => source::order(choices, client),
+            Balance::First => first::order(choices),
+        }
+    }
 }
 
 /// The servers to try, best first, each once; a retry is the next of them.
 ///
-/// `turn` counts the connections of the worker. Servers that are up come into question; while none
-/// is, those that no check has judged yet: at start they are more likely to serve than not.
-pub(crate) fn candidates(set: &BackendSet, client: IpAddr, turn: usize) -> Vec<usize> {
-    let mut choices = in_state(set, State::Up);
-    if choices.is_empty() {
-        choices = in_state(set, State::Unknown);
+/// Servers that are up come into question, backups after all others; while none is, those that no
+/// check has judged yet: at start they are more likely to serve than not. In a panic all others.
+pub(crate) fn candidates(set: &BackendSet, client: IpAddr, turns: &mut Turns) -> Vec<usize> {
+    for state in [State::Up, State::Unknown] {
+        let order = ordered(set, state, client, turns);
+        if !order.is_empty() {
+            return order;
+        }
     }
-    order(set.balance, &mut choices, client, turn);
-    choices.into_iter().map(|choice| choice.index).collect()
+    let mut order = Vec::new();
+    if set.panic {
+        // One that says it is not ready is likelier to serve than one that says nothing.
+        order = ordered(set, State::Draining, client, turns);
+        order.extend(ordered(set, State::Down, client, turns));
+    }
+    order
 }
 
-fn in_state(set: &BackendSet, state: State) -> Vec<Choice> {
+fn ordered(set: &BackendSet, state: State, client: IpAddr, turns: &mut Turns) -> Vec<usize> {
+    let mut order = Vec::new();
+    for backup in [false, true] {
+        let mut choices = choices(set, state, backup);
+        turns.order(set.balance, &mut choices, client);
+        order.extend(choices.into_iter().map(|choice| choice.index));
+    }
+    order
+}
+
+fn choices(set: &BackendSet, state: State, backup: bool) -> Vec<Choice> {
     let all = set.backends.iter().enumerate();
-    all.filter(|(_, backend)| backend.state == state)
-        .map(|(index, backend)| Choice {
-            index,
-            address: backend.server.address,
-            live: backend.server.counters.live.load(std::sync::atomic::Ordering::Relaxed),
-        })
-        .collect()
-}
-
-fn order(balance: Balance, choices: &mut [Choice], client: IpAddr, turn: usize) {
-    match balance {
-        Balance::RoundRobin => round_robin::order(choices, turn),
-        Balance::LeastConn => least_conn::order(choices, turn),
-        Balance::Source => source::order(choices, client),
-        Balance::First => first::order(choices),
-    }
+    all.filter(|(_, backend)| {
+        (backend.state, backend.server.backup) == (state, backup) && backend.weight > 0
+    })
+    .map(|(index, backend)| Choice {
+        index,
+        address: backend.server.address,
+        live: backend.server.counters.live.load(Ordering::Relaxed),
+        weight: backend.weight,
+    })
+    .collect()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use shared::Name;
+
     use super::*;
+    use crate::backend::{Backend, Server};
+
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn address(index: usize) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, u8::try_from(index).unwrap() + 1], 6443))
+    }
 
     /// Servers 10.0.0.1, 10.0.0.2 … with these numbers of connections.
     pub(crate) fn choices(live: &[u32]) -> Vec<Choice> {
-        live.iter()
-            .enumerate()
-            .map(|(index, live)| Choice {
-                index,
-                address: SocketAddr::from(([10, 0, 0, u8::try_from(index).unwrap() + 1], 6443)),
-                live: *live,
-            })
-            .collect()
+        let choice = |(index, live): (usize, &u32)| Choice {
+            index,
+            address: address(index),
+            live: *live,
+            weight: 1,
+        };
+        live.iter().enumerate().map(choice).collect()
+    }
+
+    /// The same with these weights and no connections.
+    pub(crate) fn weighted(weights: &[u16]) -> Vec<Choice> {
+        let mut all = choices(&vec![0; weights.len()]);
+        all.iter_mut().zip(weights).for_each(|(choice, weight)| choice.weight = *weight);
+        all
     }
 
     pub(crate) fn indices(choices: &[Choice]) -> Vec<usize> {
         choices.iter().map(|choice| choice.index).collect()
     }
 
+    const ALL: [Balance; 5] =
+        [Balance::RoundRobin, Balance::LeastConn, Balance::Random, Balance::Source, Balance::First];
+
     #[test]
     fn every_policy_names_each_server_once() {
-        for balance in [Balance::RoundRobin, Balance::LeastConn, Balance::Source, Balance::First] {
+        for balance in ALL {
+            let mut turns = Turns::starting_at(7);
             let mut all = choices(&[3, 1, 2]);
-            order(balance, &mut all, IpAddr::from([192, 0, 2, 1]), 7);
+            turns.order(balance, &mut all, CLIENT);
             let mut seen = indices(&all);
             seen.sort_unstable();
             assert_eq!(seen, [0, 1, 2], "{balance:?}");
-            order(balance, &mut [], IpAddr::from([192, 0, 2, 1]), 7);
+            turns.order(balance, &mut [], CLIENT);
+        }
+    }
+
+    #[test]
+    fn workers_begin_with_different_servers() {
+        for (skip, expected) in [(0, [0, 1, 2]), (1, [1, 2, 0]), (2, [2, 0, 1]), (3, [0, 1, 2])] {
+            let mut all = choices(&[0, 0, 0]);
+            Turns::starting_at(skip).order(Balance::RoundRobin, &mut all, CLIENT);
+            assert_eq!(indices(&all), expected, "skip {skip}");
+        }
+    }
+
+    /// State, weight, whether it is a backup.
+    fn set(servers: &[(State, u16, bool)]) -> BackendSet {
+        let backend = |(index, (state, weight, backup)): (usize, &(State, u16, bool))| Backend {
+            server: Arc::new(Server {
+                name: Name::try_from("s").unwrap(),
+                address: address(index),
+                backup: *backup,
+                max_connections: None,
+                error_limit: None,
+                source: None,
+                counters: Arc::default(),
+                queue: Arc::default(),
+            }),
+            state: *state,
+            weight: *weight,
+        };
+        let backends = servers.iter().enumerate().map(backend).collect();
+        BackendSet { balance: Balance::First, panic: false, backends }
+    }
+
+    #[test]
+    fn who_comes_into_question() {
+        use State::{Down, Draining, Unknown, Up};
+        let table = [
+            (vec![(Up, 1, false), (Down, 1, false), (Draining, 1, false)], vec![0]),
+            // Backups come after all others, and serve where no other is up.
+            (vec![(Up, 1, true), (Up, 1, false), (Up, 1, false)], vec![1, 2, 0]),
+            (vec![(Up, 1, true), (Down, 1, false)], vec![0]),
+            // Without weight it gets nothing, even where nobody else is left.
+            (vec![(Up, 0, false), (Up, 1, true)], vec![1]),
+            (vec![(Up, 0, false)], vec![]),
+            // Before the first checks all are tried.
+            (vec![(Unknown, 1, true), (Unknown, 1, false), (Down, 1, false)], vec![1, 0]),
+            (vec![(Unknown, 1, false), (Up, 1, true)], vec![1]),
+        ];
+        for (servers, expected) in table {
+            let order = candidates(&set(&servers), CLIENT, &mut Turns::default());
+            assert_eq!(order, expected, "{servers:?}");
+        }
+    }
+
+    #[test]
+    fn in_a_panic_those_that_are_not_up_are_used() {
+        use State::{Down, Draining, Maint, Up};
+        let table = [
+            (vec![(Down, 1, false), (Draining, 1, false), (Maint, 0, false)], vec![1, 0]),
+            (vec![(Down, 1, false), (Draining, 0, false)], vec![0]),
+            (vec![(Down, 1, false), (Up, 1, false)], vec![1]),
+        ];
+        for (servers, expected) in table {
+            let set = BackendSet { panic: true, ..set(&servers) };
+            assert_eq!(candidates(&set, CLIENT, &mut Turns::default()), expected, "{servers:?}");
         }
     }
 }

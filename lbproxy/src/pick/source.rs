@@ -1,17 +1,25 @@
-//! Always the same for a client's address: rendezvous hashing, so that a server that leaves moves
-//! only its own clients, and every node with the same servers chooses alike.
+//! Always the same for a client's address: weighted rendezvous hashing, so that a server that leaves
+//! moves only its own clients, one whose weight changes moves no others, and every node with the
+//! same servers chooses alike.
 
-use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Choice;
 
 pub(super) fn order(choices: &mut [Choice], client: IpAddr) {
-    choices.sort_by_key(|choice| Reverse(weight(client, choice.address)));
+    choices.sort_by(|one, other| wish(client, other).total_cmp(&wish(client, one)));
 }
 
-/// How much a client wants a server. Written out, for it must never change with a release.
-fn weight(client: IpAddr, server: SocketAddr) -> u64 {
+/// How much a client wants a server: `weight / -ln(h)` with `h` in (0, 1) from the hash.
+fn wish(client: IpAddr, choice: &Choice) -> f64 {
+    /// The 53 bits that a float holds exactly.
+    const ONE: f64 = 9_007_199_254_740_992.0;
+    let drawn = ((hash(client, choice.address) >> 11) as f64 + 0.5) / ONE;
+    f64::from(choice.weight) / -drawn.ln()
+}
+
+/// Written out, for it must never change with a release.
+fn hash(client: IpAddr, server: SocketAddr) -> u64 {
     let mut hash = fnv(0xcbf2_9ce4_8422_2325, client);
     hash = fnv(hash, server.ip());
     for byte in server.port().to_be_bytes() {
@@ -44,7 +52,7 @@ fn mix(mut hash: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pick::tests::{choices, indices};
+    use crate::pick::tests::{choices, indices, weighted};
 
     fn client(number: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, number])
@@ -64,6 +72,22 @@ mod tests {
             seen[first_of(3, number)] += 1;
         }
         assert!(seen.iter().all(|count| (60..=110).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn clients_follow_the_weights_and_only_the_needed_ones_move() {
+        let first = |weights: &[u16], number| {
+            let mut all = weighted(weights);
+            order(&mut all, client(number));
+            all[0].index
+        };
+        let mut seen = [0; 3];
+        for number in 0..=255 {
+            let (even, heavy) = (first(&[1, 1, 1], number), first(&[1, 2, 1], number));
+            seen[heavy] += 1;
+            assert!(heavy == even || heavy == 1, "client {number} moved from {even} to {heavy}");
+        }
+        assert!((110..=146).contains(&seen[1]), "{seen:?}");
     }
 
     #[test]

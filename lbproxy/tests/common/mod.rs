@@ -184,6 +184,16 @@ pub fn table(listen: SocketAddr, servers: &[SocketAddr], more: &str) -> String {
     )
 }
 
+/// The same with servers `s0`, `s1` … in full, each with keys of its own.
+pub fn full_table(listen: SocketAddr, servers: &[(SocketAddr, &str)], more: &str) -> String {
+    let mut table = format!("[[proxy]]\nname = \"p\"\nlisten = [\"{listen}\"]\n{more}\n");
+    for (index, (address, keys)) in servers.iter().enumerate() {
+        let server = format!("name = \"s{index}\"\naddress = \"{address}\"\n{keys}\n");
+        table = format!("{table}[[proxy.server]]\n{server}");
+    }
+    table
+}
+
 /// A check that runs soon and often.
 pub const QUICK: &str =
     "check = { tcp = true, interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1 }";

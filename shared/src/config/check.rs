@@ -1,10 +1,11 @@
 //! From raw values to typed ones: each wrong value becomes a problem at its place.
 
 use std::fmt::{Debug, Display};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::problem::{Problems, Span};
@@ -153,6 +154,14 @@ pub(super) fn endpoint(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| wrong.to_owned())
 }
 
+/// `IP` or `IP/PREFIX`.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let host = text.parse::<IpAddr>().map(IpNet::from);
+    host.or_else(|_| text.parse::<IpNet>())
+        .map(|network| network.trunc())
+        .map_err(|_| "must be a network, IP or IP/PREFIX".to_owned())
+}
+
 /// One of a few words.
 pub(super) fn word<T: Copy>(
     choices: &'static [(&'static str, T)],
@@ -189,6 +198,13 @@ mod tests {
         for wrong in ["192.168.1.1", "192.168.1.1:0", "*:6443", "lb:6443"] {
             assert!(endpoint(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn networks_lose_their_host_part() {
+        assert_eq!(network("192.168.1.7/24").unwrap().to_string(), "192.168.1.0/24");
+        assert_eq!(network("2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
+        assert!(network("192.168.1.0/33").is_err());
     }
 
     #[test]

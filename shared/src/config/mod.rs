@@ -21,7 +21,8 @@ use self::check::{Check, count_in};
 pub use self::notify::{FifoConfig, Hook, HooksConfig, NotifyConfig};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::proxy::{
-    Balance, CheckConfig, CheckKind, HttpCheck, Limits, ProxyConfig, ServerConfig, Verify,
+    Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
+    ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
 pub use self::track::{Tracked, TrackerConfig, TrackerKind};
@@ -117,8 +118,9 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
 
 fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     let known = track::check::known(file, check);
-    let routers =
+    let mut routers: Vec<RouterConfig> =
         file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, &known, check)).collect();
+    vrrp::group::bring_together(&mut routers);
     let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
     let notify = notify::check::notify(file, check);

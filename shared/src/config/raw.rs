@@ -89,6 +89,8 @@ pub(super) struct RawRouter {
     pub(super) checksum: Given<String>,
     /// Kernel lifetime of the addresses: `"auto"` (default), whole seconds such as `"2s"`, or `"off"`.
     pub(super) lease: Given<String>,
+    /// Routers of the same group are Active together or not at all; default: each table is a group.
+    pub(super) sync_group: Given<String>,
     /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
     /// Program and arguments, run after every change of state with `INSTANCE NAME STATE PRIORITY`.
@@ -115,7 +117,7 @@ pub(super) struct RawProxy {
     pub(super) name: Given<String>,
     /// Where to listen, each `IP:PORT`; the address may be absent from this node.
     pub(super) listen: List,
-    /// `"round_robin"` (default), `"least_conn"`, `"source"` or `"first"`.
+    /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
     pub(super) balance: Given<String>,
     /// The servers, each `IP:PORT`.
     pub(super) servers: List,
@@ -123,6 +125,10 @@ pub(super) struct RawProxy {
     pub(super) server: Vec<Spanned<RawServer>>,
     /// How the servers are checked; default: by a TCP connection.
     pub(super) check: Given<RawCheck>,
+    /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
+    pub(super) on_down: Given<String>,
+    /// `true`: while no server is up, use those that are not, as long as they accept connections.
+    pub(super) panic: Given<bool>,
     /// For reaching some server, retries included; default `"3s"`.
     pub(super) connect_timeout: Given<String>,
     /// A connection without a byte either way for so long is closed; default `"10m"`.
@@ -131,6 +137,14 @@ pub(super) struct RawProxy {
     pub(super) half_closed_timeout: Given<String>,
     /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
     pub(super) user_timeout: Given<String>,
+    /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
+    pub(super) send_proxy: Given<String>,
+    /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
+    pub(super) accept_proxy: List,
+    /// Connections that may wait for a server below its `max_connections`; default 1024.
+    pub(super) max_queue: Given<i64>,
+    /// How long one may wait; default: `connect_timeout`.
+    pub(super) queue_timeout: Given<String>,
 }
 
 /// `[[proxy.server]]`: one server.
@@ -141,6 +155,14 @@ pub(super) struct RawServer {
     pub(super) name: Given<String>,
     /// `IP:PORT`.
     pub(super) address: Given<String>,
+    /// Its share of the connections, 0 to 256; default 1.
+    pub(super) weight: Given<i64>,
+    /// `true`: serves only while no other server can.
+    pub(super) backup: Given<bool>,
+    /// The address to connect to it from; default: the kernel's choice.
+    pub(super) source: Given<String>,
+    /// Connections it gets at once; further ones wait. Default: no limit.
+    pub(super) max_connections: Given<i64>,
 }
 
 /// `check = { … }`: one of `tcp`, `tls`, `http`, `https`, and how.
@@ -157,6 +179,14 @@ pub(super) struct RawCheck {
     pub(super) https: Given<String>,
     /// The status that `http` and `https` expect; default 200.
     pub(super) expect: Given<i64>,
+    /// A text that the answer to `http` and `https` must hold within its first 4096 bytes.
+    pub(super) expect_body: Given<String>,
+    /// File with a bearer token to send with `http` and `https`; read again for every check.
+    pub(super) token_file: Given<String>,
+    /// File with the PEM certificates of the check itself, for servers that ask for one.
+    pub(super) cert: Given<String>,
+    /// File with the private key of `cert`.
+    pub(super) key: Given<String>,
     /// File with the PEM certificates of the authorities that sign the servers'.
     pub(super) ca: Given<String>,
     /// The name the certificate must bear; default: the server's address.
@@ -165,6 +195,13 @@ pub(super) struct RawCheck {
     pub(super) verify: Given<bool>,
     /// Time between two checks of a server; default `"1s"`.
     pub(super) interval: Given<String>,
+    /// The same while a change is under way; default: `interval`.
+    pub(super) fast_interval: Given<String>,
+    /// The same while the server is not up; default: `interval`.
+    pub(super) down_interval: Given<String>,
+    /// Clients' connections in a row that could not be opened, which count as a failed check and
+    /// bring the next one at once; 0: none do; default 3.
+    pub(super) error_limit: Given<i64>,
     /// How long one check may take; default: `interval`.
     pub(super) timeout: Given<String>,
     /// Successes in a row that make a server usable; default 2.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::config::{Audience, Config, Dialect, RouterConfig};
-use shared::{Family, RouterId, address::is_link_local};
+use shared::{Family, Priority, RouterId, address::is_link_local};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -104,7 +104,13 @@ impl Routers {
     }
 
     /// Tells the advert thread what surrounds each router, if that changed.
-    pub(super) fn look_around(&self, config: &Config, tracking: &Tracking, in_doubt: bool) {
+    pub(super) fn look_around(
+        &self,
+        config: &Config,
+        tracking: &Tracking,
+        in_doubt: bool,
+        paused: bool,
+    ) {
         let interfaces = self.means.links.interfaces.borrow().clone();
         let all: AllSurroundings = config
             .routers
@@ -113,7 +119,7 @@ impl Routers {
                 let verdict = tracking.verdict(router.priority, &router.track);
                 let surroundings = Surroundings {
                     place: place(router, &interfaces),
-                    priority: verdict.priority,
+                    priority: if paused { Priority::UNUSABLE } else { verdict.priority },
                     proven: verdict.proven || !in_doubt,
                 };
                 (router.id.clone(), surroundings)

@@ -11,6 +11,9 @@
 //! must not silence us. A Backup's comes after them: it shall not mistake its own lateness for silence.
 
 mod counters;
+mod groups;
+mod handle;
+mod ledger;
 mod ports;
 mod pulse;
 mod record;
@@ -19,27 +22,26 @@ mod voice;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use shared::config::RouterConfig;
 use shared::{RouterId, Vrid, scheduling};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use self::counters::Discards;
+use self::handle::{COMMAND_QUEUE, Command};
+pub use self::handle::{Handle, NewRouter, Report};
+use self::ledger::{Ledgers, Taken};
 use self::ports::Ports;
 use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
 use crate::occurrence::Occurrences;
-use crate::status::RouterStatus;
-use crate::wire::{Discard, Heard, ladder};
-use crate::wish::Wish;
+use crate::wire::{Excerpt, ladder};
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
 const REALTIME_PRIORITY: u8 = 20;
@@ -47,25 +49,11 @@ const REALTIME_PRIORITY: u8 = 20;
 /// Packets taken from a port before the deadlines are looked at again: under a millisecond of work.
 const BATCH: usize = 64;
 
-/// Commands that may wait; whoever gives them waits when it is full.
-const COMMAND_QUEUE: usize = 16;
-
 /// A port that could not be opened is tried again this often.
 const REOPEN: Duration = Duration::from_secs(1);
 
 /// What every router is surrounded by.
 pub type AllSurroundings = BTreeMap<RouterId, Surroundings>;
-
-/// A router to be run.
-#[derive(Debug)]
-pub struct NewRouter {
-    /// Its configuration.
-    pub config: RouterConfig,
-    /// Where its wishes go.
-    pub wish: watch::Sender<Wish>,
-    /// Until when it may go on as Active for a predecessor that died.
-    pub resume_until: Option<Instant>,
-}
 
 /// What the thread is given at its start.
 #[derive(Debug)]
@@ -78,30 +66,6 @@ pub struct Setup {
     pub watchdog: Option<UnixStream>,
     /// Where changes of state are told.
     pub occurrences: Occurrences,
-}
-
-#[derive(Debug)]
-enum Command {
-    Run(Box<NewRouter>),
-    Change(Box<RouterConfig>),
-    Remove(RouterId),
-    Stop,
-    Report(oneshot::Sender<Report>),
-}
-
-/// What the thread tells of itself.
-#[derive(Debug)]
-pub struct Report {
-    /// Every router.
-    pub routers: Vec<RouterStatus>,
-    /// Packets discarded before a router was found.
-    pub discarded: BTreeMap<String, u64>,
-}
-
-/// Commands the advert thread.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    commands: mpsc::Sender<Command>,
 }
 
 /// Starts the thread.
@@ -118,40 +82,6 @@ pub fn start(setup: Setup) -> io::Result<(Handle, JoinHandle<()>)> {
     Ok((Handle { commands }, thread))
 }
 
-impl Handle {
-    /// Runs another router; one of the same name that is ending ends first.
-    pub async fn run(&self, router: NewRouter) {
-        self.send(Command::Run(Box::new(router))).await;
-    }
-
-    /// Changes what a running router can take over without ending.
-    pub async fn change(&self, config: RouterConfig) {
-        self.send(Command::Change(Box::new(config))).await;
-    }
-
-    /// Ends a router in order.
-    pub async fn remove(&self, router: RouterId) {
-        self.send(Command::Remove(router)).await;
-    }
-
-    /// Ends every router in order, and then the thread. Told twice, at once.
-    pub async fn stop(&self) {
-        self.send(Command::Stop).await;
-    }
-
-    /// Asks how things are; none once the thread has ended.
-    pub async fn report(&self) -> Option<Report> {
-        let (answer, report) = oneshot::channel();
-        self.send(Command::Report(answer)).await;
-        report.await.ok()
-    }
-
-    async fn send(&self, command: Command) {
-        // The thread ends only when it was told to: then there is nobody left to command.
-        self.commands.send(command).await.ok();
-    }
-}
-
 struct Driver {
     routers: Vec<Router>,
     /// Routers whose predecessor of the same name has not ended yet.
@@ -163,6 +93,7 @@ struct Driver {
     pulse: Pulse,
     discards: Discards,
     occurrences: Occurrences,
+    rejected: Ledgers,
     stopping: bool,
 }
 
@@ -186,6 +117,7 @@ impl Driver {
             pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
             occurrences: setup.occurrences,
+            rejected: Ledgers::default(),
             stopping: false,
         }
     }
@@ -206,6 +138,7 @@ impl Driver {
                 Woken::Deadline => self.deadline(),
                 Woken::Packets(port) => self.receive(port),
             }
+            groups::settle(&mut self.routers, &self.ports, now());
         }
     }
 
@@ -228,12 +161,19 @@ impl Driver {
             Command::Run(router) => self.waiting.push(*router),
             Command::Change(config) => {
                 if let Some(router) = self.routers.iter_mut().find(|r| *r.id() == config.id) {
-                    router.reconfigure(*config);
+                    router.reconfigure(*config, moment, &self.ports);
                 }
             }
             Command::Remove(id) => {
                 let router = self.routers.iter_mut().find(|router| *router.id() == id);
                 router.into_iter().for_each(|router| router.stop(moment, &self.ports));
+            }
+            Command::Tell(name, event) => {
+                let meant = |router: &&mut Router| {
+                    name.as_ref().is_none_or(|name| router.id().name == *name)
+                };
+                let routers = self.routers.iter_mut().filter(meant);
+                routers.for_each(|router| router.event(event, moment, &self.ports));
             }
             Command::Stop => {
                 self.stopping = true;
@@ -242,7 +182,11 @@ impl Driver {
             }
             Command::Report(answer) => {
                 let routers = self.routers.iter().map(|router| router.status(moment)).collect();
-                let report = Report { routers, discarded: self.discards.totals() };
+                let report = Report {
+                    routers,
+                    discarded: self.discards.totals(),
+                    rejected: self.rejected.status(moment),
+                };
                 // Whoever asked may have left.
                 answer.send(report).ok();
             }
@@ -277,13 +221,19 @@ impl Driver {
         let all = self.surroundings.borrow_and_update().clone();
         let moment = now();
         self.reopen_at = None;
+        let mut known = Vec::with_capacity(self.routers.len());
         for position in 0..self.routers.len() {
-            let Some(surroundings) = all.get(self.routers[position].id()).copied() else {
-                continue;
-            };
-            let place = surroundings.place.filter(|place| self.open(position, *place, moment));
-            let surroundings = Surroundings { place, ..surroundings };
-            self.routers[position].surrounded_by(surroundings, moment, &self.ports);
+            let surroundings = all.get(self.routers[position].id()).copied();
+            known.push(surroundings.map(|surroundings| {
+                let place = surroundings.place.filter(|place| self.open(position, *place, moment));
+                Surroundings { place, ..surroundings }
+            }));
+        }
+        groups::share_faults(&self.routers, &mut known);
+        for (router, surroundings) in self.routers.iter_mut().zip(known) {
+            if let Some(surroundings) = surroundings {
+                router.surrounded_by(surroundings, moment, &self.ports);
+            }
         }
         let routers = &self.routers;
         self.ports.close_unless(|port| routers.iter().any(|router| router.is_at(port)));
@@ -336,13 +286,19 @@ impl Driver {
                     let outcome = ladder::accept(&datagram, |vrid| {
                         find(vrid).map(|router| routers[router].expectation())
                     });
+                    let outcome = outcome
+                        .map_err(|discard| (discard, Excerpt::of(datagram.message, port.family())));
                     let vrid = datagram.message.get(1).and_then(|vrid| Vrid::try_from(*vrid).ok());
-                    (outcome, vrid.and_then(find), Some(datagram.source))
+                    let router = vrid.and_then(find);
+                    Taken { outcome, router, source: Some(datagram.source) }
                 }
-                Err(discard) => (Err(discard), None, None),
+                Err(discard) => {
+                    let outcome = Err((discard, Excerpt::default()));
+                    Taken { outcome, router: None, source: None }
+                }
             });
             match received {
-                Ok(Some((outcome, router, source))) => self.taken(outcome, router, source),
+                Ok(Some(taken)) => self.taken(taken, position),
                 Ok(None) => return,
                 // Such as "network is down": the interface's state comes by netlink.
                 Err(_) => return,
@@ -350,22 +306,27 @@ impl Driver {
         }
     }
 
-    fn taken(
-        &mut self,
-        outcome: Result<Heard, Discard>,
-        router: Option<usize>,
-        source: Option<IpAddr>,
-    ) {
+    fn taken(&mut self, taken: Taken, port: usize) {
         let moment = now();
+        let Taken { outcome, router, source } = taken;
         let router = router.and_then(|position| self.routers.get_mut(position));
-        match (outcome, router) {
-            (Ok(heard), Some(router)) => router.heard(&heard, moment, &self.ports),
-            (Err(discard), Some(router)) => router.discarded(discard, source, moment),
-            // Another pair on the same link is no news.
-            (Err(discard), None) => {
-                self.discards.count(discard, moment);
+        let (discard, excerpt) = match outcome {
+            Ok(heard) => {
+                router.into_iter().for_each(|router| router.heard(&heard, moment, &self.ports));
+                return;
             }
-            (Ok(_), None) => {}
+            Err(discarded) => discarded,
+        };
+        if let (Some(port), Some(source)) = (self.ports.at(port), source) {
+            let ledger = self.rejected.of(router.is_some());
+            ledger.note(port.interface(), source, discard, excerpt, moment);
+        }
+        match router {
+            Some(router) => router.discarded(discard, source, moment),
+            // Another pair on the same link is no news.
+            None => {
+                self.discards.count(discard, source, moment);
+            }
         }
     }
 }

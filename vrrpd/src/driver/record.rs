@@ -106,7 +106,7 @@ pub(super) fn evidence(election: &Election, due: Option<Instant>, now: Instant) 
     Evidence { priority: election.settings().priority, heard, lag_us }
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -5,21 +5,21 @@ use std::time::Instant;
 
 use shared::config::{Audience, Dialect, Preempt, RouterConfig};
 use shared::link::Resumable;
-use shared::{Family, Priority, RouterId, Vrid};
+use shared::{Family, Name, Priority, RouterId, Vrid};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::counters::Discards;
+use super::counters::{Discards, Told};
 use super::ports::Ports;
-use super::record::{Record, evidence};
+use super::record::{Record, evidence, millis};
 use super::voice::Voice;
 use crate::election::{
     Action, Election, Event, Received, Settings, State, Transition, Version, timing,
 };
 use crate::io::port::Port;
 use crate::occurrence::Occurrences;
-use crate::status::{ActiveStatus, Evidence, RouterStatus};
-use crate::wire::{Claim, Discard, Expectation, Heard};
+use crate::status::{ActiveStatus, Evidence, Mismatch, RouterStatus};
+use crate::wire::{Claim, Discard, Expectation, Heard, OtherAddresses};
 use crate::wish::{Wanted, Wish};
 
 /// What surrounds a router: told as a state, for only the latest counts.
@@ -57,8 +57,12 @@ pub(super) struct Router {
     wish: watch::Sender<Wish>,
     received: u64,
     discards: Discards,
-    other_addresses_told: bool,
     record: Record,
+    /// Who listed other addresses than ours, when last, and which.
+    mismatch: Option<(IpAddr, Instant, OtherAddresses)>,
+    mismatch_told: Told,
+    /// The last change that its siblings have not been told.
+    news: Option<Transition>,
 }
 
 impl Router {
@@ -83,7 +87,9 @@ impl Router {
             wish,
             received: 0,
             discards: Discards::default(),
-            other_addresses_told: false,
+            mismatch: None,
+            mismatch_told: Told::default(),
+            news: None,
         }
     }
 
@@ -97,6 +103,25 @@ impl Router {
 
     pub(super) fn expectation(&self) -> &Expectation {
         &self.expectation
+    }
+
+    /// Whether it belongs to this sync group.
+    pub(super) fn is_of(&self, group: &Name) -> bool {
+        self.config.sync_group.as_ref() == Some(group)
+    }
+
+    /// Whether its siblings have something to be told.
+    pub(super) fn has_news(&self) -> bool {
+        self.news.is_some()
+    }
+
+    /// The change that its siblings are to be told, once.
+    pub(super) fn take_news(&mut self) -> Option<Transition> {
+        self.news.take()
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.election.state()
     }
 
     /// Whether `port` is that of its interface and family.
@@ -135,12 +160,15 @@ impl Router {
     }
 
     /// The configuration changed in what a running router can take over.
-    pub(super) fn reconfigure(&mut self, config: RouterConfig) {
+    pub(super) fn reconfigure(&mut self, config: RouterConfig, now: Instant, ports: &Ports) {
+        let evidence = evidence(&self.election, None, now);
         let settings = *self.election.settings();
-        self.election.reconfigure(self::settings(&config, settings.priority, settings.address));
+        let anew = self::settings(&config, settings.priority, settings.address);
+        let actions = self.election.reconfigure(anew, now);
         self.expectation = expectation(&config, settings.address);
         self.voice.reconfigure(&config);
         self.config = config;
+        self.act(actions, evidence, now, ports);
     }
 
     /// Tracking, interface or address changed.
@@ -193,19 +221,29 @@ impl Router {
     pub(super) fn heard(&mut self, heard: &Heard, now: Instant, ports: &Ports) {
         self.received += 1;
         self.voice.imitate(&self.config, heard);
-        if heard.other_addresses != self.other_addresses_told {
-            self.other_addresses_told = heard.other_addresses;
-            if heard.other_addresses {
-                warn!(router = %self.id(), peer = %heard.source, theirs = ?heard.advert.addresses, "the peer advertises other addresses than ours; list the same on every node");
-            }
-        }
+        self.compare_addresses(heard, now);
         let Heard { source, advert, .. } = heard;
         let received = Received { source: *source, claim: advert.claim, interval: advert.interval };
         self.event(Event::Received(received), now, ports);
     }
 
+    fn compare_addresses(&mut self, heard: &Heard, now: Instant) {
+        match &heard.other_addresses {
+            Some(other) => {
+                if self.mismatch_told.is_due(Some(heard.source), now) {
+                    warn!(router = %self.id(), from = %heard.source, "{other}");
+                }
+                self.mismatch = Some((heard.source, now, other.clone()));
+            }
+            None if self.mismatch.as_ref().is_some_and(|(peer, ..)| *peer == heard.source) => {
+                self.mismatch = None;
+            }
+            None => {}
+        }
+    }
+
     pub(super) fn discarded(&mut self, discard: Discard, source: Option<IpAddr>, now: Instant) {
-        let Some(times) = self.discards.count(discard, now) else { return };
+        let Some(times) = self.discards.count(discard, source, now) else { return };
         self.record.discarded(discard, source, times);
         let from = source.map_or_else(|| "?".to_owned(), |source| source.to_string());
         if discard.splits_the_pair() {
@@ -215,10 +253,15 @@ impl Router {
         }
     }
 
-    fn event(&mut self, event: Event, now: Instant, ports: &Ports) {
+    pub(super) fn event(&mut self, event: Event, now: Instant, ports: &Ports) {
         let due = self.deadline().filter(|_| event == Event::Tick);
         let evidence = evidence(&self.election, due, now);
-        for action in self.election.handle(event, now) {
+        let actions = self.election.handle(event, now);
+        self.act(actions, evidence, now, ports);
+    }
+
+    fn act(&mut self, actions: Vec<Action>, evidence: Evidence, now: Instant, ports: &Ports) {
+        for action in actions {
             match action {
                 Action::Advertise(claim) => self.advertise(claim, now, ports),
                 Action::ClaimAddresses => self.wish.send_modify(|wish| wish.wanted = Wanted::Hold),
@@ -240,6 +283,7 @@ impl Router {
     fn changed(&mut self, transition: Transition, evidence: Evidence, now: Instant) {
         let Transition { from, to, cause } = transition;
         info!(router = %self.id(), %from, %to, priority = %self.election.settings().priority, "{cause}");
+        self.news = Some(transition);
         self.record.changed(transition, evidence, now);
     }
 
@@ -272,6 +316,11 @@ impl Router {
             send_errors: self.voice.errors,
             received: self.received,
             discarded: self.discards.totals(),
+            mismatch: self.mismatch.as_ref().map(|(peer, at, other)| Mismatch {
+                peer: *peer,
+                explanation: other.to_string(),
+                ago_ms: millis(now.saturating_duration_since(*at)),
+            }),
             history: self.record.history(now),
         }
     }
@@ -303,6 +352,7 @@ fn settings(config: &RouterConfig, priority: Priority, address: IpAddr) -> Setti
         priority,
         interval: config.advert_interval,
         preempt: config.preempt,
+        grouped: config.sync_group.is_some(),
         sole_peer: matches!(&config.audience, Audience::Peers(peers) if peers.len() == 1),
         address,
     }

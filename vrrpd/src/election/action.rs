@@ -90,9 +90,17 @@ pub enum Cause {
         /// Our interval.
         interval: AdvertInterval,
     },
+    /// Its siblings of a sync group became Active.
+    Joined,
+    /// A sibling of its sync group became Backup.
+    Yielded,
+    /// We were told to hand the addresses over.
+    HandingOver,
+    /// We wanted to hand the addresses over, and no peer took them.
+    NotRelieved,
     /// We were told to end.
     Stopped,
-    /// We ended, and a peer took over.
+    /// We resigned, and a peer took over.
     Relieved {
         /// Who.
         peer: IpAddr,
@@ -116,6 +124,10 @@ impl Cause {
             Self::Preempted { .. } => "preempted",
             Self::Outranked { .. } => "outranked",
             Self::Late { .. } => "late",
+            Self::Joined => "joined",
+            Self::Yielded => "yielded",
+            Self::HandingOver => "handing_over",
+            Self::NotRelieved => "not_relieved",
             Self::Stopped => "stopped",
             Self::Relieved { .. } => "relieved",
             Self::Unrelieved => "unrelieved",
@@ -150,6 +162,10 @@ impl fmt::Display for Cause {
                 write!(f, "sent nothing for {} at an interval of {interval}", Millis(*silent))?;
                 f.write_str(": a peer may have taken over")
             }
+            Self::Joined => f.write_str("its sync group became Active"),
+            Self::Yielded => f.write_str("its sync group became Backup"),
+            Self::HandingOver => f.write_str("told to hand over"),
+            Self::NotRelieved => f.write_str("no peer took over: goes on"),
             Self::Stopped => f.write_str("told to end"),
             Self::Relieved { peer } => write!(f, "{peer} took over"),
             Self::Unrelieved => f.write_str("ended with no peer to take over"),

@@ -36,6 +36,8 @@ impl Election {
             listen_until: now,
             outranking_since: None,
             following: None,
+            defers: false,
+            waits: None,
         };
         let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce)];
         actions.extend(self.become_backup(backup, Cause::Late { silent, interval }));
@@ -51,11 +53,7 @@ impl Election {
     ) -> Vec<Action> {
         let priority = match advert.claim {
             Claim::Lead(priority) => priority,
-            Claim::Resign => {
-                let advertise_at = now + self.settings.interval.duration();
-                self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
-                return vec![self.lead()];
-            }
+            Claim::Resign => return self.advertise_anew(active, now),
         };
         let ours = (self.settings.priority, self.settings.address);
         // Addresses compare as unsigned numbers in network order. The preempt mode is not asked.
@@ -76,6 +74,8 @@ impl Election {
             listen_until: now,
             outranking_since: None,
             following: Some(following),
+            defers: false,
+            waits: None,
         };
         let cause = Cause::Outranked { peer: advert.source, theirs, ours: self.settings.priority };
         // The winner may not know that somebody else was Active. Our advert tells it, and it
@@ -108,15 +108,36 @@ impl Election {
             return vec![];
         }
         self.settings.priority = priority;
+        self.advertise_anew(active, now)
+    }
+
+    /// An advert now; the next is due an interval from now. A peer that is to learn our interval must
+    /// know it before it waits for the next advert.
+    pub(super) fn advertise_anew(&mut self, active: Active, now: Instant) -> Vec<Action> {
         let advertise_at = now + self.settings.interval.duration();
         self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
         vec![self.lead()]
     }
 
-    /// §6.4.3, Shutdown: priority 0. The addresses stay until a peer has them.
-    pub(super) fn resign(&mut self, now: Instant) -> Vec<Action> {
-        let limit = timing::relief_limit(self.settings.version, self.settings.interval);
-        let transition = self.enter(State::Releasing { until: now + limit }, Cause::Stopped);
-        vec![Action::Advertise(Claim::Resign), transition]
+    /// A sibling is Backup now. The peer that has its addresses is to have ours. If it has, our
+    /// advert tells it that somebody else was Active, and it announces the addresses again; if not,
+    /// our resignation tells it that they are free.
+    pub(super) fn yield_with_siblings(&mut self, now: Instant) -> Vec<Action> {
+        let backup = Backup {
+            active_down_at: now + self.down_interval(self.settings.interval),
+            heard_at: now,
+            listen_until: now,
+            outranking_since: None,
+            following: None,
+            defers: false,
+            waits: None,
+        };
+        let mut actions = vec![
+            self.lead(),
+            Action::Advertise(Claim::Resign),
+            Action::ReleaseAddresses(Release::Relieved),
+        ];
+        actions.extend(self.become_backup(backup, Cause::Yielded));
+        actions
     }
 }

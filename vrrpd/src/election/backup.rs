@@ -21,7 +21,7 @@ impl Election {
         }
         let lasted = now.saturating_duration_since(backup.heard_at);
         let from = backup.following.map(|following| following.source);
-        self.become_active(Cause::Silence { from, lasted }, now)
+        self.take_over(backup, Cause::Silence { from, lasted }, now)
     }
 
     /// An advert passed the ladder.
@@ -36,10 +36,12 @@ impl Election {
             Claim::Lead(priority) => priority,
         };
         let outranking = priority < self.settings.priority;
+        // A peer that cannot serve is relieved all the same.
+        let defers = backup.defers && priority > Priority::UNUSABLE;
         let Preempt::After(delay) = self.settings.preempt else {
             return self.follow(backup, advert, priority, None, now);
         };
-        if !outranking {
+        if !outranking || defers {
             return self.follow(backup, advert, priority, None, now);
         }
         // While a better router is Active, a lesser one's advert is noise: discard, touch no timer.
@@ -54,7 +56,9 @@ impl Election {
         // within the flight of a packet.
         if now >= since + delay && now >= backup.listen_until {
             let (peer, ours) = (advert.source, self.settings.priority);
-            return self.become_active(Cause::Preempted { peer, theirs: priority, ours }, now);
+            let cause = Cause::Preempted { peer, theirs: priority, ours };
+            let backup = self.following(backup, advert, priority, Some(since), now);
+            return self.take_over(backup, cause, now);
         }
         self.follow(backup, advert, priority, Some(since), now)
     }
@@ -67,7 +71,7 @@ impl Election {
         }
         // Skew keeps several Backups apart; one alone has nobody to wait for.
         if self.settings.sole_peer {
-            return self.become_active(Cause::PeerResigned { peer }, now);
+            return self.take_over(backup, Cause::PeerResigned { peer }, now);
         }
         let interval = self.learned_interval(&backup);
         let skew = timing::skew_time(self.settings.version, self.settings.priority, interval);
@@ -83,14 +87,28 @@ impl Election {
         outranking_since: Option<Instant>,
         now: Instant,
     ) -> Vec<Action> {
+        let backup = self.following(backup, advert, priority, outranking_since, now);
+        self.state = State::Backup(backup);
+        vec![]
+    }
+
+    /// The Backup that has heard this advert of the Active router.
+    fn following(
+        &self,
+        backup: Backup,
+        advert: Received,
+        priority: Priority,
+        outranking_since: Option<Instant>,
+        now: Instant,
+    ) -> Backup {
         let following = Following { source: advert.source, priority, interval: advert.interval };
-        self.state = State::Backup(Backup {
+        Backup {
             active_down_at: now + self.down_interval(self.learn(advert.interval)),
             heard_at: now,
             outranking_since,
             following: Some(following),
+            waits: None,
             ..backup
-        });
-        vec![]
+        }
     }
 }

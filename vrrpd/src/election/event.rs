@@ -19,6 +19,14 @@ pub enum Event {
     Received(Received),
     /// What is tracked changed our priority.
     PriorityChanged(Priority),
+    /// A sibling of our sync group became Active, or all of them could.
+    Join,
+    /// A sibling of our sync group became Backup.
+    Yield,
+    /// A peer shall have the addresses, though we could serve.
+    HandOver,
+    /// We may have the addresses again after [`HandOver`](Self::HandOver).
+    Reclaim,
     /// We are to end, in order.
     Shutdown,
     /// The interface or our address is gone: nothing can be sent or received.

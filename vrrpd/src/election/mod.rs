@@ -8,12 +8,15 @@
 //! * a resigning router keeps its addresses until a peer is heard ([`State::Releasing`]);
 //! * an Active router that was silent for so long that a peer may have taken over yields first, and a
 //!   Backup that overslept its down timer listens again before it trusts in the silence;
-//! * an Active router that yields to a better one answers it once, so that it announces itself again.
+//! * an Active router that yields to a better one answers it once, so that it announces itself again;
+//! * routers of a sync group move together ([`group`]).
 
 mod action;
 mod active;
 mod backup;
 mod event;
+pub mod group;
+mod releasing;
 mod state;
 pub mod timing;
 
@@ -50,6 +53,8 @@ pub struct Settings {
     pub preempt: Preempt,
     /// There is exactly one peer: nobody to be skewed against.
     pub sole_peer: bool,
+    /// Its siblings of a sync group become Active with it or not at all.
+    pub grouped: bool,
     /// Our source address, for ties (RFC 9568 §6.4.3).
     pub address: IpAddr,
 }
@@ -86,8 +91,18 @@ impl Election {
     }
 
     /// The operator decided anew; what is under way goes on.
-    pub fn reconfigure(&mut self, settings: Settings) {
+    #[must_use]
+    pub fn reconfigure(&mut self, settings: Settings, now: Instant) -> Vec<Action> {
+        // Its silence so far is measured by the interval that its peers know of.
+        let mut actions = self.yield_if_late(now);
+        let paced = settings.interval == self.settings.interval;
         self.settings = settings;
+        if let State::Active(active) = self.state
+            && !paced
+        {
+            actions.extend(self.advertise_anew(active, now));
+        }
+        actions
     }
 
     /// The next instant at which [`Event::Tick`] has work to do; none while there is nothing to wait for.
@@ -95,9 +110,11 @@ impl Election {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Initialize => None,
+            // Its siblings' deadlines count now.
+            State::Backup(Backup { waits: Some(_), .. }) => None,
             State::Backup(Backup { active_down_at, .. }) => Some(active_down_at),
             State::Active(Active { advertise_at, .. }) => Some(advertise_at),
-            State::Releasing { until } => Some(until),
+            State::Releasing { until, .. } => Some(until),
         }
     }
 
@@ -121,10 +138,19 @@ impl Election {
             }
             (
                 State::Initialize,
-                Event::Tick | Event::Received(_) | Event::Shutdown | Event::Fault,
+                Event::Tick
+                | Event::Received(_)
+                | Event::Shutdown
+                | Event::Fault
+                | Event::Join
+                | Event::Yield
+                | Event::HandOver
+                | Event::Reclaim,
             ) => vec![],
 
-            (State::Backup(backup), Event::Tick) if now >= backup.active_down_at => {
+            (State::Backup(backup), Event::Tick)
+                if now >= backup.active_down_at && backup.waits.is_none() =>
+            {
                 self.active_down(backup, now)
             }
             (State::Backup(backup), Event::Received(advert)) => {
@@ -134,9 +160,19 @@ impl Election {
                 self.settings.priority = priority;
                 vec![]
             }
+            (State::Backup(backup), Event::Join) => {
+                self.become_active(backup.waits.unwrap_or(Cause::Joined), now)
+            }
+            (State::Backup(backup), Event::Reclaim) => {
+                self.state = State::Backup(Backup { defers: false, ..backup });
+                vec![]
+            }
             (State::Backup(_), Event::Shutdown) => self.initialize(Cause::Stopped),
             (State::Backup(_), Event::Fault) => self.initialize(Cause::Fault),
-            (State::Backup(_), Event::Tick | Event::Startup | Event::Resume) => vec![],
+            (
+                State::Backup(_),
+                Event::Tick | Event::Startup | Event::Resume | Event::Yield | Event::HandOver,
+            ) => vec![],
 
             (State::Active(active), Event::Tick) if now >= active.advertise_at => {
                 self.advertise(active, now)
@@ -147,29 +183,16 @@ impl Election {
             (State::Active(active), Event::PriorityChanged(priority)) => {
                 self.active_priority_changed(active, priority, now)
             }
-            (State::Active(_), Event::Shutdown) => self.resign(now),
+            (State::Active(_), Event::Shutdown) => self.resign(false, Cause::Stopped, now),
+            (State::Active(_), Event::HandOver) => self.resign(true, Cause::HandingOver, now),
             (State::Active(_), Event::Fault) => self.release(Release::AtOnce, Cause::Fault),
-            (State::Active(_), Event::Tick | Event::Startup | Event::Resume) => vec![],
-
-            (State::Releasing { until }, Event::Tick) if now >= until => {
-                self.release(Release::AtOnce, Cause::Unrelieved)
-            }
+            (State::Active(_), Event::Yield) => self.yield_with_siblings(now),
             (
-                State::Releasing { .. },
-                Event::Received(Received { claim: Claim::Lead(_), source, .. }),
-            ) => self.release(Release::Relieved, Cause::Relieved { peer: source }),
-            (State::Releasing { .. }, Event::Shutdown) => {
-                self.release(Release::AtOnce, Cause::Unrelieved)
-            }
-            (State::Releasing { .. }, Event::Fault) => self.release(Release::AtOnce, Cause::Fault),
-            (
-                State::Releasing { .. },
-                Event::Tick
-                | Event::Received(_)
-                | Event::PriorityChanged(_)
-                | Event::Startup
-                | Event::Resume,
+                State::Active(_),
+                Event::Tick | Event::Startup | Event::Resume | Event::Join | Event::Reclaim,
             ) => vec![],
+
+            (State::Releasing { until, stays }, event) => self.releasing(until, stays, event, now),
         }
     }
 
@@ -186,9 +209,20 @@ impl Election {
                 listen_until: now + down,
                 outranking_since: None,
                 following: None,
+                defers: false,
+                waits: None,
             },
             Cause::Started,
         )
+    }
+
+    /// Nothing speaks against becoming Active; in a sync group, nothing but the siblings.
+    fn take_over(&mut self, backup: Backup, cause: Cause, now: Instant) -> Vec<Action> {
+        if !self.settings.grouped {
+            return self.become_active(cause, now);
+        }
+        self.state = State::Backup(Backup { waits: Some(cause), ..backup });
+        vec![]
     }
 
     /// §6.4.2: the advert first, for it stops the others; then addresses and announcements.

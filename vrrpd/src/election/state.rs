@@ -7,6 +7,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use shared::{AdvertInterval, Priority};
 
+use super::Cause;
+
 /// Where a router is in its election (RFC 9568 §6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -20,6 +22,8 @@ pub enum State {
     Releasing {
         /// When to give up waiting for a peer.
         until: Instant,
+        /// It hands the addresses over on purpose and is a Backup afterwards. Otherwise it ends.
+        stays: bool,
     },
 }
 
@@ -36,6 +40,10 @@ pub struct Backup {
     pub outranking_since: Option<Instant>,
     /// Whose adverts we follow.
     pub following: Option<Following>,
+    /// It handed the addresses over: it does not take them back from a peer that can serve.
+    pub defers: bool,
+    /// In a sync group: why it would be Active by now. It waits for its siblings.
+    pub waits: Option<Cause>,
 }
 
 /// The Active router a Backup follows.

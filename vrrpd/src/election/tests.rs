@@ -3,6 +3,10 @@
 //! The router under test has priority 100 at 1 s unless said otherwise: skew 609.375 ms, down
 //! interval 3609.375 ms.
 
+mod handover;
+mod reload;
+mod sync_group;
+
 use super::*;
 
 const US: &str = "192.0.2.11";
@@ -28,6 +32,7 @@ fn settings() -> Settings {
         interval: interval(100),
         preempt: Preempt::After(Duration::ZERO),
         sole_peer: false,
+        grouped: false,
         address: ip(US),
     }
 }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::follower::Follower;
 use super::hub::LINE_QUEUE;
-use super::{Asked, Means};
+use super::{Asked, Means, Order};
 use crate::status::Status;
 
 /// What a connection may take in at a time, in bytes.
@@ -20,6 +20,8 @@ const READ: usize = 4096;
 /// A conversation with whoever connected.
 pub(super) struct Conversation {
     number: u64,
+    /// Who speaks may give orders.
+    operator: bool,
     means: Means,
     /// Until it is known who this is; then the hub has it, or a follower has taken the writer's place.
     lines: Option<mpsc::Sender<Vec<u8>>>,
@@ -50,6 +52,8 @@ enum End {
     Version { theirs: u32 },
     #[error("it spoke before it said hello")]
     NoHello,
+    #[error("it gave an order, which only root may")]
+    NoOperator,
     #[error("it had nothing to say")]
     Idle,
     #[error("the daemon ends")]
@@ -57,9 +61,10 @@ enum End {
 }
 
 impl Conversation {
-    pub(super) fn new(number: u64, means: Means) -> Self {
+    pub(super) fn new(number: u64, operator: bool, means: Means) -> Self {
         Self {
             number,
+            operator,
             means,
             lines: None,
             writer: None,
@@ -149,8 +154,11 @@ impl Conversation {
                 self.means.hub.released(self.number, router).await;
                 Ok(())
             }
-            ToVrrpd::Status => self.tell_status().await,
+            ToVrrpd::Status => self.answered(Asked::Status).await,
             ToVrrpd::Follow => self.follow().await,
+            ToVrrpd::HandOver { router } => self.order(Order::HandOver(router)).await,
+            ToVrrpd::Pause => self.order(Order::Pause).await,
+            ToVrrpd::Resume => self.order(Order::Resume).await,
         }
     }
 
@@ -160,17 +168,31 @@ impl Conversation {
         !follows && (self.lines.is_some() || self.follower.is_some())
     }
 
-    async fn status(&self) -> Result<Status, End> {
-        let (answer, status) = oneshot::channel();
-        self.means.ask.send(Asked::Status(answer)).await.map_err(|_| End::Ending)?;
-        status.await.map_err(|_| End::Ending)
+    async fn order(&mut self, order: Order) -> Result<(), End> {
+        if !self.operator {
+            return Err(End::NoOperator);
+        }
+        self.answered(|answer| Asked::Ordered(order, answer)).await
     }
 
-    async fn tell_status(&self) -> Result<(), End> {
+    /// Asks something that is answered with the status.
+    async fn answered(
+        &self,
+        asked: impl FnOnce(oneshot::Sender<Status>) -> Asked,
+    ) -> Result<(), End> {
         // A proxy has no use for the status, nor has a follower.
         let lines = self.lines.as_ref().ok_or(End::NoHello)?;
-        let status = self.status().await?;
+        let status = self.ask(asked).await?;
         lines.send(line(&status)).await.map_err(|_| End::Closed)
+    }
+
+    async fn ask(
+        &self,
+        asked: impl FnOnce(oneshot::Sender<Status>) -> Asked,
+    ) -> Result<Status, End> {
+        let (answer, status) = oneshot::channel();
+        self.means.ask.send(asked(answer)).await.map_err(|_| End::Ending)?;
+        status.await.map_err(|_| End::Ending)
     }
 
     /// From now on a follower has the writer.
@@ -180,7 +202,7 @@ impl Conversation {
         let writer = self.writer.take().ok_or(End::NoHello)?;
         let writer = writer.await.ok().flatten().ok_or(End::Closed)?;
         let occurrences = self.means.occurrences.follow();
-        let status = self.status().await?;
+        let status = self.ask(Asked::Status).await?;
         let follower = Follower { number: self.number, writer, occurrences };
         self.follower = Some(tokio::spawn(follower.run(status)));
         Ok(())

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::election::StateName;
     use crate::occurrence::Occurrences;
-    use crate::status::{Change, Evidence};
+    use crate::status::{Change, Evidence, Rejected};
 
     fn router() -> RouterId {
         RouterId { name: Name::try_from("api").unwrap(), family: Family::Ipv4 }
@@ -127,10 +127,12 @@ mod tests {
             send_errors: 0,
             received: 0,
             discarded: BTreeMap::new(),
+            mismatch: None,
             history: Vec::new(),
         };
         let (version, discarded) = (String::new(), BTreeMap::new());
-        Status { version, pid: 1, uptime_ms: 0, routers: vec![router], discarded }
+        let (routers, rejected) = (vec![router], Rejected::default());
+        Status { version, pid: 1, uptime_ms: 0, paused: false, routers, discarded, rejected }
     }
 
     fn change(number: u64) -> Occurrence {

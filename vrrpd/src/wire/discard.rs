@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use shared::AdvertInterval;
 
+use super::advert::AUTH_PASS;
+
 /// A packet that counts for nothing, and what was wrong with it. It touches no timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Discard {
@@ -34,6 +36,8 @@ pub enum Discard {
     OtherVersion {
         /// What the peer speaks.
         theirs: u8,
+        /// What we speak.
+        ours: u8,
     },
     /// Our own advert came back.
     Own,
@@ -42,7 +46,12 @@ pub enum Discard {
     /// Not one of the configured peers.
     Stranger(IpAddr),
     /// Version 2: another authentication type than ours.
-    AuthType(u8),
+    AuthType {
+        /// What the peer says.
+        theirs: u8,
+        /// What we have.
+        ours: u8,
+    },
     /// Version 2: the password differs.
     Password,
     /// Version 3: an interval of zero (erratum 8301).
@@ -76,7 +85,7 @@ impl Discard {
             Self::Own => "own",
             Self::Audience(_) => "audience",
             Self::Stranger(_) => "stranger",
-            Self::AuthType(_) => "auth_type",
+            Self::AuthType { .. } => "auth_type",
             Self::Password => "password",
             Self::ZeroInterval => "zero_interval",
             Self::Interval { .. } => "interval",
@@ -91,7 +100,7 @@ impl Discard {
     pub fn splits_the_pair(self) -> bool {
         match self {
             Self::OtherVersion { .. }
-            | Self::AuthType(_)
+            | Self::AuthType { .. }
             | Self::Password
             | Self::Interval { .. }
             | Self::Audience(_)
@@ -123,24 +132,70 @@ impl fmt::Display for Discard {
             }
             Self::Checksum { found } => write!(f, "the checksum {found:#06x} is wrong"),
             Self::Vrid(vrid) => write!(f, "VRID {vrid} is not ours"),
-            Self::OtherVersion { theirs } => {
-                write!(f, "the peer speaks version {theirs}; set the same `version` on both nodes")
+            Self::OtherVersion { theirs, ours } => {
+                write!(f, "the peer speaks version {theirs}, we speak version {ours}; set the same `version` on both nodes")
             }
             Self::Own => f.write_str("our own advert came back"),
             Self::Audience(destination) => {
                 write!(f, "it was sent to {destination}; set `peers` on both nodes or on none")
             }
             Self::Stranger(source) => write!(f, "{source} is not among `peers`"),
-            Self::AuthType(kind) => {
-                write!(f, "authentication type {kind} is not ours; set the same `auth_pass`")
-            }
-            Self::Password => f.write_str("the password differs; set the same `auth_pass`"),
+            Self::AuthType { theirs, .. } => write_auth_type(f, *theirs),
+            Self::Password => f.write_str("the peer's password is not ours; set the same `auth_pass` on both nodes (only 8 characters count)"),
             Self::ZeroInterval => f.write_str("an advertisement interval of zero"),
             Self::Interval { theirs, ours } => {
-                write!(f, "interval {theirs}s, ours {ours}; version 2 wants the same on both nodes")
+                write!(f, "the peer advertises every {theirs}s, we every {ours}; version 2 needs the same `advert_interval` on both nodes")
             }
             Self::NoAddress => f.write_str("it lists no address"),
             Self::NotLinkLocal => f.write_str("its first address is not link-local"),
+        }
+    }
+}
+
+/// Authentication types: 0 none, 1 a password, 2 the IP Authentication Header (RFC 2338 §5.3.6).
+fn write_auth_type(f: &mut fmt::Formatter<'_>, theirs: u8) -> fmt::Result {
+    match theirs {
+        0 => f.write_str("the peer sends no password, we do; set our `auth_pass` there as well, or remove it here"),
+        AUTH_PASS => f.write_str("the peer sends a password, we have none; set its password as `auth_pass` here, or remove it there"),
+        _ => write!(f, "the peer uses authentication type {theirs}, which we do not have; use the same `auth_pass` on both nodes, or none"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mismatch_says_what_both_have_and_what_to_change() {
+        let ours = AdvertInterval::DEFAULT;
+        for (discard, words) in [
+            (
+                Discard::OtherVersion { theirs: 2, ours: 3 },
+                "the peer speaks version 2, we speak version 3; set the same `version` on both nodes",
+            ),
+            (
+                Discard::AuthType { theirs: 0, ours: 1 },
+                "the peer sends no password, we do; set our `auth_pass` there as well, or remove it here",
+            ),
+            (
+                Discard::AuthType { theirs: 1, ours: 0 },
+                "the peer sends a password, we have none; set its password as `auth_pass` here, or remove it there",
+            ),
+            (
+                Discard::AuthType { theirs: 2, ours: 1 },
+                "the peer uses authentication type 2, which we do not have; use the same `auth_pass` on both nodes, or none",
+            ),
+            (
+                Discard::Password,
+                "the peer's password is not ours; set the same `auth_pass` on both nodes (only 8 characters count)",
+            ),
+            (
+                Discard::Interval { theirs: 2, ours },
+                "the peer advertises every 2s, we every 1s; version 2 needs the same `advert_interval` on both nodes",
+            ),
+        ] {
+            assert_eq!(discard.to_string(), words);
+            assert!(discard.splits_the_pair());
         }
     }
 }

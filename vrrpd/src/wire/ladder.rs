@@ -9,6 +9,7 @@ use super::HOPS;
 use super::advert::{AUTH_PASS, AUTH_TRAILER, Advert, Claim, HEADER, TYPE};
 use super::checksum::{Coverage, checksum};
 use super::discard::Discard;
+use super::other_addresses::OtherAddresses;
 
 /// A received IP packet of protocol 112, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +48,8 @@ pub struct Heard {
     pub advert: Advert,
     /// What its checksum covers.
     pub coverage: Coverage,
-    /// Its addresses are not the set of ours: worth a word, no reason to be deaf (RFC 9568 §7.1).
-    pub other_addresses: bool,
+    /// How its addresses differ from ours: worth a word, no reason to be deaf (RFC 9568 §7.1).
+    pub other_addresses: Option<OtherAddresses>,
 }
 
 /// Receive checks in order; the first that fails names the discard. `router` finds what the router
@@ -101,7 +102,7 @@ pub fn accept<'r>(
     };
     let addresses = addresses(&message[HEADER..addresses_end], family);
     check_addresses(&addresses)?;
-    let other_addresses = differ(&addresses, &router.addresses);
+    let other_addresses = OtherAddresses::between(&addresses, &router.addresses);
     let claim = Priority::try_from(priority).map_or(Claim::Resign, Claim::Lead);
     let advert = Advert { vrid, claim, interval, addresses };
     Ok(Heard { source: datagram.source, advert, coverage, other_addresses })
@@ -152,7 +153,7 @@ fn check_sender(datagram: &Datagram<'_>, version: u8, router: &Expectation) -> R
         Dialect::V2(_) => 2,
         Dialect::V3(_) => 3,
     };
-    if version == ours { Ok(()) } else { Err(Discard::OtherVersion { theirs: version }) }
+    if version == ours { Ok(()) } else { Err(Discard::OtherVersion { theirs: version, ours }) }
 }
 
 /// RFC 3768 §7.1, with the password of RFC 2338 §5.3.6.
@@ -162,7 +163,7 @@ fn check_auth(ours: Auth, auth_type: u8, trailer: &[u8]) -> Result<(), Discard> 
         Auth::Pass(_) => AUTH_PASS,
     };
     if auth_type != our_type {
-        return Err(Discard::AuthType(auth_type));
+        return Err(Discard::AuthType { theirs: auth_type, ours: our_type });
     }
     match ours {
         Auth::Pass(password) if trailer != password.bytes() => Err(Discard::Password),
@@ -179,7 +180,8 @@ fn check_interval_v2(seconds: u8, ours: AdvertInterval) -> Result<AdvertInterval
     }
 }
 
-fn addresses(bytes: &[u8], family: Family) -> Vec<IpAddr> {
+/// The addresses in `bytes`; a rest that is shorter than one is none.
+pub(super) fn addresses(bytes: &[u8], family: Family) -> Vec<IpAddr> {
     match family {
         Family::Ipv4 => bytes.as_chunks::<4>().0.iter().copied().map(IpAddr::from).collect(),
         Family::Ipv6 => bytes.as_chunks::<16>().0.iter().copied().map(IpAddr::from).collect(),
@@ -193,11 +195,6 @@ fn check_addresses(addresses: &[IpAddr]) -> Result<(), Discard> {
         Some(IpAddr::V6(first)) if !is_link_local(*first) => Err(Discard::NotLinkLocal),
         Some(_) => Ok(()),
     }
-}
-
-/// Whether the sets differ; the order means nothing.
-fn differ(theirs: &[IpAddr], ours: &[VirtualAddress]) -> bool {
-    theirs.len() != ours.len() || !ours.iter().all(|address| theirs.contains(&address.ip()))
 }
 
 #[cfg(test)]

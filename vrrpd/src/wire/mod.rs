@@ -6,15 +6,19 @@
 pub mod advert;
 pub mod checksum;
 pub mod discard;
+pub mod excerpt;
 pub mod garp;
 pub mod ipv4;
 pub mod ladder;
 pub mod neighbor;
+pub mod other_addresses;
 
 pub use advert::{Advert, Claim, Format};
 pub use checksum::Coverage;
 pub use discard::Discard;
+pub use excerpt::Excerpt;
 pub use ladder::{Datagram, Expectation, Heard};
+pub use other_addresses::OtherAddresses;
 
 /// IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 pub const PROTOCOL: u8 = 112;

@@ -21,6 +21,7 @@ fn routers(priorities: &[u8]) -> Lan {
         interval: AdvertInterval::from_centiseconds(10).unwrap(),
         preempt: Preempt::After(Duration::ZERO),
         sole_peer: false,
+        grouped: false,
         address: address(node),
     };
     let settings = priorities.iter().enumerate().map(settings).collect();

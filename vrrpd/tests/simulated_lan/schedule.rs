@@ -108,6 +108,7 @@ fn settings(random: &mut Random, interval: AdvertInterval) -> Vec<Settings> {
             interval,
             preempt,
             sole_peer: count == 2 && version == Version::V3,
+            grouped: false,
             address: address(node),
         })
         .collect()

@@ -3,10 +3,15 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+mod probe;
+mod servers;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::Name;
 
@@ -23,8 +28,18 @@ pub struct ProxyConfig {
     pub servers: Vec<ServerConfig>,
     /// How the servers are checked.
     pub check: CheckConfig,
+    /// What becomes of the connections of a server that goes down.
+    pub on_down: OnDown,
+    /// Whether servers that are not up are used while none is.
+    pub panic: bool,
     /// The proxy's time limits.
     pub limits: Limits,
+    /// Who may wait for a server that has as many connections as it may.
+    pub queue: QueueConfig,
+    /// The PROXY header that servers get; none: they get none.
+    pub send_proxy: Option<HeaderVersion>,
+    /// The networks whose connections begin with a PROXY header.
+    pub accept_proxy: Vec<IpNet>,
 }
 
 /// One server behind a proxy.
@@ -34,6 +49,14 @@ pub struct ServerConfig {
     pub name: Name,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Its share of the connections, 0 to 256; with 0 it gets none.
+    pub weight: u16,
+    /// Whether it serves only while no other server can.
+    pub backup: bool,
+    /// Connections it gets at once; none: no limit.
+    pub max_connections: Option<NonZeroU32>,
+    /// The address to connect to it from; none: the kernel chooses.
+    pub source: Option<IpAddr>,
 }
 
 /// How a server is chosen for a new connection.
@@ -41,8 +64,10 @@ pub struct ServerConfig {
 pub enum Balance {
     /// Each in turn.
     RoundRobin,
-    /// The one with the fewest connections.
+    /// The one with the fewest connections for its weight.
     LeastConn,
+    /// Of two at random the one with fewer connections for its weight.
+    Random,
     /// Always the same for a client's address, as long as it is usable.
     Source,
     /// The first usable one in the order of the file.
@@ -62,13 +87,49 @@ pub struct Limits {
     pub user: Duration,
 }
 
+/// What becomes of the connections of a server that goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDown {
+    /// They are reset, so that their clients connect anew at once.
+    Reset,
+    /// They stay until an end of them or a time limit ends them.
+    Keep,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderVersion {
+    /// Text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+/// Connections that wait because every server has as many as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// How many may wait.
+    pub length: u32,
+    /// For how long.
+    pub timeout: Duration,
+}
+
 /// How servers are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckConfig {
     /// What is done.
     pub kind: CheckKind,
+    /// What the check shows of itself over TLS.
+    pub certificate: Option<ClientCertificate>,
     /// Time between two checks of a server.
     pub interval: Duration,
+    /// The same while a change is under way.
+    pub fast_interval: Duration,
+    /// The same while the server is not up.
+    pub down_interval: Duration,
+    /// Clients' connections in a row that could not be opened, which count as a failed check; none:
+    /// they never do.
+    pub error_limit: Option<NonZeroU32>,
     /// How long one check may take.
     pub timeout: Duration,
     /// Successes in a row that make a server usable.
@@ -97,6 +158,19 @@ pub struct HttpCheck {
     pub path: String,
     /// The status that means usable.
     pub expect: u16,
+    /// What the beginning of the body must hold.
+    pub expect_body: Option<String>,
+    /// File with a bearer token to send.
+    pub token_file: Option<PathBuf>,
+}
+
+/// What a check shows of itself over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// PEM file of the certificate and those between it and its authority.
+    pub cert: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
 }
 
 /// What a TLS check demands of the certificate.

@@ -46,6 +46,11 @@ pub(in crate::config) fn routers(
     let names = raw.track.iter().flat_map(|list| list.get_ref());
     let track: Vec<Tracked> = names.filter_map(|name| known.tracked(name.get_ref())).collect();
 
+    let help = "another [[vrrp]] table has the same";
+    let sync_group = check.optional("sync_group", &raw.sync_group, help, None, |text| {
+        Name::try_from(text.as_str()).map(Some)
+    });
+
     let mut routers = Vec::new();
     for family in families(&addresses) {
         let of_family: Vec<_> =
@@ -66,6 +71,7 @@ pub(in crate::config) fn routers(
             audience,
             source,
             lease: common.lease,
+            sync_group: Some(sync_group.clone().flatten().unwrap_or_else(|| common.name.clone())),
             track: track.clone(),
         });
     }

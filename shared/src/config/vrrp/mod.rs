@@ -3,6 +3,7 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+pub(super) mod group;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +11,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::track::Tracked;
-use crate::{AdvertInterval, InterfaceName, Priority, RouterId, VirtualAddress, Vrid};
+use crate::{AdvertInterval, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid};
 
 /// A virtual router of one address family, ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,10 @@ pub struct RouterConfig {
     pub source: Option<IpAddr>,
     /// How long the kernel keeps the addresses without us.
     pub lease: Lease,
-    /// What the priority follows.
+    /// The routers of a group are Active together or not at all: those of one table, or of tables
+    /// that name the same group. None for a router without siblings.
+    pub sync_group: Option<Name>,
+    /// What the priority follows; in a sync group, the same for all.
     pub track: Vec<Tracked>,
 }
 

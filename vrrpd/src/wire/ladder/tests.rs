@@ -73,7 +73,7 @@ fn a_good_advert_is_heard_whole() {
     assert_eq!(heard.advert.addresses, [ip("192.0.2.1"), ip("192.0.2.2")]);
     assert_eq!(heard.coverage, Coverage::Message);
     // The order of the addresses means nothing.
-    assert!(!heard.other_addresses);
+    assert_eq!(heard.other_addresses, None);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn what_keepalived_sends_in_version_2_is_heard() {
     let heard = outcome(multicast(&CAPTURED), 51, &version_2()).unwrap();
     assert_eq!(heard.advert.claim, Claim::Lead(Priority::try_from(101_i64).unwrap()));
     assert_eq!(heard.advert.addresses, [ip("192.168.1.100")]);
-    assert!(!heard.other_addresses);
+    assert_eq!(heard.other_addresses, None);
 }
 
 #[test]
@@ -118,7 +118,8 @@ fn version_3_learns_any_interval_but_zero() {
 fn other_addresses_are_told_but_heard() {
     for addresses in [&["192.0.2.1"][..], &["192.0.2.1", "192.0.2.3"]] {
         let router = expectation(Dialect::V3(Checksum::Auto), addresses);
-        assert!(outcome(multicast(&GOOD), 10, &router).unwrap().other_addresses, "{addresses:?}");
+        let heard = outcome(multicast(&GOOD), 10, &router).unwrap();
+        assert!(heard.other_addresses.is_some(), "{addresses:?}");
     }
 }
 
@@ -155,8 +156,16 @@ fn each_rung_of_version_3_discards() {
 #[test]
 fn each_rung_of_version_2_discards() {
     let rows: &[(&str, Vec<u8>, Discard)] = &[
-        ("no authentication", changed(&CAPTURED, &[(4, 0)]), Discard::AuthType(0)),
-        ("authentication type 2", changed(&CAPTURED, &[(4, 2)]), Discard::AuthType(2)),
+        (
+            "no authentication",
+            changed(&CAPTURED, &[(4, 0)]),
+            Discard::AuthType { theirs: 0, ours: 1 },
+        ),
+        (
+            "authentication type 2",
+            changed(&CAPTURED, &[(4, 2)]),
+            Discard::AuthType { theirs: 2, ours: 1 },
+        ),
         ("another password", changed(&CAPTURED, &[(12, b'x')]), Discard::Password),
         (
             "another interval",
@@ -169,7 +178,7 @@ fn each_rung_of_version_2_discards() {
         assert_eq!(outcome(multicast(message), 51, &version_2()), Err(*discard), "{why}");
     }
     let without_password = expectation(Dialect::V2(Auth::None), &["192.168.1.100"]);
-    let discard = Discard::AuthType(1);
+    let discard = Discard::AuthType { theirs: 1, ours: 0 };
     assert_eq!(outcome(multicast(&CAPTURED), 51, &without_password), Err(discard));
 }
 
@@ -184,9 +193,9 @@ fn a_packet_that_crossed_a_router_is_discarded_before_anything_else() {
 #[test]
 fn the_other_version_is_named() {
     let other = outcome(multicast(&GOOD), 10, &version_2());
-    assert_eq!(other, Err(Discard::OtherVersion { theirs: 3 }));
+    assert_eq!(other, Err(Discard::OtherVersion { theirs: 3, ours: 2 }));
     let other = outcome(multicast(&CAPTURED), 51, &version_3());
-    assert_eq!(other, Err(Discard::OtherVersion { theirs: 2 }));
+    assert_eq!(other, Err(Discard::OtherVersion { theirs: 2, ours: 3 }));
 }
 
 #[test]

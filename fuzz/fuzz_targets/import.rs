@@ -1,0 +1,30 @@
+//! Whatever stands in a file that is imported, it gives a report, and a configuration that is right or none.
+#![no_main]
+
+use std::sync::Arc;
+
+use integration::import::{Files, Given, Source, import};
+use libfuzzer_sys::fuzz_target;
+
+/// Nothing can be included.
+struct Nothing;
+
+impl Files for Nothing {
+    fn matching(&self, _: &Source, _: &str) -> Result<Vec<Arc<Source>>, String> {
+        Ok(Vec::new())
+    }
+}
+
+fuzz_target!(|input: (u8, &str)| {
+    let source = Some(Source::new("x", input.1));
+    let given = match input.0 % 3 {
+        0 => Given { keepalived: source, ..Given::default() },
+        1 => Given { haproxy: source, ..Given::default() },
+        _ => Given { nginx: source, ..Given::default() },
+    };
+    let imported = import(&given, &Nothing);
+    assert!(!imported.report.to_string().is_empty());
+    if let Some(toml) = imported.toml {
+        assert!(shared::config::parse("x", &toml).is_ok());
+    }
+});

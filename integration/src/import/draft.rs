@@ -1,0 +1,204 @@
+//! The configuration as it is put together: typed values, each with the line it came from.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use shared::Name;
+
+use super::source::Place;
+
+/// A value and the statement it came from; none where the import itself added it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Got<T> {
+    pub(super) value: T,
+    pub(super) from: Option<Place>,
+}
+
+impl<T> Got<T> {
+    pub(super) fn from(place: &Place, value: T) -> Self {
+        Self { value, from: Some(place.clone()) }
+    }
+
+    pub(super) fn added(value: T) -> Self {
+        Self { value, from: None }
+    }
+}
+
+/// Everything imported so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    pub(super) routers: Vec<Router>,
+    pub(super) trackers: Vec<Tracker>,
+    pub(super) proxies: Vec<Proxy>,
+}
+
+/// A `[[vrrp]]` table.
+#[derive(Clone, Debug)]
+pub(super) struct Router {
+    pub(super) from: Place,
+    pub(super) name: String,
+    pub(super) interface: Option<Got<String>>,
+    pub(super) vrid: Option<Got<u8>>,
+    pub(super) version: Got<u8>,
+    pub(super) priority: Option<Got<u8>>,
+    pub(super) addresses: Vec<Got<String>>,
+    pub(super) advert_interval: Option<Got<Duration>>,
+    pub(super) preempt: Option<Got<bool>>,
+    pub(super) preempt_delay: Option<Got<Duration>>,
+    pub(super) peers: Vec<Got<IpAddr>>,
+    pub(super) source: Option<Got<IpAddr>>,
+    pub(super) auth_pass: Option<Got<String>>,
+    pub(super) sync_group: Option<Got<String>>,
+    pub(super) track: Vec<Got<String>>,
+}
+
+impl Router {
+    pub(super) fn new(from: &Place, name: String) -> Self {
+        Self {
+            from: from.clone(),
+            name,
+            interface: None,
+            vrid: None,
+            version: Got::added(2),
+            priority: None,
+            addresses: Vec::new(),
+            advert_interval: None,
+            preempt: None,
+            preempt_delay: None,
+            peers: Vec::new(),
+            source: None,
+            auth_pass: None,
+            sync_group: None,
+            track: Vec::new(),
+        }
+    }
+}
+
+/// What a `[[track]]` table watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    Interface(String),
+    Process(String),
+    File(String),
+}
+
+/// A `[[track]]` table.
+#[derive(Clone, Debug)]
+pub(super) struct Tracker {
+    pub(super) from: Place,
+    pub(super) name: String,
+    pub(super) watched: Watched,
+    pub(super) weight: Option<i32>,
+}
+
+/// Where a proxy was configured: a check of that program's process becomes one of the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Keepalived,
+    Haproxy,
+    Nginx,
+}
+
+impl Program {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Keepalived => "keepalived",
+            Self::Haproxy => "haproxy",
+            Self::Nginx => "nginx",
+        }
+    }
+}
+
+/// A `[[proxy]]` table.
+#[derive(Clone, Debug)]
+pub(super) struct Proxy {
+    pub(super) program: Program,
+    /// What it was, each with its place: "frontend k8s-api".
+    pub(super) from: Vec<Got<String>>,
+    pub(super) name: String,
+    pub(super) listen: Vec<Got<SocketAddr>>,
+    pub(super) balance: Option<Got<&'static str>>,
+    pub(super) servers: Vec<Server>,
+    pub(super) check: Check,
+    pub(super) connect_timeout: Option<Got<Duration>>,
+    pub(super) idle_timeout: Option<Got<Duration>>,
+}
+
+/// A server of a proxy.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) from: Place,
+    pub(super) name: Option<String>,
+    pub(super) address: SocketAddr,
+}
+
+/// What a check of a server does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Probe {
+    #[default]
+    Tcp,
+    Tls,
+    Http {
+        path: String,
+        tls: bool,
+    },
+}
+
+/// How servers are checked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Check {
+    /// The statements that say so.
+    pub(super) from: Vec<Place>,
+    pub(super) probe: Probe,
+    /// The status an HTTP check expects, where not 200.
+    pub(super) expect: Option<u16>,
+    /// With TLS: the authorities' file, none where any certificate will do.
+    pub(super) ca: Option<String>,
+    /// With TLS and authorities: the name the certificate must bear.
+    pub(super) server_name: Option<String>,
+    pub(super) interval: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) rise: Option<u32>,
+    pub(super) fall: Option<u32>,
+}
+
+impl Draft {
+    /// `wanted` made into a name that nothing in `taken` has.
+    pub(super) fn name(wanted: &str, taken: &[&str]) -> String {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+        let clean: String =
+            wanted.chars().map(|c| if allowed(c) { c } else { '-' }).take(58).collect();
+        let clean = if Name::try_from(clean.as_str()).is_ok() { clean } else { "unnamed".into() };
+        let numbered = (2..).map(|number| format!("{clean}-{number}"));
+        std::iter::once(clean.clone())
+            .chain(numbered)
+            .find(|name| !taken.contains(&name.as_str()))
+            .unwrap_or(clean)
+    }
+
+    /// A name for a proxy or a tracker: they share one space of names.
+    pub(super) fn tracked_name(&self, wanted: &str) -> String {
+        let proxies = self.proxies.iter().map(|proxy| proxy.name.as_str());
+        let trackers = self.trackers.iter().map(|tracker| tracker.name.as_str());
+        Self::name(wanted, &proxies.chain(trackers).collect::<Vec<_>>())
+    }
+
+    /// A name for a router.
+    pub(super) fn router_name(&self, wanted: &str) -> String {
+        let routers = self.routers.iter().map(|router| router.name.as_str());
+        Self::name(wanted, &routers.collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_clean_and_differ() {
+        assert_eq!(Draft::name("k8s api", &[]), "k8s-api");
+        assert_eq!(Draft::name("a", &["a", "a-2"]), "a-3");
+        assert_eq!(Draft::name("", &[]), "unnamed");
+        assert_eq!(Draft::name(&"x".repeat(80), &[]).len(), 58);
+    }
+}

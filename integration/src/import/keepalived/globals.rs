@@ -1,0 +1,87 @@
+//! `global_defs`.
+
+use crate::import::report::{Kind, Report};
+use crate::import::source::Statement;
+
+/// What instances take from it.
+#[derive(Debug, Default)]
+pub(super) struct Globals {
+    /// `vrrp_version 3`.
+    pub(super) version: Option<u8>,
+    /// `default_interface`.
+    pub(super) interface: Option<String>,
+}
+
+const ANNOUNCE: &str =
+    "addresses are announced at once, after 0.1, 0.5, 2 and 5 s, and every minute";
+const REAL_TIME: &str = "vipd runs in real time with its memory locked by itself";
+const MAIL: &str = "no mail is sent";
+const SCRIPTS: &str = "it is about scripts";
+const FIREWALL: &str = "no firewall rules are needed";
+
+/// Keywords that need no more than a word, by their beginning.
+const KNOWN: [(&str, Kind, &str); 34] = [
+    ("router_id", Kind::Ignored, "it is for mails and SNMP"),
+    ("lvs_id", Kind::Ignored, "it is for mails and SNMP"),
+    ("notification_email_from", Kind::Ignored, MAIL),
+    ("smtp_alert", Kind::NotSupported, MAIL),
+    ("smtp_", Kind::Ignored, MAIL),
+    ("email_faults", Kind::Ignored, MAIL),
+    ("enable_script_security", Kind::Ignored, SCRIPTS),
+    ("script_user", Kind::Ignored, SCRIPTS),
+    ("max_auto_priority", Kind::Ignored, REAL_TIME),
+    ("min_auto_priority", Kind::Ignored, REAL_TIME),
+    ("vrrp_priority", Kind::Ignored, REAL_TIME),
+    ("vrrp_rt_priority", Kind::Ignored, REAL_TIME),
+    ("vrrp_no_swap", Kind::Ignored, REAL_TIME),
+    ("vrrp_rlimit", Kind::Ignored, REAL_TIME),
+    ("vrrp_cpu_affinity", Kind::Ignored, REAL_TIME),
+    ("checker_", Kind::Ignored, "there is no such process"),
+    ("bfd_", Kind::Ignored, "there is no such process"),
+    ("lvs_", Kind::Ignored, "there is no IPVS: proxies take its place"),
+    ("vrrp_garp_", Kind::Different, ANNOUNCE),
+    ("vrrp_gna_", Kind::Different, ANNOUNCE),
+    ("vrrp_min_garp", Kind::Different, ANNOUNCE),
+    ("vrrp_skip_check_adv_addr", Kind::Ignored, "the addresses in adverts are never compared"),
+    ("vrrp_check_unicast_src", Kind::Ignored, "adverts are taken from configured peers only"),
+    ("vrrp_strict", Kind::Different, "the RFC is kept without it, and the addresses still answer"),
+    ("vrrp_iptables", Kind::Ignored, FIREWALL),
+    ("vrrp_ipsets", Kind::Ignored, FIREWALL),
+    ("nftables", Kind::Ignored, FIREWALL),
+    ("vrrp_higher_prio_send_advert", Kind::Ignored, "it is always done"),
+    ("vrrp_lower_prio_no_advert", Kind::Ignored, "RFC 9568 has an Active router answer at once"),
+    ("dynamic_interfaces", Kind::Ignored, "an interface may always come later"),
+    ("process_name", Kind::Ignored, "names of processes are fixed"),
+    ("vrrp_process_name", Kind::Ignored, "names of processes are fixed"),
+    ("use_symlink_paths", Kind::Ignored, SCRIPTS),
+    ("log_unknown_vrids", Kind::Ignored, "other virtual routers are counted in the status"),
+];
+
+/// Reads one `global_defs` block.
+pub(super) fn read(block: &Statement, globals: &mut Globals, report: &mut Report) {
+    report.translated(block);
+    for statement in block.inner() {
+        match statement.name() {
+            "vrrp_version" => {
+                globals.version = report.number(statement, 2..=3).map(|got| got.value);
+                report.translated(statement);
+            }
+            "default_interface" => {
+                globals.interface = report.argument(statement).map(|word| word.text.clone());
+                report.translated(statement);
+            }
+            "vrrp_mcast_group4" if statement.text(1) == "224.0.0.18" => {
+                report.translated(statement)
+            }
+            "vrrp_mcast_group6" if statement.text(1) == "ff02::12" => report.translated(statement),
+            "notification_email" if statement.inner().is_empty() => {
+                report.ignored(statement, "it is empty");
+            }
+            "notification_email" => report.whole(statement, Kind::NotSupported, MAIL),
+            name => match KNOWN.iter().find(|(known, ..)| name.starts_with(known)) {
+                Some((_, kind, why)) => report.whole(statement, *kind, *why),
+                None => report.whole(statement, Kind::NotSupported, super::UNKNOWN),
+            },
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `virtual_server`: an IPVS service becomes a proxy where it is TCP.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::import::Import;
+use crate::import::draft::{Check, Got, Probe, Program, Proxy, Server};
+use crate::import::report::{Kind, Report};
+use crate::import::source::Statement;
+use crate::import::values::seconds;
+
+const HOW: &str = "a proxy takes IPVS's place: servers see this node's address, and need no route or address for it";
+
+/// Imports one service.
+pub(super) fn import(block: &Statement, import: &mut Import) {
+    let report = &mut import.report;
+    let Some(listen) = endpoint(block) else {
+        let why = "only services of one IP address and port can become a proxy";
+        return report.whole(block, Kind::NotSupported, why);
+    };
+    let protocol = block.inner().iter().find(|line| line.name() == "protocol");
+    if let Some(other) = protocol.filter(|line| !line.text(1).eq_ignore_ascii_case("tcp")) {
+        let why = format!("a proxy carries TCP, not {}", other.text(1));
+        return report.whole(block, Kind::NotSupported, why);
+    }
+    report.different(block, HOW);
+    let name = import.draft.tracked_name(&format!("virtual-server-{listen}"));
+    let mut proxy = Proxy {
+        program: Program::Keepalived,
+        from: vec![Got::from(block.place(), format!("virtual_server {listen}"))],
+        name,
+        listen: vec![Got::from(block.place(), listen)],
+        balance: None,
+        servers: Vec::new(),
+        check: Check::default(),
+        connect_timeout: None,
+        idle_timeout: None,
+    };
+    // keepalived asks once a minute unless told otherwise, and believes the first answer.
+    proxy.check.interval = Some(Duration::from_secs(60));
+    (proxy.check.rise, proxy.check.fall) = (Some(1), Some(1));
+    for line in block.inner() {
+        keyword(line, &mut proxy, &mut import.report);
+    }
+    equal_weights(block, &mut import.report);
+    if proxy.servers.is_empty() {
+        return import.report.whole(
+            block,
+            Kind::NotSupported,
+            "it has no server that can be imported",
+        );
+    }
+    import.draft.proxies.push(proxy);
+}
+
+/// `virtual_server IP PORT`, `real_server IP PORT`.
+fn endpoint(block: &Statement) -> Option<SocketAddr> {
+    let [ip, port] = block.args() else { return None };
+    let (ip, port): (IpAddr, u16) = (ip.text.parse().ok()?, port.text.parse().ok()?);
+    (port != 0).then_some(SocketAddr::new(ip, port))
+}
+
+fn keyword(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
+    match line.name() {
+        "protocol" => report.translated(line),
+        "real_server" => server(line, proxy, report),
+        "delay_loop" => {
+            if let Some(interval) = report.parsed(line, seconds) {
+                let limits = Duration::from_millis(10)..=Duration::from_secs(3600);
+                proxy.check.interval = Some(interval.value.clamp(*limits.start(), *limits.end()));
+                proxy.check.from.insert(0, line.place().clone());
+                report.translated(line);
+            }
+        }
+        "lb_algo" | "lvs_sched" => balance(line, proxy, report),
+        "lb_kind" | "lvs_method" | "nat_mask" => {
+            report.ignored(line, "a proxy has connections of its own")
+        }
+        "persistence_timeout" => {
+            let why = "a client is not kept with a server for a time; `balance = \"source\"` is the nearest";
+            report.unsupported(line, why);
+        }
+        "sorry_server" => {
+            report.unsupported(line, "there is no server for when all others are down")
+        }
+        "alpha" | "omega" | "hysteresis" | "ha_suspend" => {
+            report.unsupported(line, "it is always checked alike")
+        }
+        "quorum" => report.unsupported(line, "one usable server is enough"),
+        "retry" | "delay_before_retry" | "warmup" => {
+            report.different(line, "`fall` failures in a row make a server down");
+        }
+        name if name.starts_with("quorum_") || name.starts_with("notify") => {
+            report.unsupported(line, super::router::NOTIFY);
+        }
+        _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
+    }
+}
+
+fn balance(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
+    let balance = match line.text(1) {
+        "rr" | "wrr" => "round_robin",
+        "lc" | "wlc" | "sed" | "nq" => "least_conn",
+        "sh" => "source",
+        other => {
+            let why = format!("there is no counterpart to {other:?}; servers take turns");
+            return report.unsupported(line, why);
+        }
+    };
+    report.translated(line);
+    proxy.balance = Some(Got::from(line.place(), balance));
+}
+
+fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
+    let Some(address) = endpoint(block) else {
+        return report.whole(block, Kind::NotSupported, "a server is an IP address and a port");
+    };
+    if proxy.servers.iter().any(|server| server.address == address) {
+        return report.whole(block, Kind::Ignored, "it is a server of this service already");
+    }
+    report.translated(block);
+    let from = block.place().clone();
+    proxy.servers.push(Server { from, name: None, address });
+    let first = proxy.servers.len() == 1;
+    let mut checks = 0;
+    for line in block.inner() {
+        match line.name() {
+            // Judged for all servers at once.
+            "weight" => report.translated(line),
+            "inhibit_on_failure" => {
+                report.ignored(line, "connections go on while their server is down")
+            }
+            "TCP_CHECK" | "HTTP_GET" | "SSL_GET" => {
+                checks += 1;
+                if checks > 1 {
+                    report.whole(line, Kind::NotSupported, "a server has one check");
+                    continue;
+                }
+                let check = check(line, address.port(), &proxy.check, report);
+                let same = check.probe == proxy.check.probe && check.expect == proxy.check.expect;
+                if first {
+                    proxy.check = check;
+                } else if !same {
+                    report.unsupported(line, "all servers of a proxy are checked alike");
+                }
+            }
+            name if name.ends_with("_CHECK") || name.ends_with("_GET") => {
+                report.whole(
+                    line,
+                    Kind::NotSupported,
+                    "a check is one of tcp, tls, http and https",
+                );
+            }
+            name if name.starts_with("notify") => report.unsupported(line, super::router::NOTIFY),
+            _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
+        }
+    }
+    if checks == 0 {
+        report.different(block, "keepalived does not check it; here every server is checked");
+    }
+}
+
+/// The check of one server, on the ground of what holds for the service.
+fn check(block: &Statement, port: u16, service: &Check, report: &mut Report) -> Check {
+    let mut check = service.clone();
+    check.from.push(block.place().clone());
+    report.translated(block);
+    let tls = block.name() == "SSL_GET";
+    if block.name() != "TCP_CHECK" {
+        check.probe = Probe::Http { path: "/".to_owned(), tls };
+    }
+    let mut urls = 0;
+    for line in block.inner() {
+        match line.name() {
+            "connect_timeout" => {
+                check.timeout = report.parsed(line, seconds).map(|got| {
+                    got.value.clamp(Duration::from_millis(10), Duration::from_secs(3600))
+                });
+                report.translated(line);
+            }
+            "connect_port" if line.text(1) == port.to_string() => report.translated(line),
+            "connect_port" | "connect_ip" | "bindto" | "bind_port" => {
+                report.unsupported(line, "the address that serves is the one that is checked");
+            }
+            "nb_get_retry" | "retry" => match report.number(line, 0..=99_u32) {
+                Some(retries) => {
+                    check.fall = Some(retries.value + 1);
+                    report.translated(line);
+                }
+                None => check.fall = service.fall,
+            },
+            "delay_before_retry" => {
+                report.different(line, "failures are counted at the interval's pace")
+            }
+            "url" if urls == 0 => {
+                urls += 1;
+                url(line, tls, &mut check, report);
+            }
+            "url" => report.whole(line, Kind::NotSupported, "a check asks for one path"),
+            "warmup" => report.different(line, "checks begin at once"),
+            _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
+        }
+    }
+    if tls {
+        report.different(block, "any certificate will do, as with keepalived: `verify = false`");
+    }
+    check
+}
+
+fn url(block: &Statement, tls: bool, check: &mut Check, report: &mut Report) {
+    report.translated(block);
+    for line in block.inner() {
+        match line.name() {
+            "path" if line.text(1).starts_with('/') => {
+                check.probe = Probe::Http { path: line.text(1).to_owned(), tls };
+                report.translated(line);
+            }
+            "status_code" => {
+                check.expect = report.number(line, 100..=599).map(|got| got.value);
+                report.translated(line);
+            }
+            "digest" => {
+                report
+                    .different(line, "the status is compared, which must be 200; the text is not");
+            }
+            _ => report.unsupported(line, "a check asks for a path and compares the status"),
+        }
+    }
+}
+
+/// Weights say something only where they differ.
+fn equal_weights(block: &Statement, report: &mut Report) {
+    let servers = block.inner().iter().filter(|line| line.name() == "real_server");
+    let weights: Vec<&Statement> = servers
+        .filter_map(|server| server.inner().iter().find(|line| line.name() == "weight"))
+        .collect();
+    if weights.iter().any(|line| line.text(1) != weights[0].text(1)) {
+        for line in weights {
+            report.unsupported(line, "all servers of a proxy have the same weight");
+        }
+    }
+}

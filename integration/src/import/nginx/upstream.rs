@@ -1,0 +1,147 @@
+//! `upstream`: a group of servers.
+
+use std::net::SocketAddr;
+
+use crate::import::draft::{Got, Server};
+use crate::import::report::{Kind, Report};
+use crate::import::source::{Mistake, Statement, Word};
+
+/// A group of servers.
+pub(super) struct Upstream {
+    pub(super) name: String,
+    pub(super) block: Statement,
+    pub(super) balance: Option<Got<&'static str>>,
+    pub(super) servers: Vec<Server>,
+    /// A server that is imported uses it.
+    pub(super) used: bool,
+}
+
+impl Upstream {
+    /// Reads an `upstream` block.
+    pub(super) fn read(block: &Statement, report: &mut Report) -> Option<Self> {
+        let name = report.argument(block)?.text.clone();
+        let how = "nginx learns from clients' connections that a server is down; here each is checked every second";
+        report.different(block, how);
+        let mut upstream =
+            Self { name, block: block.clone(), balance: None, servers: vec![], used: false };
+        for line in block.inner() {
+            upstream.line(line, report);
+        }
+        equal_weights(block, report);
+        Some(upstream)
+    }
+
+    fn line(&mut self, line: &Statement, report: &mut Report) {
+        match line.name() {
+            "server" => self.server(line, report),
+            "least_conn" => {
+                self.balance = Some(Got::from(line.place(), "least_conn"));
+                report.translated(line);
+            }
+            "hash" if matches!(line.text(1), "$remote_addr" | "$binary_remote_addr") => {
+                self.balance = Some(Got::from(line.place(), "source"));
+                report.different(line, "clients are spread over the servers in another order");
+            }
+            "hash" => report.unsupported(line, "a client is known by its address only"),
+            "random" => {
+                self.balance = Some(Got::from(line.place(), "least_conn"));
+                report.different(line, "the server with the fewest connections is taken");
+            }
+            "zone" => report.ignored(line, "all workers share what they know"),
+            "resolver" | "resolver_timeout" => report.ignored(line, "servers are addresses"),
+            "include" => report.translated(line),
+            _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
+        }
+    }
+
+    fn server(&mut self, line: &Statement, report: &mut Report) {
+        let Some(word) = report.argument(line) else { return };
+        report.translated(line);
+        let mut left_out = false;
+        for option in line.words.iter().skip(2) {
+            left_out |= self::option(&option.text, line, report);
+        }
+        let Some(address) = target(word, line, report) else { return };
+        if left_out {
+            return;
+        }
+        if self.servers.iter().any(|server| server.address == address) {
+            return report.ignored(line, "it is a server of this group already");
+        }
+        self.servers.push(Server { from: line.place().clone(), name: None, address });
+    }
+}
+
+/// The address of a server; says what is wrong with it where there is none.
+pub(super) fn target(word: &Word, line: &Statement, report: &mut Report) -> Option<SocketAddr> {
+    if let Ok(address) = word.text.parse::<SocketAddr>()
+        && address.port() != 0
+    {
+        return Some(address);
+    }
+    if word.text.starts_with("unix:") {
+        report.unsupported(line, "a Unix socket cannot be a server");
+    } else if word.text.contains('$') {
+        report.unsupported(line, "connections are not told apart: name one server or upstream");
+    } else {
+        match word.text.rsplit_once(':') {
+            Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port != 0) => {
+                let why = format!("names are not looked up: write the address of {name}");
+                report.unsupported(line, why);
+            }
+            _ => report.mistake(Mistake::value(line, word, "must be IP:PORT")),
+        }
+    }
+    None
+}
+
+/// Reads an option of a server; returns whether the server is left out for it.
+fn option(option: &str, line: &Statement, report: &mut Report) -> bool {
+    let (name, _) = option.split_once('=').unwrap_or((option, ""));
+    match name {
+        "weight" => {}
+        "backup" => {
+            report.unsupported(line, "there are no backup servers: it is left out");
+            return true;
+        }
+        "down" => {
+            report.different(line, "it is down, and left out");
+            return true;
+        }
+        "max_fails" | "fail_timeout" => {
+            report.different(
+                line,
+                format!(
+                    "`{name}`: three failed checks in a row make a server down, two good ones up"
+                ),
+            );
+        }
+        "max_conns" => {
+            report.different(line, "`max_conns`: connections to a server are not limited");
+        }
+        "slow_start" => {
+            report.different(
+                line,
+                "`slow_start`: a server that comes up takes its full share at once",
+            );
+        }
+        "resolve" | "service" => report.ignored(line, format!("`{name}`: servers are addresses")),
+        _ => report.unsupported(line, format!("`{name}` is not known to `vipd import`")),
+    }
+    false
+}
+
+/// Weights say something only where they differ.
+fn equal_weights(block: &Statement, report: &mut Report) {
+    let servers: Vec<&Statement> =
+        block.inner().iter().filter(|line| line.name() == "server").collect();
+    let weight = |line: &Statement| {
+        let option = line.words.iter().find_map(|word| word.text.strip_prefix("weight="));
+        option.unwrap_or("1").to_owned()
+    };
+    if servers.iter().any(|line| weight(line) != weight(servers[0])) {
+        for line in servers {
+            report.unsupported(line, "all servers of a proxy have the same weight");
+        }
+    }
+}

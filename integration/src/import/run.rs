@@ -1,0 +1,103 @@
+//! The command: reads what is named, writes what came of it.
+
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::files::{read, read_from};
+use super::{Disk, Given, Imported, Source, import};
+
+/// `-`: standard input or output.
+const STANDARD: &str = "-";
+
+/// What to import, and where to.
+#[derive(Args, Clone, Debug)]
+#[group(id = "what", required = true, multiple = true, args = ["keepalived", "haproxy", "nginx"])]
+pub struct Options {
+    /// A keepalived.conf; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub keepalived: Option<PathBuf>,
+
+    /// A haproxy.cfg; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub haproxy: Option<PathBuf>,
+
+    /// An nginx.conf with `stream`, or a file that it includes there; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub nginx: Option<PathBuf>,
+
+    /// Where to write the configuration
+    #[arg(short, long, value_name = "FILE", default_value = STANDARD)]
+    pub output: PathBuf,
+
+    /// Write it even though some of it is not supported
+    #[arg(long)]
+    pub lossy: bool,
+}
+
+/// Imports. Exit codes: 0 all of it is written, 2 something is not supported or cannot be read.
+#[expect(clippy::print_stderr, reason = "this is the command's answer")]
+#[must_use]
+pub fn run(options: &Options) -> ExitCode {
+    let given = match given(options) {
+        Ok(given) => given,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    let Imported { toml, report } = import(&given, &Disk);
+    eprint!("{report}");
+    let Some(toml) = toml else {
+        eprintln!("nothing is written");
+        return ExitCode::from(2);
+    };
+    if report.loses() && !options.lossy {
+        eprintln!(
+            "nothing is written, for some of it is not supported; write it without that with --lossy"
+        );
+        return ExitCode::from(2);
+    }
+    match write(&options.output, &toml) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: cannot write {}: {error}", options.output.display());
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn given(options: &Options) -> anyhow::Result<Given> {
+    let files = [&options.keepalived, &options.haproxy, &options.nginx];
+    let standard = |path: &&&Option<PathBuf>| path.as_deref() == Some(Path::new(STANDARD));
+    anyhow::ensure!(files.iter().filter(standard).count() < 2, "only one file can be `-`");
+    let [keepalived, haproxy, nginx] = files.map(|path| path.as_deref().map(source).transpose());
+    Ok(Given { keepalived: keepalived?, haproxy: haproxy?, nginx: nginx? })
+}
+
+fn source(path: &Path) -> anyhow::Result<Arc<Source>> {
+    let read = if path == Path::new(STANDARD) {
+        read_from("standard input", io::stdin().lock())
+    } else {
+        read(path)
+    };
+    read.map_err(|error| anyhow::anyhow!("cannot read {}: {error}", path.display()))
+}
+
+/// It may hold a password: others cannot read a new file.
+fn write(output: &Path, toml: &str) -> io::Result<()> {
+    if output == Path::new(STANDARD) {
+        return io::stdout().lock().write_all(toml.as_bytes());
+    }
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(output)?;
+    file.write_all(toml.as_bytes())
+}

@@ -1,0 +1,191 @@
+//! From the draft to TOML, each line with the place it came from.
+
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use super::draft::{Check, Draft, Got, Probe, Proxy, Router, Tracker, Watched};
+use super::source::Place;
+
+/// The column at which comments start, where the line leaves room.
+const COMMENT_COLUMN: usize = 48;
+
+/// The whole file.
+pub(super) fn toml(draft: &Draft) -> String {
+    let mut out =
+        Toml(String::from("# Written by `vipd import`; each line says where it came from.\n"));
+    draft.routers.iter().for_each(|router| out.router(router));
+    draft.trackers.iter().for_each(|tracker| out.tracker(tracker));
+    draft.proxies.iter().for_each(|proxy| out.proxy(proxy));
+    out.0
+}
+
+struct Toml(String);
+
+impl Toml {
+    fn router(&mut self, router: &Router) {
+        self.table("vrrp", &format!("vrrp_instance {}  {}", router.name, router.from));
+        self.line("name", quoted(&router.name), None);
+        self.text("interface", router.interface.as_ref());
+        self.value("vrid", router.vrid.as_ref());
+        self.value("version", Some(&router.version));
+        self.text("auth_pass", router.auth_pass.as_ref());
+        self.value("priority", router.priority.as_ref());
+        self.list("addresses", &router.addresses);
+        self.time("advert_interval", router.advert_interval.as_ref());
+        self.value("preempt", router.preempt.as_ref());
+        self.time("preempt_delay", router.preempt_delay.as_ref());
+        self.list("peers", &router.peers);
+        self.text("source", router.source.as_ref());
+        self.text("sync_group", router.sync_group.as_ref());
+        self.list("track", &router.track);
+    }
+
+    fn tracker(&mut self, tracker: &Tracker) {
+        self.table("track", &tracker.from.to_string());
+        self.line("name", quoted(&tracker.name), None);
+        let (key, watched) = match &tracker.watched {
+            Watched::Interface(name) => ("interface", name),
+            Watched::Process(name) => ("process", name),
+            Watched::File(path) => ("file", path),
+        };
+        self.line(key, quoted(watched), None);
+        if let Some(weight) = tracker.weight {
+            self.line("weight", weight.to_string(), None);
+        }
+    }
+
+    fn proxy(&mut self, proxy: &Proxy) {
+        let was = |got: &Got<String>| match &got.from {
+            Some(place) => format!("{}  {place}", got.value),
+            None => got.value.clone(),
+        };
+        self.table("proxy", &proxy.from.iter().map(was).collect::<Vec<_>>().join(", "));
+        self.line("name", quoted(&proxy.name), None);
+        self.list("listen", &proxy.listen);
+        if let Some(balance) = &proxy.balance {
+            self.line("balance", quoted(balance.value), balance.from.as_ref());
+        }
+        self.check(&proxy.check);
+        self.time("connect_timeout", proxy.connect_timeout.as_ref());
+        self.time("idle_timeout", proxy.idle_timeout.as_ref());
+        for server in &proxy.servers {
+            self.0.push_str("\n    [[proxy.server]]\n");
+            let address = quoted(server.address);
+            match &server.name {
+                Some(name) => {
+                    self.line("    name", quoted(name), None);
+                    self.line("    address", address, Some(&server.from));
+                }
+                None => self.line("    address", address, Some(&server.from)),
+            }
+        }
+    }
+
+    fn check(&mut self, check: &Check) {
+        let mut parts = Vec::new();
+        let tls = match &check.probe {
+            Probe::Tcp => {
+                parts.push("tcp = true".to_owned());
+                false
+            }
+            Probe::Tls => {
+                parts.push("tls = true".to_owned());
+                true
+            }
+            Probe::Http { path, tls } => {
+                parts.push(format!("{} = {}", if *tls { "https" } else { "http" }, quoted(path)));
+                *tls
+            }
+        };
+        if let (Probe::Http { .. }, Some(expect)) = (&check.probe, check.expect) {
+            parts.push(format!("expect = {expect}"));
+        }
+        match (&check.ca, &check.server_name) {
+            _ if !tls => {}
+            (None, _) => parts.push("verify = false".to_owned()),
+            (Some(ca), name) => {
+                parts.push(format!("ca = {}", quoted(ca)));
+                parts.extend(name.iter().map(|name| format!("server_name = {}", quoted(name))));
+            }
+        }
+        let times = [("interval", check.interval), ("timeout", check.timeout)];
+        parts.extend(
+            times.iter().filter_map(|(key, time)| time.map(|t| format!("{key} = {}", written(t)))),
+        );
+        let counts = [("rise", check.rise), ("fall", check.fall)];
+        parts.extend(counts.iter().filter_map(|(key, n)| n.map(|n| format!("{key} = {n}"))));
+        self.line("check", format!("{{ {} }}", parts.join(", ")), check.from.first());
+    }
+
+    fn table(&mut self, header: &str, from: &str) {
+        // A name from the file shall not end the comment.
+        let from: String = from.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.0.push_str(&format!("\n# {from}\n[[{header}]]\n"));
+    }
+
+    fn value<T: Display>(&mut self, key: &str, got: Option<&Got<T>>) {
+        if let Some(got) = got {
+            self.line(key, got.value.to_string(), got.from.as_ref());
+        }
+    }
+
+    fn text<T: Display>(&mut self, key: &str, got: Option<&Got<T>>) {
+        if let Some(got) = got {
+            self.line(key, quoted(&got.value), got.from.as_ref());
+        }
+    }
+
+    fn time(&mut self, key: &str, got: Option<&Got<Duration>>) {
+        if let Some(got) = got {
+            self.line(key, written(got.value), got.from.as_ref());
+        }
+    }
+
+    /// On one line where all elements are from one place, else one line for each.
+    fn list<T: Display>(&mut self, key: &str, list: &[Got<T>]) {
+        let Some(first) = list.first() else { return };
+        if list.iter().all(|element| element.from == first.from) {
+            let elements: Vec<String> = list.iter().map(|got| quoted(&got.value)).collect();
+            return self.line(key, format!("[{}]", elements.join(", ")), first.from.as_ref());
+        }
+        self.0.push_str(&format!("{key} = [\n"));
+        for element in list {
+            let text = format!("    {},", quoted(&element.value));
+            self.commented(&text, element.from.as_ref());
+        }
+        self.0.push_str("]\n");
+    }
+
+    fn line(&mut self, key: &str, value: String, from: Option<&Place>) {
+        self.commented(&format!("{key} = {value}"), from);
+    }
+
+    fn commented(&mut self, text: &str, from: Option<&Place>) {
+        // Writing into a String cannot fail.
+        match from {
+            Some(place) => writeln!(self.0, "{text:COMMENT_COLUMN$}  # {place}").ok(),
+            None => writeln!(self.0, "{text}").ok(),
+        };
+    }
+}
+
+/// A basic string: JSON's rules are TOML's, except for one control character.
+fn quoted(value: impl Display) -> String {
+    let text = value.to_string().replace('\u{7f}', " ");
+    serde_json::Value::String(text).to_string()
+}
+
+fn written(time: Duration) -> String {
+    quoted(humantime::format_duration(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_toml() {
+        assert_eq!(quoted("a\"b\\c\u{1}\u{7f}é"), "\"a\\\"b\\\\c\\u0001 é\"");
+        assert_eq!(written(Duration::from_millis(90_500)), "\"1m 30s 500ms\"");
+    }
+}

@@ -1,0 +1,203 @@
+//! What is known of one server, and what becomes of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::config::{CheckConfig, OnDown, ProxyConfig};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::probe::{Found, Outcome, Probe, Target};
+use super::prober::Prober;
+use super::{Health, State};
+use crate::backend::Server;
+use crate::status::{Mode, Order};
+
+/// One server.
+#[derive(Debug)]
+pub(crate) struct KeptServer {
+    pub(crate) server: Arc<Server>,
+    /// Its share of the connections.
+    pub(crate) weight: Weight,
+    /// What an operator made of it.
+    pub(crate) mode: Mode,
+    pub(crate) health: Health,
+    /// Since when it is in its state.
+    pub(crate) since: Instant,
+    /// What the last change of state was for, in words.
+    pub(crate) reason: String,
+    /// What the last check found, in words.
+    pub(crate) last: String,
+    denied: bool,
+    /// The number of what checks it: outcomes of others are not of interest any more.
+    pub(crate) prober: u64,
+    checks: Checks,
+    /// Checks it until dropped; none in maintenance.
+    task: Option<Task>,
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct Task {
+    pace: watch::Sender<Duration>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How a server is checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Checks {
+    pub(crate) probe: Probe,
+    pub(crate) target: Target,
+    pub(crate) results: mpsc::Sender<Found>,
+    pub(crate) config: CheckConfig,
+}
+
+impl Checks {
+    /// The time between two checks of a server that is like this.
+    fn pace(&self, health: Health) -> Duration {
+        match health.state() {
+            _ if health.is_changing() => self.config.fast_interval,
+            State::Unknown => self.config.fast_interval,
+            State::Down | State::Draining => self.config.down_interval,
+            State::Up | State::Maint => self.config.interval,
+        }
+    }
+}
+
+/// A server's share of the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    configured: u16,
+    /// What an operator put in its place.
+    ordered: Option<u16>,
+}
+
+impl Weight {
+    /// The one that counts.
+    pub(crate) fn now(self) -> u16 {
+        self.ordered.unwrap_or(self.configured)
+    }
+}
+
+impl KeptServer {
+    /// One that is not checked yet.
+    pub(crate) fn new(server: Server, weight: u16, checks: Checks, now: Instant) -> Self {
+        Self {
+            server: Arc::new(server),
+            weight: Weight { configured: weight, ordered: None },
+            mode: Mode::Ready,
+            health: Health::UNKNOWN,
+            since: now,
+            reason: "not checked yet".to_owned(),
+            last: "not checked yet".to_owned(),
+            denied: false,
+            prober: 0,
+            checks,
+            task: None,
+        }
+    }
+
+    /// Its state for those who want to use it: an operator's word counts before its checks.
+    pub(crate) fn state(&self) -> State {
+        match (self.mode, self.health.state()) {
+            (Mode::Maint, _) => State::Maint,
+            (Mode::Drain, State::Up | State::Unknown) => State::Draining,
+            (_, state) => state,
+        }
+    }
+
+    /// What was known of the server before a reload; its health only where it is checked alike.
+    pub(crate) fn inherit(&mut self, before: Self, same_check: bool) {
+        self.mode = before.mode;
+        // A weight that is changed in the file is meant to count.
+        if before.weight.configured == self.weight.configured {
+            self.weight = before.weight;
+        }
+        if same_check || self.mode == Mode::Maint {
+            self.health = before.health;
+            self.since = before.since;
+            self.reason = before.reason;
+            self.last = before.last;
+            self.denied = before.denied;
+        }
+    }
+
+    /// Checks it from now on, the first time after `delay`, as number `prober`.
+    pub(crate) fn check_after(&mut self, delay: Duration, prober: u64) {
+        let Checks { probe, target, results, .. } = self.checks.clone();
+        let counters = Arc::clone(&self.server.counters);
+        let (pace, paced) = watch::channel(self.checks.pace(self.health));
+        let running = Prober { number: prober, probe, target, pace: paced, counters, results };
+        self.prober = prober;
+        self.task = Some(Task { pace, task: tokio::spawn(running.run(delay)) });
+    }
+
+    /// Does what an operator wants; `prober` is a number for new checks.
+    pub(crate) fn order(&mut self, order: Order, prober: u64, now: Instant) {
+        let before = self.state();
+        match order {
+            Order::Weight(weight) => self.weight.ordered = Some(weight),
+            Order::Ready => self.mode = Mode::Ready,
+            Order::Drain => self.mode = Mode::Drain,
+            Order::Maint => self.mode = Mode::Maint,
+        }
+        match (self.mode, &self.task) {
+            (Mode::Maint, Some(_)) => self.task = None,
+            (Mode::Ready | Mode::Drain, None) => {
+                self.health = Health::UNKNOWN;
+                self.check_after(Duration::ZERO, prober);
+            }
+            _ => {}
+        }
+        if self.state() != before {
+            self.since = now;
+            self.reason = match self.mode {
+                Mode::Ready => self.last.clone(),
+                Mode::Drain | Mode::Maint => "by an operator".to_owned(),
+            };
+        }
+    }
+
+    /// Folds in an outcome; returns whether the state changed.
+    pub(crate) fn observe(&mut self, proxy: &ProxyConfig, outcome: Outcome, now: Instant) -> bool {
+        let CheckConfig { rise, fall, .. } = self.checks.config;
+        let from = self.state();
+        self.health = self.health.observe(outcome.verdict, rise, fall);
+        let to = self.state();
+        if let Some(task) = &self.task {
+            task.pace.send_replace(self.checks.pace(self.health));
+        }
+        if outcome.denied && !self.denied {
+            warn!(
+                proxy = %proxy.name, server = %self.server.name,
+                "{}: counted as alive; let strangers ask for this path to know more",
+                outcome.words
+            );
+        }
+        self.denied = outcome.denied;
+        self.last.clone_from(&outcome.words);
+        if to == from {
+            return false;
+        }
+        self.reason = outcome.words;
+        self.since = now;
+        let (name, address) = (&self.server.name, self.server.address);
+        if to == State::Up {
+            info!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
+        } else {
+            warn!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
+        }
+        if to == State::Down && proxy.on_down == OnDown::Reset {
+            // Its connections belong to the past from here on; the next plan ends them.
+            self.server.counters.end_all(false);
+        }
+        true
+    }
+}

@@ -1,0 +1,94 @@
+//! The start while there are privileges: everything that needs them, and their end.
+
+use std::num::NonZeroUsize;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::path::PathBuf;
+
+use shared::config::{Config, Loaded};
+use shared::link::LBPROXY_SOCKET;
+
+use crate::cli::Args;
+use crate::control::{Bound, bind};
+use crate::health::probe::Probe;
+use crate::privilege::{self, Doubt};
+use crate::{admin, descriptors, watchdog};
+
+/// Why the proxy could not start or go on.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) words: String,
+}
+
+impl Failure {
+    pub(crate) fn run(what: &str, error: &dyn std::fmt::Display) -> Self {
+        Self { code: 1, words: format!("{what}: {error}") }
+    }
+
+    pub(crate) fn usage(what: &str, error: &dyn std::fmt::Display) -> Self {
+        Self { code: 2, words: format!("{what}: {error}") }
+    }
+}
+
+/// What was made while there were privileges.
+pub(crate) struct Prepared {
+    pub(crate) loaded: Loaded,
+    pub(crate) probes: Vec<Probe>,
+    pub(crate) bound: Bound,
+    pub(crate) admin: StdListener,
+    pub(crate) watchdog: Option<StdStream>,
+    pub(crate) workers: usize,
+    pub(crate) files: u64,
+    pub(crate) users: Vec<u32>,
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+/// Does what needs privileges, and gives them up.
+///
+/// # Errors
+/// Nothing works without what failed.
+pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> {
+    let mut doubts: Vec<Doubt> = privilege::leave_real_time().into_iter().collect();
+    let watchdog = if args.watchdog {
+        Some(watchdog::take().map_err(|error| {
+            Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
+        })?)
+    } else {
+        None
+    };
+    let config = &loaded.config;
+    let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
+    let files = descriptors::raise();
+    let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
+    let path = admin_path(args);
+    let admin = admin::bind(&path)
+        .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
+    let bound = bind(config, &Bound::new(), workers)
+        .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
+    let started_by = nix::unistd::geteuid();
+    doubts.extend(privilege::drop_all(&config.lbproxy.user));
+    if args.watchdog {
+        // After the change of user, which would undo it.
+        doubts.extend(privilege::end_with_parent());
+    }
+    let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
+    users.dedup();
+    Ok(Prepared { loaded, probes, bound, admin, watchdog, workers, files, users, doubts })
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Where the admin socket is.
+pub(crate) fn admin_path(args: &Args) -> PathBuf {
+    args.runtime_dir.join(LBPROXY_SOCKET)
+}
+
+/// Makes the checks ready; the error says which proxy's cannot be.
+pub(crate) fn probes(config: &Config) -> Result<Vec<Probe>, String> {
+    let make = |proxy: &shared::config::ProxyConfig| {
+        Probe::new(proxy).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
+    };
+    config.proxies.iter().map(make).collect()
+}

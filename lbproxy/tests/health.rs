@@ -1,0 +1,230 @@
+//! How servers are judged beyond their plain checks.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::*;
+use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tempfile::TempDir;
+
+fn listen_at(ip: Ipv4Addr) -> SocketAddr {
+    SocketAddr::from((ip, 7000))
+}
+
+/// A server whose listener can be shut down: then it refuses.
+fn mortal(ip: Ipv4Addr) -> (SocketAddr, TcpListener) {
+    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let hold = listener.try_clone().unwrap();
+    let address = server(listener, |mut stream| {
+        let mut reader = stream.try_clone().unwrap();
+        drop(std::io::copy(&mut reader, &mut stream));
+    });
+    (address, hold)
+}
+
+fn kill(listener: &TcpListener) {
+    socket2::SockRef::from(listener).shutdown(Shutdown::Both).unwrap();
+}
+
+#[test]
+fn failing_connections_bring_the_check_that_comes_once_an_hour() {
+    let ip = own_ip();
+    let (address, hold) = mortal(ip);
+    let check = "check = { tcp = true, interval = \"1h\", fast_interval = \"20ms\", timeout = \"5s\", fall = 5 }";
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address, echo(ip)], check), &["up", "up"]);
+    kill(&hold);
+    // Each is served by the other server, and three in a row that failed are enough.
+    for _ in 0..12 {
+        ping(&mut connect(listen_at(ip)));
+    }
+    proxy.wait_for(&["down", "up"]);
+    proxy.log("up → down");
+}
+
+#[test]
+fn failing_connections_do_not_count_without_a_limit() {
+    let ip = own_ip();
+    let (address, hold) = mortal(ip);
+    let check =
+        "check = { tcp = true, interval = \"1h\", timeout = \"5s\", fall = 1, error_limit = 0 }";
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address, echo(ip)], check), &["up", "up"]);
+    kill(&hold);
+    for _ in 0..12 {
+        ping(&mut connect(listen_at(ip)));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let server = &proxy.status().unwrap().proxies[0].servers[0];
+    assert_eq!(server.state.to_string(), "up");
+    assert!(server.connect_failures >= 3, "{server:?}");
+}
+
+#[test]
+fn a_server_that_is_down_is_checked_at_its_own_pace() {
+    let ip = own_ip();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    // It closes without an answer: dead to an HTTP check.
+    let address = server(TcpListener::bind((ip, 0)).unwrap(), move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let times = "interval = \"20ms\", down_interval = \"1h\", timeout = \"5s\"";
+    let check = format!("check = {{ http = \"/\", {times} }}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address], &check), &["down"]);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(seen.load(Ordering::Relaxed), 1);
+    drop(proxy);
+}
+
+#[test]
+fn connections_may_outlive_their_server() {
+    let ip = own_ip();
+    let (address, hold) = mortal(ip);
+    let more = format!("on_down = \"keep\"\n{QUICK}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address], &more), &["up"]);
+    let mut client = connect(listen_at(ip));
+    ping(&mut client);
+    kill(&hold);
+    proxy.wait_for(&["down"]);
+    ping(&mut client);
+    eventually("new clients are reset", || fetch(listen_at(ip)).is_err());
+}
+
+/// A server that says its name, and answers checks with what `status` holds.
+fn checked(ip: Ipv4Addr, name: &'static str) -> (SocketAddr, Arc<AtomicU16>) {
+    let status = Arc::new(AtomicU16::new(200));
+    let told = Arc::clone(&status);
+    let address = server(TcpListener::bind((ip, 0)).unwrap(), move |mut stream| {
+        let mut request = [0; 512];
+        let count = stream.read(&mut request).unwrap_or(0);
+        let status = told.load(Ordering::Relaxed);
+        let answer = match &request[..count] {
+            [] => name.to_owned(),
+            _ => format!("HTTP/1.1 {status} X\r\nContent-Length: 4\r\n\r\nbody"),
+        };
+        drop(stream.write_all(answer.as_bytes()));
+    });
+    (address, status)
+}
+
+#[test]
+fn in_a_panic_servers_that_are_not_ready_are_used() {
+    let ip = own_ip();
+    let (address, status) = checked(ip, "a");
+    let times = "interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1";
+    let more = format!("panic = true\ncheck = {{ http = \"/readyz\", {times} }}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address], &more), &["up"]);
+    assert!(!proxy.status().unwrap().proxies[0].panics);
+    status.store(500, Ordering::Relaxed);
+    proxy.log("no server is up: using those that accept connections");
+    proxy.wait_for(&["draining"]);
+    assert!(proxy.status().unwrap().proxies[0].panics);
+    assert_eq!(fetch(listen_at(ip)).unwrap(), "a");
+    status.store(200, Ordering::Relaxed);
+    proxy.log("a server is up again");
+    assert_eq!(fetch(listen_at(ip)).unwrap(), "a");
+}
+
+/// Reads a request, and answers 200 if it has a line that begins like this, else 403.
+fn demand(mut stream: impl Read + Write, line: &str) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        match stream.read(&mut byte) {
+            Ok(1) => request.extend(byte),
+            _ => return,
+        }
+    }
+    let request = String::from_utf8_lossy(&request);
+    let status = if request.lines().any(|given| given.starts_with(line)) { 200 } else { 403 };
+    let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\nok");
+    drop(stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()));
+}
+
+#[test]
+fn a_check_shows_its_token_as_the_file_has_it_now() {
+    let ip = own_ip();
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("token");
+    let address = server(TcpListener::bind((ip, 0)).unwrap(), |stream| {
+        demand(stream, "authorization: Bearer right");
+    });
+    let check = |body: &str| {
+        let times = "interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1";
+        let file = path.display();
+        let check = format!("http = \"/\", token_file = \"{file}\", expect_body = \"{body}\"");
+        table(listen_at(ip), &[address], &format!("check = {{ {check}, {times} }}"))
+    };
+    let mut proxy = Proxy::start(&check("ok"));
+    assert!(proxy.log("read the token").contains(path.to_str().unwrap()));
+    assert_eq!(proxy.wait().code(), Some(2));
+    std::fs::write(&path, "wrong\n").unwrap();
+    let proxy = Proxy::ready(&check("ok"), &["up"]);
+    proxy.log("GET / answered 403 \"ok\": counted as alive");
+    std::fs::write(&path, "right\n").unwrap();
+    let last = |proxy: &Proxy| proxy.status().unwrap().proxies[0].servers[0].last_check.clone();
+    eventually("the token is taken", || last(&proxy) == "GET / answered 200");
+    proxy.reload(&check("fine"));
+    let line = proxy.log("draining");
+    assert!(line.contains("GET / answered 200 \"ok\" without \"fine\""), "{line}");
+}
+
+#[test]
+fn a_check_shows_its_certificate_to_a_server_that_asks() {
+    let ip = own_ip();
+    let dir = TempDir::new().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&key).unwrap();
+    let issuer = Issuer::from_params(&params, &key);
+    let leaf_key = KeyPair::generate().unwrap();
+    let mut leaf = CertificateParams::new(Vec::new()).unwrap();
+    leaf.subject_alt_names = vec![SanType::IpAddress(ip.into())];
+    let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap();
+    std::fs::write(file("ca"), ca.pem()).unwrap();
+    std::fs::write(file("cert"), leaf.pem()).unwrap();
+    std::fs::write(file("key"), leaf_key.serialize_pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.der().clone()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let address = server(TcpListener::bind((ip, 0)).unwrap(), move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        demand(StreamOwned::new(connection, stream), "GET /");
+    });
+    let check = |own: &str| {
+        let ca = file("ca");
+        let check =
+            format!("https = \"/\", ca = \"{ca}\"{own}, interval = \"100ms\", timeout = \"5s\"");
+        table(listen_at(ip), &[address], &format!("check = {{ {check} }}"))
+    };
+    drop(Proxy::ready(&check(""), &["down"]));
+    let own = format!(", cert = \"{}\", key = \"{}\"", file("cert"), file("key"));
+    drop(Proxy::ready(&check(&own), &["up"]));
+    std::fs::write(file("key"), "nothing").unwrap();
+    let mut proxy = Proxy::start(&check(&own));
+    assert!(proxy.log("the check's own").contains(&file("key")));
+    assert_eq!(proxy.wait().code(), Some(2));
+}

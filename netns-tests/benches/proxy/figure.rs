@@ -1,0 +1,179 @@
+//! The figures, their bars, and the table.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use netns_tests::peer;
+
+use crate::contender::Contender;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Figure {
+    BulkCpu,
+    BulkRate,
+    ConnectCpu,
+    ConnectRate,
+    RequestCpu,
+    RequestLatency,
+    IdleMemory,
+    StartMemory,
+}
+
+/// What ours must come to.
+#[derive(Clone, Copy, Debug)]
+enum Bar {
+    /// At most so much of the better peer's.
+    RatioAtMost(f64),
+    /// At least so much of the better peer's.
+    RatioAtLeast(f64),
+    /// At most so much, whatever the peers need.
+    AtMost(f64),
+}
+
+impl Figure {
+    const ALL: [Self; 8] = [
+        Self::BulkCpu,
+        Self::BulkRate,
+        Self::ConnectCpu,
+        Self::ConnectRate,
+        Self::RequestCpu,
+        Self::RequestLatency,
+        Self::IdleMemory,
+        Self::StartMemory,
+    ];
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::BulkCpu => "CPU s per GB, 4 streams",
+            Self::BulkRate => "Gbit/s, 4 streams",
+            Self::ConnectCpu => "CPU µs per connection",
+            Self::ConnectRate => "connections per s",
+            Self::RequestCpu => "CPU µs per request",
+            Self::RequestLatency => "p99 of requests, ms",
+            Self::IdleMemory => "kB per idle connection",
+            Self::StartMemory => "MB at start",
+        }
+    }
+
+    fn bar(self) -> Bar {
+        match self {
+            Self::BulkCpu => Bar::RatioAtMost(0.8),
+            Self::BulkRate | Self::ConnectRate => Bar::RatioAtLeast(1.1),
+            Self::ConnectCpu | Self::RequestCpu => Bar::RatioAtMost(0.85),
+            Self::RequestLatency => Bar::RatioAtMost(1.0),
+            Self::IdleMemory => Bar::AtMost(2.5),
+            Self::StartMemory => Bar::AtMost(8.0),
+        }
+    }
+}
+
+/// Everything measured so far.
+#[derive(Default)]
+pub(crate) struct Sheet(HashMap<(Figure, Contender), Vec<f64>>);
+
+impl Sheet {
+    pub(crate) fn note(&mut self, figure: Figure, contender: Contender, value: f64) {
+        let cost = matches!(figure, Figure::BulkCpu | Figure::ConnectCpu | Figure::RequestCpu);
+        if cost && contender == Contender::Direct {
+            return;
+        }
+        self.0.entry((figure, contender)).or_default().push(value);
+    }
+
+    /// Whether a bar that could be judged was missed.
+    pub(crate) fn missed(&self) -> bool {
+        Figure::ALL.into_iter().any(|figure| self.met(figure) == Some(false))
+    }
+
+    pub(crate) fn table(&self) -> String {
+        let mut text = String::from(
+            "| figure | direct | haproxy | nginx | lbproxy | ratio | bar | |\n|---|--:|--:|--:|--:|--:|--:|---|\n",
+        );
+        for figure in Figure::ALL {
+            let cells = [Contender::Direct, Contender::Haproxy, Contender::Nginx, Contender::Ours]
+                .map(|contender| cell(self.median(figure, contender)));
+            let ratio = cell(self.ratio(figure));
+            let bar = match figure.bar() {
+                Bar::RatioAtMost(most) => format!("≤ {most:.2}"),
+                Bar::RatioAtLeast(least) => format!("≥ {least:.2}"),
+                Bar::AtMost(most) => format!("{most:.1} at most"),
+            };
+            let verdict = match self.met(figure) {
+                Some(true) => "met",
+                Some(false) => "MISSED",
+                None => "–",
+            };
+            let cells = cells.join(" | ");
+            // Writing to a string does not fail.
+            writeln!(text, "| {} | {cells} | {ratio} | {bar} | {verdict} |", figure.words()).ok();
+        }
+        text
+    }
+
+    fn median(&self, figure: Figure, contender: Contender) -> Option<f64> {
+        let mut values = self.0.get(&(figure, contender))?.clone();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        let upper = *values.get(middle)?;
+        // Of an even number, between the two in the middle.
+        let even = values.len().is_multiple_of(2);
+        Some(if even { (upper + *values.get(middle - 1)?) / 2.0 } else { upper })
+    }
+
+    /// Ours to the better peer's.
+    fn ratio(&self, figure: Figure) -> Option<f64> {
+        let ours = self.median(figure, Contender::Ours)?;
+        let peers = [Contender::Haproxy, Contender::Nginx];
+        let peers = peers.into_iter().filter_map(|peer| self.median(figure, peer));
+        let better = match figure.bar() {
+            Bar::RatioAtLeast(_) => peers.max_by(f64::total_cmp),
+            Bar::RatioAtMost(_) | Bar::AtMost(_) => peers.min_by(f64::total_cmp),
+        };
+        Some(ours / better?)
+    }
+
+    fn met(&self, figure: Figure) -> Option<bool> {
+        match figure.bar() {
+            Bar::RatioAtMost(most) => Some(self.ratio(figure)? <= most),
+            Bar::RatioAtLeast(least) => Some(self.ratio(figure)? >= least),
+            Bar::AtMost(most) => Some(self.median(figure, Contender::Ours)? <= most),
+        }
+    }
+}
+
+fn cell(value: Option<f64>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(value) if value >= 1_000.0 => format!("{value:.0}"),
+        Some(value) if value >= 20.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+/// What it was measured on and against.
+pub(crate) fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let processor = read("/proc/cpuinfo");
+    let model = processor.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.unwrap_or_default().trim_start_matches([' ', '\t', ':']).to_owned();
+    let count = processor.lines().filter(|line| line.starts_with("processor")).count();
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!(
+        "{count} × {model}; Linux {}; {}; {}",
+        kernel.trim(),
+        first_line("haproxy"),
+        first_line("nginx")
+    )
+}
+
+/// What a peer says of its version.
+fn first_line(name: &str) -> String {
+    let output = Command::new(peer(name)).arg("-v").output();
+    let Ok(output) = output else { return format!("{name} ?") };
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,55 @@
+//! What processes used, as the kernel counts it.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Context;
+use integration::lab::Running;
+
+/// A program's processes: all of its process group.
+pub(crate) fn family(program: &Running) -> anyhow::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // It may have ended since.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The name in parentheses may hold anything; after it: state, parent, group.
+        let group = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(2));
+        if group.and_then(|group| group.parse().ok()) == Some(program.pid()) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+/// Processor time of all threads that live, to the nanosecond.
+pub(crate) fn cpu(processes: &[u32]) -> anyhow::Result<Duration> {
+    let mut total = Duration::ZERO;
+    for pid in processes {
+        let tasks = format!("/proc/{pid}/task");
+        for task in fs::read_dir(&tasks).with_context(|| tasks.clone())?.flatten() {
+            let path = task.path().join("schedstat");
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let nanos = text.split_whitespace().next().and_then(|first| first.parse().ok());
+            total += Duration::from_nanos(nanos.with_context(|| path.display().to_string())?);
+        }
+    }
+    Ok(total)
+}
+
+/// Proportional memory in kB.
+pub(crate) fn pss_kb(processes: &[u32]) -> anyhow::Result<f64> {
+    let mut total = 0.0;
+    for pid in processes {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        // The kernel's kB are KiB.
+        let kib: f64 = number.context("no Pss")?.parse()?;
+        total += kib * 1.024;
+    }
+    Ok(total)
+}

@@ -1,0 +1,247 @@
+//! Hostile neighbours: a pair keeps its address, its pace and its temper, and counts what it was sent.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::thread::sleep;
+use std::time::Duration;
+
+use integration::lab::{Moment, Running, ipv4};
+use integration::status;
+use netns_tests::attacker::{Attacker, Forged};
+use netns_tests::{Duel, LIMIT};
+use vrrpd::status::Status;
+
+const VIP: &str = "10.77.0.200";
+
+/// The neighbour's own address.
+const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
+
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// A pair that has settled, and a neighbour.
+struct Scene {
+    duel: Duel,
+    nodes: [Running; 2],
+    attacker: Attacker,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut duel = Duel::new(VIP);
+        let config = |priority: u8| {
+            format!(
+                "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\n\
+                 priority = {priority}\naddresses = [\"{VIP}\"]\nadvert_interval = \"100ms\"\n"
+            )
+        };
+        let nodes = [duel.vipd(0, &config(150)), duel.vipd(1, &config(100))];
+        duel.wait_for(&[0]);
+        sleep(INTERVAL * 5);
+        let attacker = Attacker::at(&duel.client);
+        Self { duel, nodes, attacker }
+    }
+
+    fn status(&self, host: usize) -> Status {
+        status::vrrpd(&self.duel.runtime_dir(host)).unwrap()
+    }
+
+    /// Changes of state of both routers so far.
+    fn changes(&self) -> [usize; 2] {
+        [0, 1].map(|host| self.status(host).routers[0].history.len())
+    }
+
+    fn log_lines(&self) -> [usize; 2] {
+        [0, 1].map(|host| self.nodes[host].log().lines().count())
+    }
+
+    /// Nobody panicked, nobody was replaced.
+    fn is_unharmed(&self, before: &[Status; 2]) {
+        for host in [0, 1] {
+            assert_eq!(self.status(host).pid, before[host].pid, "{}", self.nodes[host].log());
+            assert!(!self.nodes[host].log().contains("panic"), "{}", self.nodes[host].log());
+        }
+    }
+}
+
+/// Version 3, VRID 51, every 100 ms, the pair's address: right in everything but who sends it.
+fn advert(priority: u8) -> Vec<u8> {
+    vec![0x31, 51, priority, 1, 0, 10, 0, 0, 10, 77, 0, 200]
+}
+
+fn changed(at: usize, byte: u8) -> Vec<u8> {
+    let mut message = advert(200);
+    message[at] = byte;
+    message
+}
+
+/// Everything that has to be discarded, with the reason it is counted under.
+fn rejected() -> Vec<(&'static str, Forged)> {
+    let from = |message| Forged::from(STRANGER, message);
+    let sealed = |message| from(message).sealed();
+    let other_version = [&[0x21, 51, 200, 1, 0, 1, 0, 0, 10, 77, 0, 200][..], &[0; 8]].concat();
+    let no_address = vec![0x31, 51, 200, 0, 0, 10, 0, 0];
+    let mut broken = sealed(advert(200));
+    broken.message[7] ^= 1;
+    vec![
+        ("length", from(vec![0x31, 51, 200, 1])),
+        ("length", sealed(advert(200)[..11].to_vec())),
+        ("length", sealed([&advert(200)[..], &[0; 400]].concat())),
+        ("length", sealed(changed(3, 255))),
+        ("checksum", broken),
+        ("hops", Forged { ttl: 254, ..sealed(advert(200)) }),
+        ("hops", Forged { ttl: 64, ..sealed(advert(255)) }),
+        ("version", sealed(changed(0, 0x41))),
+        ("type", sealed(changed(0, 0x32))),
+        ("other_version", sealed(other_version)),
+        ("zero_interval", sealed(changed(5, 0))),
+        ("no_address", sealed(no_address)),
+        ("vrid", sealed(changed(1, 52))),
+        ("vrid", sealed(changed(1, 0))),
+    ]
+}
+
+/// How often each reason was counted, by routers and before one was found.
+fn counted(status: &Status) -> BTreeMap<String, u64> {
+    let mut counted = status.discarded.clone();
+    for (reason, count) in &status.routers[0].discarded {
+        *counted.entry(reason.clone()).or_default() += count;
+    }
+    counted
+}
+
+#[test]
+fn what_has_to_be_discarded_moves_nobody_and_is_counted() {
+    const ROUNDS: usize = 40;
+    let mut scene = Scene::new();
+    let before = [scene.status(0), scene.status(1)];
+    let (changes, log_lines) = (scene.changes(), scene.log_lines());
+    let packets = rejected();
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    let since = Moment::now();
+    for _ in 0..ROUNDS {
+        for (reason, forged) in &packets {
+            assert!(scene.attacker.send(forged), "{reason}");
+            *expected.entry((*reason).to_owned()).or_default() += 1;
+            sleep(Duration::from_millis(2));
+        }
+        // To us alone, where the group is meant; and a fragment that is never completed.
+        for number in [11, 12] {
+            let destination = ipv4(number);
+            let alone = Forged { destination, ..Forged::from(STRANGER, advert(200)) };
+            assert!(scene.attacker.send(&alone.sealed()));
+        }
+        let fragment = Forged { fragment: 0x2000, ..Forged::from(STRANGER, advert(200)) };
+        assert!(scene.attacker.send(&fragment));
+        *expected.entry("audience".to_owned()).or_default() += 1;
+    }
+    let lasted = since.elapsed();
+    sleep(INTERVAL * 2);
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
+    scene.is_unharmed(&before);
+    for host in [0, 1] {
+        let status = scene.status(host);
+        assert_eq!(counted(&status), expected, "host {host}");
+        // One line for each reason.
+        let lines = scene.log_lines()[host] - log_lines[host];
+        assert!(lines <= 10, "{lines} lines of log:\n{}", scene.nodes[host].log());
+        let [sender] = &status.rejected.ours[..] else { panic!("{:?}", status.rejected.ours) };
+        assert_eq!(sender.address, STRANGER);
+        assert_eq!(sender.total, (packets.len() as u64 - 1) * ROUNDS as u64);
+        assert_eq!(sender.adverts.len(), 32);
+        assert_eq!(status.rejected.foreign[0].adverts[0].vrid, Some(0));
+    }
+    // Adverts went on at their pace: a rejected packet touches no timer.
+    let sent = scene.status(0).routers[0].sent - before[0].routers[0].sent;
+    let due = u64::try_from(lasted.as_millis() / INTERVAL.as_millis()).unwrap();
+    assert!((due..=due + 5).contains(&sent), "{sent} adverts in {lasted:?}");
+}
+
+/// As fast as a neighbour may like, and from a crowd of forged sources.
+#[test]
+fn a_flood_of_what_has_to_be_discarded_moves_nobody() {
+    let mut scene = Scene::new();
+    let before = [scene.status(0), scene.status(1)];
+    let (changes, log_lines) = (scene.changes(), scene.log_lines());
+    let mut packets: Vec<Forged> = rejected().into_iter().map(|(_, forged)| forged).collect();
+    for last in 101..=199 {
+        packets.push(Forged { ttl: 1, ..Forged::from(ipv4(last), advert(200)) });
+    }
+    let sent = scene.attacker.flood(&packets, 10_000, Duration::from_secs(3));
+    sleep(INTERVAL * 5);
+    assert!(sent >= 1_000, "only {sent} packets went out");
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
+    scene.is_unharmed(&before);
+    for host in [0, 1] {
+        let status = scene.status(host);
+        let counted: u64 = counted(&status).values().sum();
+        assert!(counted >= u64::from(sent) / 2, "{counted} of {sent} were counted");
+        assert_eq!((status.rejected.ours.len(), status.rejected.foreign.len()), (16, 1));
+        // Eight senders of each of the reasons within a minute.
+        let lines = scene.log_lines()[host] - log_lines[host];
+        assert!(lines <= 20, "{lines} lines of log:\n{}", scene.nodes[host].log());
+    }
+}
+
+/// Priority 255 has to be believed. Whoever sends it has the address's fate in its hands; once it is
+/// silent, the pair goes on as before, and neither node moved more than it had to.
+#[test]
+fn a_forged_owner_is_followed_and_forgotten() {
+    let mut scene = Scene::new();
+    let before = [scene.status(0), scene.status(1)];
+    let (changes, log_lines) = (scene.changes(), scene.log_lines());
+    let owner = Forged::from(STRANGER, advert(255)).sealed();
+    scene.attacker.flood(&[owner], 200, Duration::from_secs(2));
+    let since = Moment::now();
+    assert_eq!(scene.duel.owners.owners(), [] as [String; 0]);
+    scene.duel.wait_for(&[0]);
+    assert!(since.elapsed() <= Duration::from_millis(1_500), "{:?}", since.elapsed());
+    sleep(INTERVAL * 5);
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    // The first yielded and came back; the second stayed what it was.
+    let moved = scene.changes();
+    assert!(moved[0] - changes[0] <= 3 && moved[1] - changes[1] <= 2, "{changes:?} {moved:?}");
+    scene.is_unharmed(&before);
+    for host in [0, 1] {
+        let lines = scene.log_lines()[host] - log_lines[host];
+        assert!(lines <= 12, "{lines} lines of log:\n{}", scene.nodes[host].log());
+    }
+}
+
+/// A stranger's resignation is nobody's: each is answered with an advert (RFC 9568 §6.4.3), and no
+/// Backup believes that its Active router is gone.
+#[test]
+fn a_strangers_resignations_move_nobody() {
+    let mut scene = Scene::new();
+    let before = [scene.status(0), scene.status(1)];
+    let (changes, log_lines) = (scene.changes(), scene.log_lines());
+    let resignation = Forged::from(STRANGER, advert(0)).sealed();
+    let sent = scene.attacker.flood(&[resignation], 500, Duration::from_secs(2));
+    sleep(INTERVAL * 5);
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
+    scene.is_unharmed(&before);
+    let answered = scene.status(0).routers[0].sent - before[0].routers[0].sent;
+    assert!(answered <= u64::from(sent) + 40, "{answered} adverts for {sent} resignations");
+    assert_eq!(scene.log_lines(), log_lines);
+}
+
+/// One forged interval of 40.95 s in the Active router's name does not switch failover off.
+#[test]
+fn a_forged_interval_is_forgotten_with_the_next_advert() {
+    let mut scene = Scene::new();
+    let mut message = advert(150);
+    message[4..6].copy_from_slice(&[0x0F, 0xFF]);
+    let slow = Forged::from(ipv4(11), message).sealed();
+    assert!(scene.attacker.send(&slow));
+    sleep(INTERVAL * 3);
+    scene.duel.lab.cut("lb1").unwrap();
+    let since = Moment::now();
+    scene.duel.wait_for(&[0, 1]);
+    // 361 ms, and the machine's noise.
+    assert!(since.elapsed() <= Duration::from_millis(1_500), "{:?}", since.elapsed());
+    let [_, mut second] = scene.nodes;
+    second.stop(LIMIT).unwrap();
+}

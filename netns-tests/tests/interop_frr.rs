@@ -1,0 +1,95 @@
+//! FRR 8.4.4's vrrpd as the peer: see [`netns_tests::rival`]. It has no passwords and no unicast.
+
+use std::time::Duration;
+
+use netns_tests::Duel;
+use netns_tests::frr::{Frr, FrrSettings};
+use netns_tests::rival::{Pairing, Rival, THEIRS};
+
+/// How the pair speaks.
+#[derive(Clone, Copy)]
+struct Speech {
+    version: u8,
+    interval_ms: u32,
+    addresses: &'static [&'static str],
+    /// The address that is watched, one of those.
+    vip: &'static str,
+    /// Of our adverts.
+    source: &'static str,
+}
+
+const VERSION_2: Speech = Speech {
+    version: 2,
+    interval_ms: 1_000,
+    addresses: &["10.77.0.200"],
+    vip: "10.77.0.200",
+    source: "10.77.0.11",
+};
+
+const VERSION_3: Speech = Speech { version: 3, interval_ms: 100, ..VERSION_2 };
+
+const VERSION_3_IPV6: Speech = Speech {
+    addresses: &["fe80::200:5eff:fe00:233", "fd77::200"],
+    vip: "fd77::200",
+    source: "fe80::77:ff:fe00:b",
+    ..VERSION_3
+};
+
+impl Pairing for Speech {
+    fn vip(&self) -> String {
+        self.vip.to_owned()
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval_ms.into())
+    }
+
+    fn ours(&self, priority: u8, preempt: bool) -> String {
+        let Self { version, interval_ms, addresses, .. } = self;
+        format!(
+            "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\nversion = {version}\n\
+             priority = {priority}\naddresses = {addresses:?}\npreempt = {preempt}\n\
+             advert_interval = \"{interval_ms}ms\"\n"
+        )
+    }
+
+    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn Rival> {
+        let Self { version, interval_ms, addresses, .. } = *self;
+        let settings = FrrSettings { vrid: 51, version, interval_ms, priority, preempt, addresses };
+        Box::new(Frr::start(duel, THEIRS, &settings))
+    }
+
+    fn source(&self) -> String {
+        self.source.to_owned()
+    }
+}
+
+#[test]
+fn version_2_we_lead() {
+    VERSION_2.we_lead();
+}
+
+#[test]
+fn version_2_they_lead() {
+    VERSION_2.they_lead();
+}
+
+#[test]
+fn version_3_we_lead() {
+    VERSION_3.we_lead();
+}
+
+#[test]
+fn version_3_they_lead() {
+    VERSION_3.they_lead();
+}
+
+#[test]
+fn version_3_over_ipv6_we_lead() {
+    VERSION_3_IPV6.we_lead();
+}
+
+#[test]
+fn version_3_over_ipv6_they_lead() {
+    VERSION_3_IPV6.they_lead();
+}

@@ -1,0 +1,107 @@
+//! From `servers` and `[[proxy.server]]` to servers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+
+use toml::Spanned;
+
+use super::ServerConfig;
+use crate::Name;
+use crate::config::check::{Check, count_in, endpoint};
+use crate::config::problem::Span;
+use crate::config::raw::{RawProxy, RawServer};
+
+const SERVERS_HELP: &str = "such as servers = [\"192.168.1.1:6443\", \"192.168.1.3:6443\"]";
+
+/// Checks both lists; what is wrong is left out.
+pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Vec<ServerConfig> {
+    match &raw.servers {
+        None if raw.server.is_empty() => check.missing(table, "servers", SERVERS_HELP),
+        Some(list) if list.get_ref().is_empty() && raw.server.is_empty() => {
+            check.problems.error(list.span(), "`servers` is empty", SERVERS_HELP);
+        }
+        _ => {}
+    }
+    let listed =
+        check.each("servers", &raw.servers, SERVERS_HELP, |text| endpoint(text).and_then(unnamed));
+    let mut servers: Vec<Spanned<ServerConfig>> = listed;
+    servers.extend(raw.server.iter().filter_map(|raw| {
+        let server = server(raw, check)?;
+        Some(Spanned::new(raw.span(), server))
+    }));
+    for (position, server) in servers.iter().enumerate() {
+        let same = |earlier: &&Spanned<ServerConfig>| {
+            let (earlier, server) = (earlier.get_ref(), server.get_ref());
+            earlier.address == server.address || earlier.name == server.name
+        };
+        if let Some(earlier) = servers[..position].iter().find(same) {
+            let title = format!("{} is a server of this proxy already", earlier.get_ref().name);
+            check.problems.error(server.span(), title, "names and addresses must differ");
+        }
+    }
+    let servers: Vec<ServerConfig> = servers.into_iter().map(Spanned::into_inner).collect();
+    if !servers.is_empty() {
+        somebody_serves(&servers, table, check);
+    }
+    servers
+}
+
+/// What leaves a proxy without a server for ordinary times.
+fn somebody_serves(servers: &[ServerConfig], table: &Span, check: &mut Check<'_>) {
+    if servers.iter().all(|server| server.weight == 0) {
+        let help = "give one a weight of 1 to 256; `vipd server drain` takes one out for a while";
+        check.problems.error(table.clone(), "every server has the weight 0", help);
+    }
+    if servers.iter().all(|server| server.backup) {
+        let help = "leave `backup` out on at least one";
+        check.problems.error(table.clone(), "every server is a backup", help);
+    }
+}
+
+fn unnamed(address: SocketAddr) -> Result<ServerConfig, String> {
+    let name = Name::try_from(address.to_string().as_str()).map_err(|error| error.to_string())?;
+    Ok(ServerConfig {
+        name,
+        address,
+        weight: 1,
+        backup: false,
+        max_connections: None,
+        source: None,
+    })
+}
+
+fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
+    let (table, raw) = (raw.span(), raw.get_ref());
+    let help = "such as address = \"192.168.1.1:6443\"";
+    let address = check.required(&table, "address", &raw.address, help, |text| endpoint(text));
+    let named =
+        check.optional("name", &raw.name, "", None, |text| Name::try_from(text.as_str()).map(Some));
+    let help = "its share of the connections; with 0 it gets none";
+    let weight = check.optional("weight", &raw.weight, help, 1, |weight| {
+        count_in(0..=256)(weight).map(|weight| u16::try_from(weight).unwrap_or(u16::MAX))
+    });
+    let limit = check.optional("max_connections", &raw.max_connections, "", None, |count| {
+        count_in(1..=1_000_000)(count).map(NonZeroU32::new)
+    });
+    let source = check.optional("source", &raw.source, "", None, |text| {
+        source(text, address.map(|address| address.is_ipv4())).map(Some)
+    });
+    let server = unnamed(address?).ok()?;
+    Some(ServerConfig {
+        name: named?.unwrap_or(server.name),
+        weight: weight?,
+        backup: raw.backup.as_ref().is_some_and(|backup| *backup.get_ref()),
+        max_connections: limit?,
+        source: source?,
+        ..server
+    })
+}
+
+fn source(text: &str, v4: Option<bool>) -> Result<IpAddr, String> {
+    let address: IpAddr =
+        text.parse().map_err(|_| "must be an IP address of this node".to_owned())?;
+    if v4.is_some_and(|v4| v4 != address.is_ipv4()) {
+        return Err("must be of the same family as `address`".to_owned());
+    }
+    Ok(address)
+}

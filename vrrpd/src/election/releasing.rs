@@ -1,0 +1,77 @@
+//! What a router does that has resigned and serves until a peer does. It is Active to the network,
+//! and to itself on its way out.
+
+use std::time::Instant;
+
+use shared::Priority;
+
+use super::{Action, Backup, Cause, Election, Event, Following, Received, Release, State, timing};
+use crate::wire::Claim;
+
+impl Election {
+    /// §6.4.3, Shutdown: priority 0. The addresses stay until a peer has them.
+    pub(super) fn resign(&mut self, stays: bool, cause: Cause, now: Instant) -> Vec<Action> {
+        let limit = timing::relief_limit(self.settings.version, self.settings.interval);
+        let transition = self.enter(State::Releasing { until: now + limit, stays }, cause);
+        vec![Action::Advertise(Claim::Resign), transition]
+    }
+
+    pub(super) fn releasing(
+        &mut self,
+        until: Instant,
+        stays: bool,
+        event: Event,
+        now: Instant,
+    ) -> Vec<Action> {
+        match event {
+            Event::Tick if now < until => vec![],
+            Event::Tick if stays => self.become_active(Cause::NotRelieved, now),
+            Event::Received(advert) => match advert.claim {
+                Claim::Lead(priority) => self.relieved(stays, advert, priority, now),
+                Claim::Resign => vec![],
+            },
+            Event::Shutdown if stays => {
+                self.state = State::Releasing { until, stays: false };
+                vec![]
+            }
+            Event::Tick | Event::Shutdown => self.release(Release::AtOnce, Cause::Unrelieved),
+            Event::Fault => self.release(Release::AtOnce, Cause::Fault),
+            Event::PriorityChanged(priority) => {
+                self.settings.priority = priority;
+                vec![]
+            }
+            Event::Startup
+            | Event::Resume
+            | Event::Join
+            | Event::Yield
+            | Event::HandOver
+            | Event::Reclaim => vec![],
+        }
+    }
+
+    fn relieved(
+        &mut self,
+        stays: bool,
+        advert: Received,
+        priority: Priority,
+        now: Instant,
+    ) -> Vec<Action> {
+        let cause = Cause::Relieved { peer: advert.source };
+        if !stays {
+            return self.release(Release::Relieved, cause);
+        }
+        let following = Following { source: advert.source, priority, interval: advert.interval };
+        let backup = Backup {
+            active_down_at: now + self.down_interval(self.learn(advert.interval)),
+            heard_at: now,
+            listen_until: now,
+            outranking_since: None,
+            following: Some(following),
+            defers: true,
+            waits: None,
+        };
+        let mut actions = vec![Action::ReleaseAddresses(Release::Relieved)];
+        actions.extend(self.become_backup(backup, cause));
+        actions
+    }
+}
