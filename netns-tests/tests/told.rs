@@ -1,5 +1,4 @@
 //! What a running node tells: why it is what it is, and what happens.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,5 @@
 //! Tells others what happens: hooks, and a FIFO. A program of its own under the supervisor
-//! (docs/adr/0008-hooks.md).
+//! (docs/adr/0009-hooks.md).
 //!
 //! ```text
 //! vrrpd ─► Following ─► Told: is it new? ─┬─► Fifo

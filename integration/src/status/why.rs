@@ -194,7 +194,8 @@ api (IPv4): Backup for 1m 1s
   priority 100 became 1: apiserver (unusable, 0 of 3 usable)
   discarded 12 adverts for the reason \"hops\"
   1m 1s ago: yielded: 10.0.0.11 advertises 150, above our 100; our priority 100
-  1m 30s ago: took over: no advert from 10.0.0.11 for 361.0 ms; last from 10.0.0.11 priority 150, 361.0 ms before; our priority 100, our lag 0.2 ms
+  1m 30s ago: took over: no advert from 10.0.0.11 for 361.0 ms; last from 10.0.0.11 \
+priority 150, 361.0 ms before; our priority 100, our lag 0.2 ms
 ";
         assert_eq!(why(&router), expected);
     }

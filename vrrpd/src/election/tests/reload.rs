@@ -38,6 +38,7 @@ fn does_not_hide_that_an_active_router_is_late() {
     let mut router = Router::active(settings());
     router.advance(3_000_000);
     let anew = Settings { interval: interval(400), ..settings() };
-    let _ = router.election.reconfigure(anew, router.now);
+    let actions = router.election.reconfigure(anew, router.now);
+    assert_eq!(actions[0], Action::ReleaseAddresses(Release::AtOnce));
     assert_eq!(router.name(), StateName::Backup);
 }
