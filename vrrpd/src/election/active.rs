@@ -53,11 +53,7 @@ impl Election {
     ) -> Vec<Action> {
         let priority = match advert.claim {
             Claim::Lead(priority) => priority,
-            Claim::Resign => {
-                let advertise_at = now + self.settings.interval.duration();
-                self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
-                return vec![self.lead()];
-            }
+            Claim::Resign => return self.advertise_anew(active, now),
         };
         let ours = (self.settings.priority, self.settings.address);
         // Addresses compare as unsigned numbers in network order. The preempt mode is not asked.
@@ -112,6 +108,12 @@ impl Election {
             return vec![];
         }
         self.settings.priority = priority;
+        self.advertise_anew(active, now)
+    }
+
+    /// An advert now; the next is due an interval from now. A peer that is to learn our interval must
+    /// know it before it waits for the next advert.
+    pub(super) fn advertise_anew(&mut self, active: Active, now: Instant) -> Vec<Action> {
         let advertise_at = now + self.settings.interval.duration();
         self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
         vec![self.lead()]

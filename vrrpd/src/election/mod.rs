@@ -91,8 +91,18 @@ impl Election {
     }
 
     /// The operator decided anew; what is under way goes on.
-    pub fn reconfigure(&mut self, settings: Settings) {
+    #[must_use]
+    pub fn reconfigure(&mut self, settings: Settings, now: Instant) -> Vec<Action> {
+        // Its silence so far is measured by the interval that its peers know of.
+        let mut actions = self.yield_if_late(now);
+        let paced = settings.interval == self.settings.interval;
         self.settings = settings;
+        if let State::Active(active) = self.state
+            && !paced
+        {
+            actions.extend(self.advertise_anew(active, now));
+        }
+        actions
     }
 
     /// The next instant at which [`Event::Tick`] has work to do; none while there is nothing to wait for.

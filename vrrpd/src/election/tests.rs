@@ -4,6 +4,7 @@
 //! interval 3609.375 ms.
 
 mod handover;
+mod reload;
 mod sync_group;
 
 use super::*;
