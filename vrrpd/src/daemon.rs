@@ -56,6 +56,10 @@ const PROOF_LIMIT: Duration = Duration::from_secs(5);
 /// For so long a successor of an Active router trusts that what it tracks is usable.
 const PRESUMPTION: Duration = Duration::from_secs(1);
 
+/// For so long the last results of scripts stand while nobody runs them: the supervisor starts another
+/// runner at once, but no faster than this when each dies.
+const UNTOLD: Duration = Duration::from_secs(5);
+
 /// How long followers may take to read what happened until the end.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -140,8 +144,9 @@ struct Daemon {
     tracking: Tracking,
     trackers: Trackers,
     found: mpsc::Receiver<Found>,
-    /// Trackers that a predecessor's routers relied on, and that have not told anything yet.
+    /// Trackers that were usable when last heard of, and whose next word is waited for.
     presumed: Vec<Name>,
+    presumption_ends: Option<Instant>,
     routers: Routers,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
@@ -187,6 +192,7 @@ impl Daemon {
             trackers,
             found,
             presumed: Vec::new(),
+            presumption_ends: None,
             routers: Routers::new(driver, means, surroundings),
             asked,
             occurrences,
@@ -211,6 +217,7 @@ impl Daemon {
             self.presumed.extend(names.clone().cloned());
             names.for_each(|tracker| self.tracking.presume(tracker));
         }
+        self.presumption_ends = (!self.presumed.is_empty()).then(|| self.started + PRESUMPTION);
         let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
         self.routers.clean_up(&kept).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
@@ -219,12 +226,10 @@ impl Daemon {
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
-        let presumption_ends = (!self.presumed.is_empty()).then(|| self.started + PRESUMPTION);
-        let mut timers = [Some(self.started + PROOF_LIMIT), presumption_ends];
+        let mut proof = Some(self.started + PROOF_LIMIT);
         let mut interfaces = self.links.interfaces.clone();
         let mut stopping = false;
         loop {
-            let [proof, presumption] = timers;
             tokio::select! {
                 biased;
                 _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
@@ -233,11 +238,8 @@ impl Daemon {
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Ok(()) = interfaces.changed() => {}
-                () = sleep_until(presumption) => {
-                    timers[1] = None;
-                    self.end_presumption();
-                }
-                () = sleep_until(proof) => timers[0] = None,
+                () = sleep_until(self.presumption_ends) => self.end_presumption(),
+                () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
             }
             self.look_around();
@@ -277,6 +279,14 @@ impl Daemon {
                     self.lost(tracker);
                 }
             }
+            Asked::Left(trackers) => {
+                warn!(
+                    ?trackers,
+                    "nobody runs the scripts: their last results stand for {UNTOLD:?}"
+                );
+                self.presumed.extend(trackers);
+                self.presumption_ends = Some(now() + UNTOLD);
+            }
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {
                 self.obey(order).await;
@@ -305,10 +315,11 @@ impl Daemon {
 
     fn told(&mut self, health: TrackerHealth) {
         self.presumed.retain(|tracker| *tracker != health.tracker);
-        let TrackerHealth { tracker, usable, total, state } = health.clone();
         if self.tracking.told(health.clone()) {
+            let TrackerHealth { tracker, usable, total, state, reason } = &health;
+            let reason = reason.as_deref();
+            info!(%tracker, %state, usable, total, reason, "the health of what is tracked changed");
             self.occurrences.tell(|| Occurrence::Health(health));
-            info!(%tracker, %state, usable, total, "the health of what is tracked changed");
         }
     }
 
@@ -362,8 +373,9 @@ impl Daemon {
 
     /// Whoever has not told anything by now is not there.
     fn end_presumption(&mut self) {
+        self.presumption_ends = None;
         for tracker in std::mem::take(&mut self.presumed) {
-            warn!(%tracker, "no proxy has told of its health since the restart: it counts as unusable");
+            warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
             self.lost(&tracker);
         }
     }
