@@ -8,7 +8,9 @@
 //! ```
 //! Both threads are real-time; only the advert thread must never wait for the kernel.
 
+mod answer;
 mod pause;
+mod presumption;
 mod routers;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use self::pause::Pause;
+use self::presumption::Presumption;
 use self::routers::Routers;
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
@@ -41,7 +44,6 @@ use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
-use crate::status::Status;
 use crate::trackers::{Found, Trackers};
 use crate::tracking::Tracking;
 
@@ -144,9 +146,7 @@ struct Daemon {
     tracking: Tracking,
     trackers: Trackers,
     found: mpsc::Receiver<Found>,
-    /// Trackers that were usable when last heard of, and whose next word is waited for.
-    presumed: Vec<Name>,
-    presumption_ends: Option<Instant>,
+    presumption: Presumption,
     routers: Routers,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
@@ -191,8 +191,7 @@ impl Daemon {
             tracking: Tracking::default(),
             trackers,
             found,
-            presumed: Vec::new(),
-            presumption_ends: None,
+            presumption: Presumption::default(),
             routers: Routers::new(driver, means, surroundings),
             asked,
             occurrences,
@@ -212,12 +211,10 @@ impl Daemon {
             .map(|(router, millis)| (router.clone(), self.started + Duration::from_millis(*millis)))
             .collect();
         let resumed = || self.config.routers.iter().filter(|r| resume.contains_key(&r.id));
-        for router in resumed() {
-            let names = router.track.iter().map(|tracked| &tracked.name);
-            self.presumed.extend(names.clone().cloned());
-            names.for_each(|tracker| self.tracking.presume(tracker));
-        }
-        self.presumption_ends = (!self.presumed.is_empty()).then(|| self.started + PRESUMPTION);
+        let relied_on = resumed().flat_map(|router| &router.track);
+        let relied_on: Vec<Name> = relied_on.map(|tracked| tracked.name.clone()).collect();
+        relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
+        self.presumption.trust(relied_on, PRESUMPTION);
         let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
         self.routers.clean_up(&kept).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
@@ -238,7 +235,7 @@ impl Daemon {
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Ok(()) = interfaces.changed() => {}
-                () = sleep_until(self.presumption_ends) => self.end_presumption(),
+                () = sleep_until(self.presumption.ends()) => self.end_presumption(),
                 () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
             }
@@ -284,8 +281,7 @@ impl Daemon {
                     ?trackers,
                     "nobody runs the scripts: their last results stand for {UNTOLD:?}"
                 );
-                self.presumed.extend(trackers);
-                self.presumption_ends = Some(now() + UNTOLD);
+                self.presumption.trust(trackers, UNTOLD);
             }
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {
@@ -314,7 +310,7 @@ impl Daemon {
     }
 
     fn told(&mut self, health: TrackerHealth) {
-        self.presumed.retain(|tracker| *tracker != health.tracker);
+        self.presumption.told(&health.tracker);
         if self.tracking.told(health.clone()) {
             let TrackerHealth { tracker, usable, total, state, reason } = &health;
             let reason = reason.as_deref();
@@ -334,7 +330,7 @@ impl Daemon {
         match found {
             Found::Health(health) => self.told(health),
             Found::Number(tracker, number) => {
-                self.presumed.retain(|presumed| *presumed != tracker);
+                self.presumption.told(&tracker);
                 if self.tracking.told_number(&tracker, number) {
                     info!(%tracker, number, "a tracked file's number changed");
                 }
@@ -342,39 +338,9 @@ impl Daemon {
         }
     }
 
-    /// The status is put together beside the daemon's other work.
-    fn answer(&self, answer: tokio::sync::oneshot::Sender<Status>) {
-        let driver = self.routers.driver().clone();
-        let tracking = self.tracking.clone();
-        let paused = self.pause.is_on();
-        let routers = self.config.routers.clone();
-        let uptime = now().duration_since(self.started);
-        tokio::spawn(async move {
-            let Some(mut report) = driver.report().await else { return };
-            for status in &mut report.routers {
-                let config = routers.iter().find(|config| config.id == status.id);
-                let tracked = config.iter().flat_map(|config| &config.track);
-                status.trackers =
-                    tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();
-            }
-            let status = Status {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                pid: std::process::id(),
-                uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
-                paused,
-                routers: report.routers,
-                discarded: report.discarded,
-                rejected: report.rejected,
-            };
-            // Whoever asked may have left.
-            answer.send(status).ok();
-        });
-    }
-
     /// Whoever has not told anything by now is not there.
     fn end_presumption(&mut self) {
-        self.presumption_ends = None;
-        for tracker in std::mem::take(&mut self.presumed) {
+        for tracker in self.presumption.end() {
             warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
             self.lost(&tracker);
         }
