@@ -39,6 +39,7 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
+use crate::election::group;
 use crate::wire::{Excerpt, ladder};
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
@@ -132,7 +133,8 @@ impl Driver {
                 Woken::Deadline => self.deadline(),
                 Woken::Packets(port) => self.receive(port),
             }
-            groups::settle(&mut self.routers, &self.ports, now());
+            let (moment, ports) = (now(), &self.ports);
+            group::settle(&mut self.routers, |router, event| router.event(event, moment, ports));
         }
     }
 
@@ -155,7 +157,7 @@ impl Driver {
             Command::Run(router) => self.waiting.push(*router),
             Command::Change(config) => {
                 if let Some(router) = self.routers.iter_mut().find(|r| *r.id() == config.id) {
-                    router.reconfigure(*config);
+                    router.reconfigure(*config, moment);
                 }
             }
             Command::Remove(id) => {

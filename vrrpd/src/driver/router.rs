@@ -14,7 +14,7 @@ use super::counters::{Discards, Told};
 use super::ports::Ports;
 use super::voice::Voice;
 use crate::election::{
-    Action, Election, Event, Received, Settings, State, Transition, Version, timing,
+    Action, Election, Event, Received, Settings, State, Transition, Version, group,
 };
 use crate::io::port::Port;
 use crate::status::{ActiveStatus, Change, Mismatch, RouterStatus};
@@ -113,20 +113,6 @@ impl Router {
         self.config.sync_group.as_ref() == Some(group)
     }
 
-    /// Whether its siblings have something to be told.
-    pub(super) fn has_news(&self) -> bool {
-        self.news.is_some()
-    }
-
-    /// The change that its siblings are to be told, once.
-    pub(super) fn take_news(&mut self) -> Option<Transition> {
-        self.news.take()
-    }
-
-    pub(super) fn state(&self) -> &State {
-        self.election.state()
-    }
-
     /// Whether `port` is that of its interface and family.
     pub(super) fn is_at(&self, port: &Port) -> bool {
         self.config.interface == *port.interface() && self.config.id.family == port.family()
@@ -154,8 +140,7 @@ impl Router {
     /// What a successor may go on with, were we to die now.
     pub(super) fn resumable(&self, now: Instant) -> Option<Resumable> {
         let State::Active(active) = self.election.state() else { return None };
-        let until = active.advertised_at + timing::soonest_takeover(self.config.advert_interval);
-        let within_ms = until.saturating_duration_since(now).as_millis();
+        let within_ms = active.peers_wait_until().saturating_duration_since(now).as_millis();
         Some(Resumable {
             router: self.id().clone(),
             within_ms: u64::try_from(within_ms).unwrap_or(0),
@@ -163,9 +148,10 @@ impl Router {
     }
 
     /// The configuration changed in what a running router can take over.
-    pub(super) fn reconfigure(&mut self, config: RouterConfig) {
+    pub(super) fn reconfigure(&mut self, config: RouterConfig, now: Instant) {
         let settings = *self.election.settings();
-        self.election.reconfigure(self::settings(&config, settings.priority, settings.address));
+        let changed = self::settings(&config, settings.priority, settings.address);
+        self.election.reconfigure(changed, now);
         self.expectation = expectation(&config, settings.address);
         self.voice.reconfigure(&config);
         self.config = config;
@@ -330,6 +316,20 @@ impl Router {
             priority: following.priority,
             interval: following.interval,
         })
+    }
+}
+
+impl group::Member for Router {
+    fn group(&self) -> Option<&Name> {
+        self.config.sync_group.as_ref()
+    }
+
+    fn state(&self) -> &State {
+        self.election.state()
+    }
+
+    fn take_news(&mut self) -> Option<Transition> {
+        self.news.take()
     }
 }
 

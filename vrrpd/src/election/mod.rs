@@ -91,8 +91,21 @@ impl Election {
     }
 
     /// The operator decided anew; what is under way goes on.
-    pub fn reconfigure(&mut self, settings: Settings) {
+    pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
         self.settings = settings;
+        let down = self.down_interval(settings.interval);
+        match &mut self.state {
+            // Another interval is told at the next advert, and that no later than it says.
+            State::Active(active) => {
+                active.advertise_at = active.advertise_at.min(now + settings.interval.duration());
+            }
+            // Nobody was heard yet whose interval would count.
+            State::Backup(backup) if backup.following.is_none() => {
+                backup.active_down_at = backup.heard_at + down;
+                backup.listen_until = backup.listen_until.min(backup.active_down_at);
+            }
+            State::Backup(_) | State::Initialize | State::Releasing { .. } => {}
+        }
     }
 
     /// The next instant at which [`Event::Tick`] has work to do; none while there is nothing to wait for.
@@ -220,6 +233,7 @@ impl Election {
         let active = Active {
             advertise_at: now + self.settings.interval.duration(),
             advertised_at: now,
+            promised: self.settings.interval,
             answered_at: None,
         };
         let transition = self.enter(State::Active(active), cause);
