@@ -3,7 +3,9 @@
 pub mod cli;
 pub mod clock;
 pub mod drill;
+pub mod events;
 pub mod handover;
+pub mod hooks;
 pub mod import;
 pub mod lab;
 pub mod orders;

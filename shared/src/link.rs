@@ -2,7 +2,7 @@
 //!
 //! `vrrpd` listens on `RUNTIME_DIR/vrrpd.sock`. A proxy connects, says [`ToVrrpd::Hello`] and then
 //! reports health; the end of its connection *is* the news that it died. `vrrpd` answers with what
-//! it owns. `vipd` asks the same socket for [`ToVrrpd::Status`].
+//! it owns. `vipd` asks the same socket for [`ToVrrpd::Status`], or to [`ToVrrpd::Follow`].
 //!
 //! Each child of `vipd` also ticks into a socket it was started with ([`Tick`]): the watchdog.
 
@@ -49,6 +49,8 @@ pub enum ToVrrpd {
     },
     /// Asks for the daemon's status, answered with one line.
     Status,
+    /// Asks to be told what happens from now on, a line each.
+    Follow,
     /// From an operator: hand the addresses over. Answered with the status, as the next two.
     HandOver {
         /// Whose; none: every router's.

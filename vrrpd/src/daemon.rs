@@ -39,6 +39,7 @@ use crate::io::announce::Announcer;
 use crate::io::links::Links;
 use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
+use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
 use crate::status::Status;
 use crate::trackers::{Found, Trackers};
@@ -54,6 +55,9 @@ const PROOF_LIMIT: Duration = Duration::from_secs(5);
 
 /// For so long a successor of an Active router trusts that what it tracks is usable.
 const PRESUMPTION: Duration = Duration::from_secs(1);
+
+/// How long followers may take to read what happened until the end.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// How long the keepers may take to remove addresses once the elections have ended.
 const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
@@ -140,6 +144,7 @@ struct Daemon {
     presumed: Vec<Name>,
     routers: Routers,
     asked: mpsc::Receiver<Asked>,
+    occurrences: Occurrences,
     advert_thread: JoinHandle<()>,
     terminate: Signal,
     interrupt: Signal,
@@ -157,10 +162,16 @@ impl Daemon {
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let addresses = Addresses::open()?;
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
-        let (hub, asked) = bound.serve().context("serve the link's socket")?;
+        let occurrences = Occurrences::default();
+        let (hub, asked) = bound.serve(&occurrences).context("serve the link's socket")?;
         let (pulse_sender, pulse) = watch::channel(started);
         let (surroundings, receiver) = watch::channel(Arc::default());
-        let setup = Setup { surroundings: receiver, pulse: pulse_sender, watchdog };
+        let setup = Setup {
+            surroundings: receiver,
+            pulse: pulse_sender,
+            watchdog,
+            occurrences: occurrences.clone(),
+        };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
         let announcer = Arc::new(announcer);
         let means = Means { addresses, announcer, links: links.clone(), hub, pulse };
@@ -178,6 +189,7 @@ impl Daemon {
             presumed: Vec::new(),
             routers: Routers::new(driver, means, surroundings),
             asked,
+            occurrences,
             advert_thread,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -245,7 +257,12 @@ impl Daemon {
 
     async fn end(self) -> anyhow::Result<()> {
         self.routers.wait_for_keepers(KEEPERS_LIMIT).await;
-        match self.advert_thread.join() {
+        let joined = self.advert_thread.join();
+        self.occurrences.tell(|| Occurrence::Ended);
+        if tokio::time::timeout(FAREWELL, self.occurrences.nobody_follows()).await.is_err() {
+            info!("a follower has not read the last lines after {FAREWELL:?}");
+        }
+        match joined {
             Ok(()) => Ok(()),
             Err(_) => anyhow::bail!("the advert thread panicked"),
         }
@@ -257,7 +274,7 @@ impl Daemon {
             Asked::Lost(trackers, reason) => {
                 for tracker in &trackers {
                     warn!(%tracker, reason, "a proxy is lost: it counts as unusable");
-                    self.tracking.lost(tracker);
+                    self.lost(tracker);
                 }
             }
             Asked::Status(answer) => self.answer(answer),
@@ -289,8 +306,16 @@ impl Daemon {
     fn told(&mut self, health: TrackerHealth) {
         self.presumed.retain(|tracker| *tracker != health.tracker);
         let TrackerHealth { tracker, usable, total, state } = health.clone();
-        if self.tracking.told(health) {
+        if self.tracking.told(health.clone()) {
+            self.occurrences.tell(|| Occurrence::Health(health));
             info!(%tracker, %state, usable, total, "the health of what is tracked changed");
+        }
+    }
+
+    fn lost(&mut self, tracker: &Name) {
+        self.tracking.lost(tracker);
+        if let Some(health) = self.tracking.health(tracker) {
+            self.occurrences.tell(|| Occurrence::Health(health.clone()));
         }
     }
 
@@ -339,7 +364,7 @@ impl Daemon {
     fn end_presumption(&mut self) {
         for tracker in std::mem::take(&mut self.presumed) {
             warn!(%tracker, "no proxy has told of its health since the restart: it counts as unusable");
-            self.tracking.lost(&tracker);
+            self.lost(&tracker);
         }
     }
 

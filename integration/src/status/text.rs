@@ -116,7 +116,7 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     if let Some(Mismatch { peer, explanation, ago_ms }) = &router.mismatch {
         writeln!(out, "    heard from {peer} {} ago: {explanation}", ago(*ago_ms))?;
     }
-    for Change { from, to, cause, ago_ms } in router.history.iter().take(CHANGES) {
+    for Change { from, to, cause, ago_ms, .. } in router.history.iter().take(CHANGES) {
         writeln!(out, "    {} ago: {from} → {to}: {cause}", ago(*ago_ms))?;
     }
     Ok(())
@@ -151,7 +151,7 @@ fn fields(advert: &RejectedAdvert) -> String {
 }
 
 /// A time as people say it: its two largest units.
-fn ago(millis: u64) -> String {
+pub(super) fn ago(millis: u64) -> String {
     let time = match millis {
         0..1_000 => return format!("{millis}ms"),
         1_000..3_600_000 => Duration::from_secs(millis / 1_000),

@@ -1,4 +1,4 @@
-//! The supervisor: starts `vrrpd` and `lbproxy`, watches them, cleans up after them.
+//! The supervisor: starts `vrrpd`, `lbproxy` and `hooks`, watches them, cleans up after them.
 //!
 //! ```text
 //!            watchdog (socketpair)          link (RUNTIME_DIR/vrrpd.sock)
@@ -7,7 +7,7 @@
 //! A `vrrpd` that dies or hangs is replaced while no peer can have taken over yet, and its successor
 //! goes on as Active. If there is no time for that, the addresses are removed when the first peer may
 //! take over: so they are neither missing nor on two nodes for long. It ends with the addresses handed
-//! over, then the proxy.
+//! over, then the proxy, then the hooks, which tell the end as well.
 
 mod backoff;
 mod child;
@@ -32,6 +32,7 @@ use vrrpd::cli::resume_argument;
 use self::child::{Child, Death, Program};
 use self::slot::Slot;
 use crate::clock::{millis_until, now, sleep_until};
+use crate::hooks;
 
 /// Exit code after a second signal: everything was ended at once.
 pub const ENDED_AT_ONCE: u8 = 3;
@@ -47,6 +48,9 @@ const VRRPD_END: Duration = Duration::from_secs(3);
 
 /// What `lbproxy` may take to end.
 const LBPROXY_END: Duration = Duration::from_secs(3);
+
+/// What `hooks` may take to end beyond its last hooks.
+const HOOKS_END: Duration = Duration::from_secs(1);
 
 /// What the supervisor is started with.
 #[derive(Clone, Debug)]
@@ -113,6 +117,7 @@ struct Supervisor {
     config: Config,
     vrrpd: Slot,
     lbproxy: Slot,
+    hooks: Slot,
     orphans: Vec<Orphan>,
     terminate: Signal,
     interrupt: Signal,
@@ -122,6 +127,7 @@ struct Supervisor {
 enum Woken {
     Vrrpd(Death),
     Lbproxy(Death),
+    Hooks(Death),
     Timer,
     Stop,
     Reload,
@@ -134,6 +140,7 @@ impl Supervisor {
             config,
             vrrpd: Slot::new(Program::Vrrpd),
             lbproxy: Slot::new(Program::Lbproxy),
+            hooks: Slot::new(Program::Hooks),
             orphans: Vec::new(),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -151,6 +158,9 @@ impl Supervisor {
                 Woken::Lbproxy(death) => {
                     self.lbproxy.bury(death);
                 }
+                Woken::Hooks(death) => {
+                    self.hooks.bury(death);
+                }
                 Woken::Timer => {}
                 Woken::Reload => self.reload().await,
                 Woken::Stop => return self.stop().await,
@@ -161,13 +171,14 @@ impl Supervisor {
     }
 
     async fn wake(&mut self) -> Woken {
-        let starts = [self.vrrpd.start_at, self.lbproxy.start_at];
+        let starts = [self.vrrpd.start_at, self.lbproxy.start_at, self.hooks.start_at];
         let orphans = self.orphans.iter().map(|orphan| orphan.until);
         let timer = starts.into_iter().flatten().chain(orphans).min();
         tokio::select! {
             biased;
             death = self.vrrpd.death() => Woken::Vrrpd(death),
             death = self.lbproxy.death() => Woken::Lbproxy(death),
+            death = self.hooks.death() => Woken::Hooks(death),
             _ = self.terminate.recv() => Woken::Stop,
             _ = self.interrupt.recv() => Woken::Stop,
             _ = self.hang_up.recv() => Woken::Reload,
@@ -183,6 +194,9 @@ impl Supervisor {
         if !self.config.proxies.is_empty() {
             self.lbproxy.want(at);
         }
+        if wants_hooks(&self.config) {
+            self.hooks.want(at);
+        }
     }
 
     fn start_what_is_due(&mut self) {
@@ -192,6 +206,9 @@ impl Supervisor {
         }
         if self.lbproxy.is_due() {
             self.lbproxy.start(&self.options, &[]);
+        }
+        if self.hooks.is_due() {
+            self.hooks.start(&self.options, &[]);
         }
     }
 
@@ -245,7 +262,9 @@ impl Supervisor {
         info!(path = %self.options.config.display(), "reloads the configuration");
         notify(&[NotifyState::Reloading]);
         self.config = loaded.config;
-        for child in [&self.vrrpd.child, &self.lbproxy.child].into_iter().flatten() {
+        for child in
+            [&self.vrrpd.child, &self.lbproxy.child, &self.hooks.child].into_iter().flatten()
+        {
             child.signal(UnixSignal::SIGHUP);
         }
         self.end_unwanted().await;
@@ -266,6 +285,12 @@ impl Supervisor {
                 child.end(LBPROXY_END).await;
             }
         }
+        if !wants_hooks(&self.config) {
+            self.hooks.start_at = None;
+            if let Some(mut child) = self.hooks.child.take() {
+                child.end(HOOKS_END + hooks::FAREWELL).await;
+            }
+        }
     }
 
     /// The addresses go first, in order, while the proxy still serves; then the proxy.
@@ -274,9 +299,12 @@ impl Supervisor {
         notify(&[NotifyState::Stopping]);
         let limit = VRRPD_END + relief(&self.config);
         let (vrrpd, lbproxy) = (self.vrrpd.child.take(), self.lbproxy.child.take());
+        let hooks = self.hooks.child.take();
         let in_order = async {
             let mut clean = end(vrrpd, limit, Program::Vrrpd).await;
             clean &= end(lbproxy, LBPROXY_END, Program::Lbproxy).await;
+            // A node whose hooks fail has handed its addresses over all the same.
+            end(hooks, HOOKS_END + hooks::FAREWELL, Program::Hooks).await;
             clean
         };
         let clean = tokio::select! {
@@ -302,6 +330,11 @@ impl Supervisor {
         let all: Vec<RouterId> = self.config.routers.iter().map(|r| r.id.clone()).collect();
         cleanup::release(&self.config, &all).await;
     }
+}
+
+/// Whether there is a router, and somebody to be told of it.
+fn wants_hooks(config: &Config) -> bool {
+    !config.routers.is_empty() && !config.notify.is_empty()
 }
 
 /// Ends a child in order; tells whether it did.

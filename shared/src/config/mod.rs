@@ -4,6 +4,7 @@
 //! Nothing behind it checks a range again.
 
 mod check;
+mod notify;
 mod problem;
 mod proxy;
 mod raw;
@@ -17,6 +18,7 @@ use std::path::Path;
 use toml::Spanned;
 
 use self::check::{Check, count_in};
+pub use self::notify::{FifoConfig, Hook, HooksConfig, NotifyConfig};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::proxy::{
     Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
@@ -46,6 +48,8 @@ pub struct Config {
     pub proxies: Vec<ProxyConfig>,
     /// The proxy process.
     pub lbproxy: LbproxyConfig,
+    /// Who is told of changes of state.
+    pub notify: NotifyConfig,
 }
 
 /// How the proxy process runs.
@@ -119,6 +123,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     vrrp::group::bring_together(&mut routers);
     let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
+    let notify = notify::check::notify(file, check);
     if file.vrrp.is_empty() && file.proxy.is_empty() {
         let help = "write a [[vrrp]] table for a virtual address, a [[proxy]] table for a load balancer, or both";
         check.problems.error(0..0, "the file configures nothing", help);
@@ -126,7 +131,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     across_routers(&file.vrrp, check);
     across_proxies(&file.proxy, check);
     track::check::all_exist(file, check);
-    Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy? })
+    Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy?, notify })
 }
 
 fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyConfig> {

@@ -23,6 +23,18 @@ pub(super) struct RawFile {
     pub(super) track: Vec<Spanned<RawTracker>>,
     /// The proxy process.
     pub(super) lbproxy: Given<RawLbproxy>,
+    /// Who is told of changes of state.
+    pub(super) notify: Given<RawNotify>,
+}
+
+/// `[notify]`: what all hooks share, and a FIFO.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawNotify {
+    /// The user that hooks run as and that may read the FIFO; default `"nobody"`.
+    pub(super) user: Given<String>,
+    /// A named pipe that gets a line for each change, as keepalived's `notify_fifo`.
+    pub(super) fifo: Given<String>,
 }
 
 /// `[[track]]`: one of `interface`, `process`, `file`, `proxy`, and what it does to the priority of
@@ -81,6 +93,20 @@ pub(super) struct RawRouter {
     pub(super) sync_group: Given<String>,
     /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
+    /// Program and arguments, run after every change of state with `INSTANCE NAME STATE PRIORITY`.
+    pub(super) notify: List,
+    /// The same, run when the router has become Active, without further arguments.
+    pub(super) notify_active: List,
+    /// When it has become Backup.
+    pub(super) notify_backup: List,
+    /// When its interface or address is gone.
+    pub(super) notify_fault: List,
+    /// When it has ended.
+    pub(super) notify_stop: List,
+    /// The user they run as; default: that of `[notify]`.
+    pub(super) notify_user: Given<String>,
+    /// How long each may run; default `"30s"`.
+    pub(super) notify_timeout: Given<String>,
 }
 
 /// `[[proxy]]`: listen addresses and the servers behind them.

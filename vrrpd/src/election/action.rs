@@ -113,6 +113,32 @@ pub enum Cause {
     Fault,
 }
 
+impl Cause {
+    /// The cause as one word, for scripts and counters.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Owner => "owner",
+            Self::Resumed => "resumed",
+            Self::Silence { .. } => "silence",
+            Self::PeerResigned { .. } => "peer_resigned",
+            Self::Preempted { .. } => "preempted",
+            Self::Outranked { .. } => "outranked",
+            Self::Late { .. } => "late",
+            Self::Joined => "joined",
+            Self::Yielded => "yielded",
+            Self::HandingOver => "handing_over",
+            Self::NotRelieved => "not_relieved",
+            Self::Reclaimed => "reclaimed",
+            Self::Stopped => "stopped",
+            Self::Relieved { .. } => "relieved",
+            Self::Unrelieved => "unrelieved",
+            Self::Fault => "fault",
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

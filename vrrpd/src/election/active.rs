@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use shared::Priority;
 
-use super::{Action, Active, Backup, Cause, Election, Following, Received, Release, State};
+use super::{Action, Active, Backup, Cause, Election, Following, Received, Release, State, timing};
 use crate::wire::Claim;
 
 /// Losing adverts are answered once in a quarter of the interval: a flood must not make us one.
@@ -17,26 +17,21 @@ impl Election {
         // The cadence is kept: a late advert does not delay the next.
         let next = active.advertise_at + interval.duration();
         let advertise_at = if next > now { next } else { now + interval.duration() };
-        vec![self.advertises(Active { advertise_at, ..active }, now)]
-    }
-
-    /// An advert goes out now, and tells peers how long to wait for the next.
-    fn advertises(&mut self, active: Active, now: Instant) -> Action {
-        let promised = self.settings.interval;
-        self.state = State::Active(Active { advertised_at: now, promised, ..active });
-        self.lead()
+        self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
+        vec![self.lead()]
     }
 
     /// Were we not scheduled for so long that a peer may be Active? Then yield first, look second: if
     /// one is, its adverts are waiting to be read; if we outrank it, the first takes us back.
     pub(super) fn yield_if_late(&mut self, now: Instant) -> Vec<Action> {
         let State::Active(active) = self.state else { return vec![] };
-        if now < active.peers_wait_until() {
+        let interval = self.settings.interval;
+        let silent = now.saturating_duration_since(active.advertised_at);
+        if silent < timing::soonest_takeover(interval) {
             return vec![];
         }
-        let silent = now.saturating_duration_since(active.advertised_at);
         let backup = Backup {
-            active_down_at: now + self.down_interval(self.settings.interval),
+            active_down_at: now + self.down_interval(interval),
             heard_at: now,
             listen_until: now,
             outranking_since: None,
@@ -47,8 +42,7 @@ impl Election {
         // A peer that is Active learns that there was another, and announces the addresses again.
         let resign = Action::Advertise(Claim::Resign);
         let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce), resign];
-        actions
-            .extend(self.become_backup(backup, Cause::Late { silent, interval: active.promised }));
+        actions.extend(self.become_backup(backup, Cause::Late { silent, interval }));
         actions
     }
 
@@ -62,10 +56,10 @@ impl Election {
         let priority = match advert.claim {
             Claim::Lead(priority) => priority,
             Claim::Resign => {
-                let advertise_at = now + self.settings.interval.duration();
                 // Hosts may have believed whoever resigned, so the addresses are announced again.
-                let lead = self.advertises(Active { advertise_at, ..active }, now);
-                return vec![lead, Action::Announce];
+                let mut actions = self.advertise_anew(active, now);
+                actions.push(Action::Announce);
+                return actions;
             }
         };
         let ours = (self.settings.priority, self.settings.address);
@@ -106,8 +100,8 @@ impl Election {
         if active.answered_at.is_some_and(|answered| now < answered + pause) {
             return vec![];
         }
-        let lead = self.advertises(Active { answered_at: Some(now), ..active }, now);
-        vec![lead, Action::Announce]
+        self.state = State::Active(Active { advertised_at: now, answered_at: Some(now), ..active });
+        vec![self.lead(), Action::Announce]
     }
 
     /// A peer that is better now must hear it at once, not at the next interval.
@@ -121,8 +115,15 @@ impl Election {
             return vec![];
         }
         self.settings.priority = priority;
+        self.advertise_anew(active, now)
+    }
+
+    /// An advert now; the next is due an interval from now. A peer that is to learn our interval must
+    /// know it before it waits for the next advert.
+    pub(super) fn advertise_anew(&mut self, active: Active, now: Instant) -> Vec<Action> {
         let advertise_at = now + self.settings.interval.duration();
-        vec![self.advertises(Active { advertise_at, ..active }, now)]
+        self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
+        vec![self.lead()]
     }
 
     /// A sibling is Backup now. The peer that has its addresses is to have ours. If it has, our

@@ -91,21 +91,23 @@ impl Election {
     }
 
     /// The operator decided anew; what is under way goes on.
-    pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
+    #[must_use]
+    pub fn reconfigure(&mut self, settings: Settings, now: Instant) -> Vec<Action> {
+        // Its silence so far is measured by the interval that its peers know of.
+        let mut actions = self.yield_if_late(now);
+        let paced = settings.interval == self.settings.interval;
         self.settings = settings;
-        let down = self.down_interval(settings.interval);
-        match &mut self.state {
-            // Another interval is told at the next advert, and that no later than it says.
-            State::Active(active) => {
-                active.advertise_at = active.advertise_at.min(now + settings.interval.duration());
-            }
+        match self.state {
+            State::Active(active) if !paced => actions.extend(self.advertise_anew(active, now)),
             // Nobody was heard yet whose interval would count.
-            State::Backup(backup) if backup.following.is_none() => {
-                backup.active_down_at = backup.heard_at + down;
-                backup.listen_until = backup.listen_until.min(backup.active_down_at);
+            State::Backup(backup) if !paced && backup.following.is_none() => {
+                let active_down_at = backup.heard_at + self.down_interval(settings.interval);
+                let listen_until = backup.listen_until.min(active_down_at);
+                self.state = State::Backup(Backup { active_down_at, listen_until, ..backup });
             }
-            State::Backup(_) | State::Initialize | State::Releasing { .. } => {}
+            State::Active(_) | State::Backup(_) | State::Initialize | State::Releasing { .. } => {}
         }
+        actions
     }
 
     /// The next instant at which [`Event::Tick`] has work to do; none while there is nothing to wait for.
@@ -233,7 +235,6 @@ impl Election {
         let active = Active {
             advertise_at: now + self.settings.interval.duration(),
             advertised_at: now,
-            promised: self.settings.interval,
             answered_at: None,
         };
         let transition = self.enter(State::Active(active), cause);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use shared::{AdvertInterval, Priority};
 
-use super::{Cause, timing};
+use super::Cause;
 
 /// Where a router is in its election (RFC 9568 §6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,6 @@ pub struct Active {
     pub advertise_at: Instant,
     /// When the last one was sent.
     pub advertised_at: Instant,
-    /// The interval it told, which is what peers go by.
-    pub promised: AdvertInterval,
     /// When a losing advert was last answered.
     pub answered_at: Option<Instant>,
 }
@@ -82,14 +80,6 @@ pub enum StateName {
     Active,
     /// Has resigned and waits to be relieved.
     Releasing,
-}
-
-impl Active {
-    /// The soonest that a peer can take over, whatever its priority.
-    #[must_use]
-    pub fn peers_wait_until(&self) -> Instant {
-        self.advertised_at + timing::soonest_takeover(self.promised)
-    }
 }
 
 impl State {

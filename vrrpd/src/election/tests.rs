@@ -70,10 +70,6 @@ impl Router {
         self.election.handle(event, self.now)
     }
 
-    fn reconfigure(&mut self, settings: Settings) {
-        self.election.reconfigure(settings, self.now);
-    }
-
     fn hears(&mut self, source: &str, claim: Claim, centiseconds: u16) -> Vec<Action> {
         let interval = interval(centiseconds);
         self.feed(Event::Received(Received { source: ip(source), claim, interval }))

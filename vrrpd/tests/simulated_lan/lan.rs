@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use vrrpd::election::{Action, Event, Received, Release, Settings, State, StateName, group};
+use vrrpd::election::{
+    Action, Election, Event, Received, Release, Settings, State, StateName, group, timing,
+};
 
 use crate::node::{Node, TRACKERS, health, tracked};
 use crate::random::Random;
@@ -245,12 +247,12 @@ impl Lan {
 
     fn succeed(&mut self, node: usize) {
         let now = self.start + self.now;
-        let resumable = |state: &State| match state {
-            State::Active(active) => now < active.peers_wait_until(),
-            State::Initialize | State::Backup(_) | State::Releasing { .. } => false,
+        let resumable = |election: &Election| {
+            let limit = timing::soonest_takeover(election.settings().interval);
+            matches!(election.state(), State::Active(active) if now < active.advertised_at + limit)
         };
         let routers = self.nodes[node].routers.iter();
-        let resumed = routers.filter(|router| resumable(router.election.state()));
+        let resumed = routers.filter(|router| resumable(&router.election));
         let resumed: Vec<usize> = resumed.map(|router| router.family).collect();
         self.start_daemon(node, &resumed);
     }
@@ -277,7 +279,7 @@ impl Lan {
             self.feed(node, family, Event::Received(advert));
         }
         (0..TRACKERS.len()).for_each(|tracker| self.told(node, tracker));
-        self.look_around(node, &[]);
+        self.reconfigure(node);
         self.tell(node, Event::Tick);
     }
 
@@ -298,17 +300,23 @@ impl Lan {
         }
     }
 
-    /// An operator changes a node's configuration.
+    /// An operator changes a node's configuration; a node that does not run reads it later.
     pub(crate) fn reload(&mut self, node: usize, change: impl Fn(Settings) -> Settings) {
-        let now = self.start + self.now;
         for router in &mut self.nodes[node].routers {
             router.config = change(router.config);
-            let priority = router.election.settings().priority;
-            router.election.reconfigure(Settings { priority, ..router.config }, now);
         }
         if self.nodes[node].runs {
-            self.look_around(node, &[]);
+            self.reconfigure(node);
         }
+    }
+
+    fn reconfigure(&mut self, node: usize) {
+        let now = self.start + self.now;
+        for family in 0..self.families() {
+            let actions = self.nodes[node].routers[family].reconfigure(now);
+            self.act(node, family, &actions);
+        }
+        self.look_around(node, &[]);
     }
 
     fn told(&mut self, node: usize, tracker: usize) {

@@ -122,11 +122,33 @@ impl Router {
         self.wish += 1;
     }
 
+    /// Takes over what the operator decided.
+    pub(crate) fn reconfigure(&mut self, now: Instant) -> Vec<Action> {
+        let before = self.wants;
+        let priority = self.election.settings().priority;
+        let actions = self.election.reconfigure(Settings { priority, ..self.config }, now);
+        self.examine(before, Event::Tick, &actions);
+        actions
+    }
+
     /// Feeds the election, and sees that its deeds make sense.
     pub(crate) fn handle(&mut self, event: Event, now: Instant) -> Vec<Action> {
         let before = self.wants;
         let actions = self.election.handle(event, now);
-        for action in &actions {
+        self.examine(before, event, &actions);
+        // The same event a second time moves no address; but to be told twice to end means at once.
+        let mut twin = self.election.clone();
+        let moves = |action: &Action| {
+            matches!(action, Action::ClaimAddresses | Action::ReleaseAddresses(_))
+        };
+        if event != Event::Shutdown && twin.handle(event, now).iter().any(moves) {
+            self.breaks("moves its addresses twice", event);
+        }
+        actions
+    }
+
+    fn examine(&mut self, before: bool, event: Event, actions: &[Action]) {
+        for action in actions {
             match action {
                 Action::ClaimAddresses => self.wants = true,
                 Action::ReleaseAddresses(_) if self.wants => self.wants = false,
@@ -148,15 +170,6 @@ impl Router {
         if serves != self.wants && !(starts && actions.is_empty()) {
             self.breaks("does not have what its state says", event);
         }
-        // The same event a second time moves no address; but to be told twice to end means at once.
-        let mut twin = self.election.clone();
-        let moves = |action: &Action| {
-            matches!(action, Action::ClaimAddresses | Action::ReleaseAddresses(_))
-        };
-        if event != Event::Shutdown && twin.handle(event, now).iter().any(moves) {
-            self.breaks("moves its addresses twice", event);
-        }
-        actions
     }
 
     fn breaks(&mut self, promise: &str, event: Event) {
