@@ -40,6 +40,7 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
+use crate::election::group;
 use crate::occurrence::Occurrences;
 use crate::wire::{Excerpt, ladder};
 
@@ -138,7 +139,8 @@ impl Driver {
                 Woken::Deadline => self.deadline(),
                 Woken::Packets(port) => self.receive(port),
             }
-            groups::settle(&mut self.routers, &self.ports, now());
+            let (moment, ports) = (now(), &self.ports);
+            group::settle(&mut self.routers, |router, event| router.event(event, moment, ports));
         }
     }
 

@@ -14,7 +14,7 @@ use super::ports::Ports;
 use super::record::{Record, evidence, millis};
 use super::voice::Voice;
 use crate::election::{
-    Action, Election, Event, Received, Settings, State, Transition, Version, timing,
+    Action, Election, Event, Received, Settings, State, Transition, Version, group, timing,
 };
 use crate::io::port::Port;
 use crate::occurrence::Occurrences;
@@ -108,20 +108,6 @@ impl Router {
     /// Whether it belongs to this sync group.
     pub(super) fn is_of(&self, group: &Name) -> bool {
         self.config.sync_group.as_ref() == Some(group)
-    }
-
-    /// Whether its siblings have something to be told.
-    pub(super) fn has_news(&self) -> bool {
-        self.news.is_some()
-    }
-
-    /// The change that its siblings are to be told, once.
-    pub(super) fn take_news(&mut self) -> Option<Transition> {
-        self.news.take()
-    }
-
-    pub(super) fn state(&self) -> &State {
-        self.election.state()
     }
 
     /// Whether `port` is that of its interface and family.
@@ -333,6 +319,20 @@ impl Router {
             priority: following.priority,
             interval: following.interval,
         })
+    }
+}
+
+impl group::Member for Router {
+    fn group(&self) -> Option<&Name> {
+        self.config.sync_group.as_ref()
+    }
+
+    fn state(&self) -> &State {
+        self.election.state()
+    }
+
+    fn take_news(&mut self) -> Option<Transition> {
+        self.news.take()
     }
 }
 

@@ -39,7 +39,9 @@ impl Election {
             defers: false,
             waits: None,
         };
-        let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce)];
+        // A peer that is Active learns that there was another, and announces the addresses again.
+        let resign = Action::Advertise(Claim::Resign);
+        let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce), resign];
         actions.extend(self.become_backup(backup, Cause::Late { silent, interval }));
         actions
     }
@@ -53,7 +55,12 @@ impl Election {
     ) -> Vec<Action> {
         let priority = match advert.claim {
             Claim::Lead(priority) => priority,
-            Claim::Resign => return self.advertise_anew(active, now),
+            Claim::Resign => {
+                // Hosts may have believed whoever resigned, so the addresses are announced again.
+                let mut actions = self.advertise_anew(active, now);
+                actions.push(Action::Announce);
+                return actions;
+            }
         };
         let ours = (self.settings.priority, self.settings.address);
         // Addresses compare as unsigned numbers in network order. The preempt mode is not asked.

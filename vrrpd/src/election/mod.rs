@@ -97,10 +97,15 @@ impl Election {
         let mut actions = self.yield_if_late(now);
         let paced = settings.interval == self.settings.interval;
         self.settings = settings;
-        if let State::Active(active) = self.state
-            && !paced
-        {
-            actions.extend(self.advertise_anew(active, now));
+        match self.state {
+            State::Active(active) if !paced => actions.extend(self.advertise_anew(active, now)),
+            // Nobody was heard yet whose interval would count.
+            State::Backup(backup) if !paced && backup.following.is_none() => {
+                let active_down_at = backup.heard_at + self.down_interval(settings.interval);
+                let listen_until = backup.listen_until.min(active_down_at);
+                self.state = State::Backup(Backup { active_down_at, listen_until, ..backup });
+            }
+            State::Active(_) | State::Backup(_) | State::Initialize | State::Releasing { .. } => {}
         }
         actions
     }

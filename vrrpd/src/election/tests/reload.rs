@@ -42,3 +42,16 @@ fn does_not_hide_that_an_active_router_is_late() {
     assert_eq!(actions[0], Action::ReleaseAddresses(Release::AtOnce));
     assert_eq!(router.name(), StateName::Backup);
 }
+
+#[test]
+fn counts_for_a_backup_that_has_heard_nobody() {
+    let mut router = Router::backup(settings());
+    router.advance(200_000);
+    let anew = Settings { interval: interval(10), ..settings() };
+    assert_eq!(router.election.reconfigure(anew, router.now), []);
+    assert_eq!(router.deadline_micros(), 160_937);
+    // Once a router was heard, its interval counts.
+    let _ = router.hears_lead(PEER, 150);
+    assert_eq!(router.election.reconfigure(settings(), router.now), []);
+    assert_eq!(router.deadline_micros(), 3_609_375);
+}
