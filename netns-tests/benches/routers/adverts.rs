@@ -91,9 +91,9 @@ fn listen(index: u32, stop: &AtomicBool) -> anyhow::Result<Heard> {
         let fd = socket.as_raw_fd();
         let received = recvmsg::<()>(fd, &mut parts, Some(&mut control), MsgFlags::empty());
         let Ok(received) = received else { continue };
-        let stamp = received.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-            _ => None,
+        let stamp = received.cmsgs()?.find_map(|control| {
+            let ControlMessageOwned::ScmTimestampns(stamp) = control else { return None };
+            Some(Duration::from(stamp))
         });
         let length = received.bytes;
         heard.note(&buffer[..length], stamp.context("the kernel did not stamp a packet")?);
