@@ -37,6 +37,8 @@ use crate::driver::{self, Setup};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::links::Links;
+use crate::io::routes::Routes;
+use crate::io::sockets::Sockets;
 use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::privilege;
@@ -156,6 +158,7 @@ impl Daemon {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let addresses = Addresses::open()?;
+        let routes = Routes::open()?;
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
         let (hub, asked) = bound.serve().context("serve the link's socket")?;
         let (pulse_sender, pulse) = watch::channel(started);
@@ -163,7 +166,15 @@ impl Daemon {
         let setup = Setup { surroundings: receiver, pulse: pulse_sender, watchdog };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
         let announcer = Arc::new(announcer);
-        let means = Means { addresses, announcer, links: links.clone(), hub, pulse };
+        let means = Means {
+            addresses,
+            routes,
+            sockets: Sockets::probe(),
+            announcer,
+            links: links.clone(),
+            hub,
+            pulse,
+        };
 
         let (trackers, found) = Trackers::new();
         let mut daemon = Self {
@@ -199,7 +210,7 @@ impl Daemon {
             self.presumed.extend(names.clone().cloned());
             names.for_each(|tracker| self.tracking.presume(tracker));
         }
-        let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
+        let kept: Vec<_> = resumed().collect();
         self.routers.clean_up(&kept).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();
@@ -312,11 +323,13 @@ impl Daemon {
         let tracking = self.tracking.clone();
         let paused = self.pause.is_on();
         let routers = self.config.routers.clone();
+        let deletions = self.routers.deletions();
         let uptime = now().duration_since(self.started);
         tokio::spawn(async move {
             let Some(mut report) = driver.report().await else { return };
             for status in &mut report.routers {
                 let config = routers.iter().find(|config| config.id == status.id);
+                status.deletions = deletions.get(&status.id).copied().unwrap_or_default();
                 let tracked = config.iter().flat_map(|config| &config.track);
                 status.trackers =
                     tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();

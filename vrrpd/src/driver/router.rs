@@ -292,6 +292,7 @@ impl Router {
             cause: cause.to_string(),
             ago_ms: millis(*at),
         });
+        let belongings = &self.config.belongings;
         RouterStatus {
             id: self.config.id.clone(),
             interface: self.config.interface.clone(),
@@ -306,7 +307,9 @@ impl Router {
             effective_priority: settings.priority,
             advert_interval: self.config.advert_interval,
             source: self.place.map(|place| place.source),
-            addresses: self.config.addresses.clone(),
+            addresses: belongings.addresses.iter().map(|config| config.address).collect(),
+            // Known to the address keeper.
+            deletions: 0,
             active: self.active(),
             trackers: Vec::new(),
             sent: self.voice.sent,
