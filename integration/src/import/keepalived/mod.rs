@@ -2,11 +2,13 @@
 //! services become proxies.
 
 mod address;
+mod announce;
 mod globals;
 mod group;
 mod ipvs;
 mod read;
 mod router;
+mod routing;
 mod script;
 
 use std::sync::Arc;
