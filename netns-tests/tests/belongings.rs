@@ -250,7 +250,7 @@ fn routes_that_were_left_behind_are_removed_at_the_next_start() {
     assert_eq!(routing(&duel, 0), "");
 }
 
-/// A successor goes on with what its predecessor had; without one the supervisor removes it.
+/// A successor goes on with what its predecessor had; an orphan ends in order.
 #[test]
 fn routes_outlive_the_daemon_and_not_the_supervisor() {
     let mut duel = Duel::new(VIP);
@@ -259,10 +259,14 @@ fn routes_outlive_the_daemon_and_not_the_supervisor() {
     wait_for_routing(&duel, 0, KERNELS);
     let pid = integration::status::vrrpd(&duel.runtime_dir(0)).unwrap().pid;
     integration::lab::node::signal(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    vipd.wait_for_log("goes on", LIMIT).ok();
+    let successor = || integration::status::vrrpd(&duel.runtime_dir(0)).is_ok_and(|s| s.pid != pid);
+    wait_until("a successor", LIMIT, successor).unwrap();
     sleep(Duration::from_secs(1));
     assert_eq!(routing(&duel, 0), KERNELS, "{}", vipd.log());
     assert_eq!(duel.owners.owners(), ["lb1"]);
+    vipd.signal(nix::sys::signal::Signal::SIGKILL).unwrap();
+    duel.wait_for(&[]);
+    assert_eq!(routing(&duel, 0), "");
 }
 
 /// The source address that a client on the Active node has when it connects to the address, and the

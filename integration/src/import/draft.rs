@@ -82,6 +82,15 @@ impl Router {
 }
 
 impl Router {
+    /// Every address, with its prefix if it has one.
+    pub(super) fn every_address(&self) -> impl Iterator<Item = &str> {
+        let listed = self.addresses.iter().chain(&self.excluded).map(|got| got.value.as_str());
+        listed.chain(self.tables.iter().filter_map(|table| match table.get("address") {
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        }))
+    }
+
     /// Whether any address is in its adverts.
     pub(super) fn advertises(&self) -> bool {
         let in_full = |table: &Table| table.has("address") && !table.has("advertise");

@@ -296,6 +296,10 @@ fn a_check_of_an_imported_proxy_becomes_that_proxy() {
         assert_eq!(fate(&given, 10).0, Kind::Different, "{command}");
     }
     // Nothing told keepalived; the router follows the proxy that its addresses lead to all the same.
+    let labelled = instance("virtual_ipaddress_excluded {\n 10.0.0.9 label eth0:9\n}");
+    let bound = Source::new("h.cfg", &haproxy.replace('*', "10.0.0.9"));
+    let given = Given { haproxy: Some(bound), ..labelled };
+    assert!(toml(&given).contains("track = [\"api\"]\n"), "{}", toml(&given));
     let given = with(instance(""));
     assert!(toml(&given).contains("track = [\"api\"]\n"), "{}", toml(&given));
     assert!(imported(&given).report.lints.iter().any(|lint| lint.contains("never learned")));

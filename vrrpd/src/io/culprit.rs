@@ -37,47 +37,33 @@ pub enum Culprit {
         /// Its number.
         pid: u32,
     },
-    /// Nobody was caught; these manage interfaces here.
-    Suspects(Vec<String>),
+    /// Somebody who was not caught.
+    Unknown,
 }
 
 impl Culprit {
-    /// Who asked by the socket of this `port` for an address of the interface of `index` to be
-    /// deleted. Reads `/proc` and `/run`.
+    /// Who asked by the socket of this `port` for a deletion. Reads `/proc`.
     #[must_use]
-    pub fn of(port: u32, index: u32) -> Self {
+    pub fn of(port: u32) -> Self {
         if port == 0 {
             return Self::Kernel;
         }
         let pid = port & PROCESS_BITS;
         // Without such a process, or with a counter that is none of libnl's, it is a number like any.
-        let caught = comm(&pid.to_string());
-        match caught.filter(|comm| pid == port || manages(comm)) {
-            Some(comm) => Self::Process { comm, pid },
-            None => Self::Suspects(suspects(index)),
-        }
+        let caught = comm(&pid.to_string()).filter(|comm| pid == port || manages(comm));
+        caught.map_or(Self::Unknown, |comm| Self::Process { comm, pid })
     }
 
-    /// Told to an operator, with what to do about it.
+    /// Told to an operator, with what to do about it. Looks, where nobody was caught, for who manages
+    /// the interface: that takes some milliseconds.
     #[must_use]
-    pub fn told(&self, interface: &InterfaceName) -> String {
-        let advice = |comm: &str| {
-            let known = MANAGERS.iter().find(|(name, _)| *name == comm);
-            known.map(|(_, advice)| advice.replace("INTERFACE", interface.as_str()))
-        };
+    pub fn told(&self, interface: &InterfaceName, index: u32) -> String {
         match self {
-            Self::Process { comm, .. } => match advice(comm) {
+            Self::Process { comm, .. } => match advice(comm, interface) {
                 Some(advice) => format!("{self} does it; {advice}"),
                 None => format!("{self} does it"),
             },
-            Self::Suspects(suspects) if suspects.is_empty() => {
-                "who does it cannot be known: it has ended, and no manager of interfaces runs"
-                    .into()
-            }
-            Self::Suspects(suspects) => {
-                let advice = suspects.first().and_then(|comm| advice(comm)).unwrap_or_default();
-                format!("who does it cannot be known for sure; {self} runs here: {advice}")
-            }
+            Self::Unknown => suspected(&suspects(index), interface),
             Self::Kernel => "the kernel does it: its lease ended or its interface went down".into(),
         }
     }
@@ -88,10 +74,23 @@ impl fmt::Display for Culprit {
         match self {
             Self::Kernel => f.write_str("the kernel"),
             Self::Process { comm, pid } => write!(f, "{comm} (process {pid})"),
-            Self::Suspects(suspects) if suspects.is_empty() => f.write_str("somebody unknown"),
-            Self::Suspects(suspects) => f.write_str(&suspects.join(" or ")),
+            Self::Unknown => f.write_str("a program that has ended"),
         }
     }
+}
+
+fn advice(comm: &str, interface: &InterfaceName) -> Option<String> {
+    let known = MANAGERS.iter().find(|(name, _)| *name == comm);
+    known.map(|(_, advice)| advice.replace("INTERFACE", interface.as_str()))
+}
+
+fn suspected(suspects: &[String], interface: &InterfaceName) -> String {
+    let Some(advice) = suspects.first().and_then(|comm| advice(comm, interface)) else {
+        return "who does it cannot be known: it has ended, and no manager of interfaces runs"
+            .into();
+    };
+    let names = suspects.join(" and ");
+    format!("who does it cannot be known for sure; {names} runs here: {advice}")
 }
 
 fn manages(comm: &str) -> bool {
@@ -132,35 +131,29 @@ mod tests {
     fn is_told_with_what_to_do() {
         let eth0 = InterfaceName::try_from("eth0").unwrap();
         let process = |comm: &str| Culprit::Process { comm: comm.to_owned(), pid: 812 };
-        let suspects =
-            |names: &[&str]| Culprit::Suspects(names.iter().map(|&n| n.into()).collect());
-        for (culprit, told) in [
-            (
-                process("NetworkManager"),
-                "NetworkManager (process 812) does it; `nmcli device set eth0 managed no` takes the interface from it",
-            ),
-            (process("script.sh"), "script.sh (process 812) does it"),
-            (
-                suspects(&["dhcpcd"]),
-                "who does it cannot be known for sure; dhcpcd runs here: `denyinterfaces eth0` in dhcpcd.conf keeps it from that",
-            ),
-            (
-                suspects(&[]),
-                "who does it cannot be known: it has ended, and no manager of interfaces runs",
-            ),
-        ] {
-            assert_eq!(culprit.told(&eth0), told);
-        }
+        assert_eq!(
+            process("NetworkManager").told(&eth0, 2),
+            "NetworkManager (process 812) does it; `nmcli device set eth0 managed no` takes the interface from it"
+        );
+        assert_eq!(process("script.sh").told(&eth0, 2), "script.sh (process 812) does it");
+        assert_eq!(
+            suspected(&["dhcpcd".to_owned()], &eth0),
+            "who does it cannot be known for sure; dhcpcd runs here: `denyinterfaces eth0` in dhcpcd.conf keeps it from that"
+        );
+        assert_eq!(
+            suspected(&[], &eth0),
+            "who does it cannot be known: it has ended, and no manager of interfaces runs"
+        );
     }
 
     /// This test's own process stands for one whose first netlink socket it was.
     #[test]
     fn is_the_process_whose_number_the_port_is() {
         let pid = std::process::id();
-        let Culprit::Process { pid: found, .. } = Culprit::of(pid, 1) else { panic!("{pid}") };
+        let Culprit::Process { pid: found, .. } = Culprit::of(pid) else { panic!("{pid}") };
         assert_eq!(found, pid);
-        assert_eq!(Culprit::of(0, 1), Culprit::Kernel);
+        assert_eq!(Culprit::of(0), Culprit::Kernel);
         // Some other socket's port, made up by the kernel.
-        assert!(matches!(Culprit::of(0xffff_f000 | pid, 1), Culprit::Suspects(_)));
+        assert_eq!(Culprit::of(0xff00_0000 | pid), Culprit::Unknown);
     }
 }

@@ -198,13 +198,17 @@ impl AddressKeeper {
                     return;
                 }
                 let router = &self.router;
-                let culprit = Culprit::of(by, index);
-                match self.deletions.noticed(now()) {
+                let culprit = Culprit::of(by);
+                let worth = match culprit {
+                    Culprit::Kernel => Worth::Note,
+                    Culprit::Process { .. } | Culprit::Unknown => self.deletions.noticed(now()),
+                };
+                match worth {
                     Worth::Note => {
                         info!(%router, address = %ip, %interface, by = %culprit, "a virtual address was deleted: adding it again");
                     }
                     Worth::Warning => {
-                        let told = culprit.told(interface);
+                        let told = culprit.told(interface, index);
                         warn!(%router, address = %ip, "a virtual address is deleted again and again, and added again: {told}");
                     }
                     Worth::Nothing => {}

@@ -50,12 +50,7 @@ fn address(
         }
     };
     let again = |other: &str| VirtualAddress::try_from(other).is_ok_and(|o| o.ip() == address.ip());
-    let listed = router.addresses.iter().chain(&router.excluded).map(|got| got.value.as_str());
-    let in_full = router.tables.iter().filter_map(|table| match table.get("address") {
-        Some(Value::Text(text)) => Some(text.as_str()),
-        _ => None,
-    });
-    if listed.chain(in_full).any(again) {
+    if router.every_address().any(again) {
         return report.ignored(line, "the address stands there already");
     }
     report.translated(line);
