@@ -29,7 +29,10 @@ pub use self::proxy::{
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
 pub use self::track::{ScriptConfig, Tracked, TrackerConfig, TrackerKind};
-pub use self::vrrp::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
+pub use self::vrrp::{
+    AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
+    Preempt, RouteConfig, RouterConfig, RuleConfig, Scope,
+};
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/vipd/vipd.toml";
@@ -227,9 +230,12 @@ fn same<T: PartialEq>(other: &Option<Spanned<T>>, value: &Spanned<T>) -> bool {
 
 fn shares_family(one: &RawRouter, other: &RawRouter) -> bool {
     let has = |router: &RawRouter, v6: bool| {
-        let list =
-            router.addresses.as_ref().map(|list| list.get_ref().as_slice()).unwrap_or_default();
-        list.iter().any(|address| address.get_ref().contains(':') == v6)
+        let list = router.addresses.iter().flat_map(|list| list.get_ref());
+        let tables = router.address.iter().map(Spanned::get_ref);
+        let advertised =
+            tables.filter(|table| table.advertise.as_ref().is_none_or(|a| *a.get_ref()));
+        list.chain(advertised.filter_map(|table| table.address.as_ref()))
+            .any(|address| address.get_ref().contains(':') == v6)
     };
     (has(one, false) && has(other, false)) || (has(one, true) && has(other, true))
 }
