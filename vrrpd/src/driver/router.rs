@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use shared::config::{Audience, Dialect, Preempt, RouterConfig};
 use shared::link::Resumable;
-use shared::{Family, Name, Priority, RouterId, Vrid};
+use shared::{Family, Name, Priority, RouterId};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -115,9 +115,9 @@ impl Router {
         self.config.interface == *port.interface() && self.config.id.family == port.family()
     }
 
-    /// Whether it hears VRID `vrid` on the port of its interface and family.
-    pub(super) fn hears(&self, vrid: Vrid) -> bool {
-        self.config.vrid == vrid && self.place.is_some()
+    /// Whether it hears what comes to `port`.
+    pub(super) fn hears(&self, port: &Port) -> bool {
+        self.place.is_some() && self.is_at(port)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
