@@ -11,6 +11,7 @@
 //! must not silence us. A Backup's comes after them: it shall not mistake its own lateness for silence.
 
 mod counters;
+mod differences;
 mod directory;
 mod groups;
 mod handle;
