@@ -260,3 +260,24 @@ fn two_owners_are_named_and_one_serves() {
     first.wait_for_log("has priority 255 as we have", LIMIT).unwrap();
     duel.wait_for(&[THEIRS]);
 }
+
+/// keepalived takes over, and whoever pings the address notices nothing.
+#[test]
+fn handover_to_keepalived_is_not_noticed() {
+    let mut duel = Duel::new(VERSION_2_PASS.vip);
+    let _keepalived = VERSION_2_PASS.keepalived(&duel, THEIRS, 100, true);
+    let _vipd = duel.vipd(OURS, &VERSION_2_PASS.ours(101, true));
+    duel.wait_for(&[OURS]);
+    std::thread::sleep(Duration::from_secs(2));
+    let ping = duel.ping();
+    let since = integration::lab::Moment::now();
+    let mut handover = std::process::Command::new(netns_tests::binary("vipd"));
+    handover.args(["handover", "VI_1", "--runtime-dir"]).arg(duel.runtime_dir(OURS));
+    assert!(handover.status().unwrap().success());
+    duel.wait_for(&[THEIRS]);
+    std::thread::sleep(Duration::from_secs(2));
+    let silence = Duel::silence(&ping.stop(), since);
+    assert!(silence <= 100, "{silence} ms of silence");
+    // It stays there, though our priority is higher.
+    assert_eq!(duel.owners.owners(), ["lb2"]);
+}
