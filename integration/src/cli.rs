@@ -9,7 +9,8 @@ use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, events, handover, hooks, import, orders, status, supervisor};
+use crate::runner::trust;
+use crate::{drill, events, handover, import, orders, runner, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -53,9 +54,9 @@ enum Command {
     /// Balance TCP (started by `run`)
     #[command(hide = true)]
     Lbproxy(lbproxy::cli::Args),
-    /// Run hooks and write the FIFO (started by `run`)
+    /// Run hooks and script trackers, write the FIFO (started by `run`)
     #[command(hide = true)]
-    Hooks(hooks::Args),
+    Runner(runner::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[command(hide = true)]
     LabBackend(LabBackend),
@@ -166,9 +167,9 @@ impl Cli {
                 name_process(c"lbproxy");
                 lbproxy::daemon::run(&args)
             }
-            Command::Hooks(args) => {
-                name_process(c"hooks");
-                hooks::run(&args)
+            Command::Runner(args) => {
+                name_process(c"runner");
+                runner::run(&args)
             }
             Command::Vrrpd(args) => {
                 name_process(c"vrrpd");
@@ -187,7 +188,7 @@ fn name_process(name: &std::ffi::CStr) {
 /// Exit codes: 0 right, 2 wrong.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn check_config(check: &Check) -> ExitCode {
-    match load(&check.config) {
+    match load(&check.config).and_then(trust::look_at_programs) {
         Ok(loaded) => {
             eprint!("{}", loaded.warnings);
             let (routers, proxies) = (loaded.config.routers.len(), loaded.config.proxies.len());

@@ -8,7 +8,9 @@
 //! ```
 //! Both threads are real-time; only the advert thread must never wait for the kernel.
 
+mod answer;
 mod pause;
+mod presumption;
 mod routers;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use self::pause::Pause;
+use self::presumption::Presumption;
 use self::routers::Routers;
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
@@ -41,7 +44,6 @@ use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
-use crate::status::Status;
 use crate::trackers::{Found, Trackers};
 use crate::tracking::Tracking;
 
@@ -55,6 +57,10 @@ const PROOF_LIMIT: Duration = Duration::from_secs(5);
 
 /// For so long a successor of an Active router trusts that what it tracks is usable.
 const PRESUMPTION: Duration = Duration::from_secs(1);
+
+/// For so long the last results of scripts stand while nobody runs them: the supervisor starts another
+/// runner at once, but no faster than this when each dies.
+const UNTOLD: Duration = Duration::from_secs(5);
 
 /// How long followers may take to read what happened until the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -140,8 +146,7 @@ struct Daemon {
     tracking: Tracking,
     trackers: Trackers,
     found: mpsc::Receiver<Found>,
-    /// Trackers that a predecessor's routers relied on, and that have not told anything yet.
-    presumed: Vec<Name>,
+    presumption: Presumption,
     routers: Routers,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
@@ -186,7 +191,7 @@ impl Daemon {
             tracking: Tracking::default(),
             trackers,
             found,
-            presumed: Vec::new(),
+            presumption: Presumption::default(),
             routers: Routers::new(driver, means, surroundings),
             asked,
             occurrences,
@@ -206,11 +211,10 @@ impl Daemon {
             .map(|(router, millis)| (router.clone(), self.started + Duration::from_millis(*millis)))
             .collect();
         let resumed = || self.config.routers.iter().filter(|r| resume.contains_key(&r.id));
-        for router in resumed() {
-            let names = router.track.iter().map(|tracked| &tracked.name);
-            self.presumed.extend(names.clone().cloned());
-            names.for_each(|tracker| self.tracking.presume(tracker));
-        }
+        let relied_on = resumed().flat_map(|router| &router.track);
+        let relied_on: Vec<Name> = relied_on.map(|tracked| tracked.name.clone()).collect();
+        relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
+        self.presumption.trust(relied_on, PRESUMPTION);
         let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
         self.routers.clean_up(&kept).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
@@ -219,12 +223,10 @@ impl Daemon {
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
-        let presumption_ends = (!self.presumed.is_empty()).then(|| self.started + PRESUMPTION);
-        let mut timers = [Some(self.started + PROOF_LIMIT), presumption_ends];
+        let mut proof = Some(self.started + PROOF_LIMIT);
         let mut interfaces = self.links.interfaces.clone();
         let mut stopping = false;
         loop {
-            let [proof, presumption] = timers;
             tokio::select! {
                 biased;
                 _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
@@ -233,11 +235,8 @@ impl Daemon {
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Ok(()) = interfaces.changed() => {}
-                () = sleep_until(presumption) => {
-                    timers[1] = None;
-                    self.end_presumption();
-                }
-                () = sleep_until(proof) => timers[0] = None,
+                () = sleep_until(self.presumption.ends()) => self.end_presumption(),
+                () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
             }
             self.look_around();
@@ -277,6 +276,13 @@ impl Daemon {
                     self.lost(tracker);
                 }
             }
+            Asked::Left(trackers) => {
+                warn!(
+                    ?trackers,
+                    "nobody runs the scripts: their last results stand for {UNTOLD:?}"
+                );
+                self.presumption.trust(trackers, UNTOLD);
+            }
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {
                 self.obey(order).await;
@@ -304,11 +310,12 @@ impl Daemon {
     }
 
     fn told(&mut self, health: TrackerHealth) {
-        self.presumed.retain(|tracker| *tracker != health.tracker);
-        let TrackerHealth { tracker, usable, total, state } = health.clone();
+        self.presumption.told(&health.tracker);
         if self.tracking.told(health.clone()) {
+            let TrackerHealth { tracker, usable, total, state, reason } = &health;
+            let reason = reason.as_deref();
+            info!(%tracker, %state, usable, total, reason, "the health of what is tracked changed");
             self.occurrences.tell(|| Occurrence::Health(health));
-            info!(%tracker, %state, usable, total, "the health of what is tracked changed");
         }
     }
 
@@ -323,7 +330,7 @@ impl Daemon {
         match found {
             Found::Health(health) => self.told(health),
             Found::Number(tracker, number) => {
-                self.presumed.retain(|presumed| *presumed != tracker);
+                self.presumption.told(&tracker);
                 if self.tracking.told_number(&tracker, number) {
                     info!(%tracker, number, "a tracked file's number changed");
                 }
@@ -331,39 +338,10 @@ impl Daemon {
         }
     }
 
-    /// The status is put together beside the daemon's other work.
-    fn answer(&self, answer: tokio::sync::oneshot::Sender<Status>) {
-        let driver = self.routers.driver().clone();
-        let tracking = self.tracking.clone();
-        let paused = self.pause.is_on();
-        let routers = self.config.routers.clone();
-        let uptime = now().duration_since(self.started);
-        tokio::spawn(async move {
-            let Some(mut report) = driver.report().await else { return };
-            for status in &mut report.routers {
-                let config = routers.iter().find(|config| config.id == status.id);
-                let tracked = config.iter().flat_map(|config| &config.track);
-                status.trackers =
-                    tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();
-            }
-            let status = Status {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                pid: std::process::id(),
-                uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
-                paused,
-                routers: report.routers,
-                discarded: report.discarded,
-                rejected: report.rejected,
-            };
-            // Whoever asked may have left.
-            answer.send(status).ok();
-        });
-    }
-
     /// Whoever has not told anything by now is not there.
     fn end_presumption(&mut self) {
-        for tracker in std::mem::take(&mut self.presumed) {
-            warn!(%tracker, "no proxy has told of its health since the restart: it counts as unusable");
+        for tracker in self.presumption.end() {
+            warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
             self.lost(&tracker);
         }
     }

@@ -39,6 +39,8 @@ pub enum Asked {
     Health(TrackerHealth),
     /// The proxy that told of these died, hangs or left.
     Lost(Vec<Name>, &'static str),
+    /// The runner of the scripts that told of these is gone; its successor will tell.
+    Left(Vec<Name>),
     /// An operator gives an order; answered when it is under way.
     Ordered(Order, oneshot::Sender<Status>),
     /// Somebody wants the status.

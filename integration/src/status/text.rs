@@ -104,8 +104,8 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     if router.source.is_none() {
         writeln!(out, "    takes no part: {interface} is down or has no address of this family")?;
     }
-    for TrackerHealth { tracker, usable, total, state } in &router.trackers {
-        writeln!(out, "    tracks {tracker}: {state}, {usable} of {total} servers usable")?;
+    for tracker in &router.trackers {
+        writeln!(out, "    tracks {}", tracked(tracker))?;
     }
     let discarded: u64 = router.discarded.values().sum();
     writeln!(
@@ -120,6 +120,15 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
         writeln!(out, "    {} ago: {from} → {to}: {cause}", ago(*ago_ms))?;
     }
     Ok(())
+}
+
+/// What is tracked, and how it is.
+fn tracked(health: &TrackerHealth) -> String {
+    let TrackerHealth { tracker, usable, total, state, reason } = health;
+    match reason {
+        Some(reason) => format!("{tracker}: {state}, {reason}"),
+        None => format!("{tracker}: {state}, {usable} of {total} usable"),
+    }
 }
 
 fn write_rejected(sender: &RejectedSender, shown: usize, out: &mut String) -> fmt::Result {

@@ -69,9 +69,11 @@ fn backup(router: &RouterStatus) -> String {
 
 fn trackers(router: &RouterStatus) -> String {
     let bad = |health: &&TrackerHealth| health.state != Usability::Usable;
-    let tell = |TrackerHealth { tracker, usable, total, state }: &TrackerHealth| {
-        format!("{tracker} ({state}, {usable} of {total} usable)")
-    };
+    let tell =
+        |TrackerHealth { tracker, usable, total, state, reason }: &TrackerHealth| match reason {
+            Some(reason) => format!("{tracker} ({state}, {reason})"),
+            None => format!("{tracker} ({state}, {usable} of {total} usable)"),
+        };
     let told: Vec<String> = router.trackers.iter().filter(bad).map(tell).collect();
     if told.is_empty() { "what it tracks".to_owned() } else { told.join(", ") }
 }

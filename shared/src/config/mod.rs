@@ -4,6 +4,7 @@
 //! Nothing behind it checks a range again.
 
 mod check;
+mod command;
 mod notify;
 mod problem;
 mod proxy;
@@ -18,14 +19,15 @@ use std::path::Path;
 use toml::Spanned;
 
 use self::check::{Check, count_in};
-pub use self::notify::{FifoConfig, Hook, HooksConfig, NotifyConfig};
+pub use self::command::{CommandLine, NamedProgram};
+pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::proxy::{
     Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
     ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
-pub use self::track::{Tracked, TrackerConfig, TrackerKind};
+pub use self::track::{ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
 
 /// Where the configuration is unless `--config` says otherwise.
@@ -68,6 +70,29 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings only.
     pub warnings: Problems,
+    /// The programs that it names.
+    pub programs: Vec<NamedProgram>,
+}
+
+impl Loaded {
+    /// Finds fault with a program; a file that needs it is then an error.
+    pub fn object(&mut self, program: &NamedProgram, fault: &str, help: &str) {
+        let found = &mut self.warnings;
+        if program.is_needed {
+            found.error(program.span.clone(), fault, help);
+        } else {
+            found.warning(program.span.clone(), fault, help);
+        }
+    }
+
+    /// What it is, unless something makes the file unusable.
+    ///
+    /// # Errors
+    /// Everything that was found.
+    pub fn confirmed(mut self) -> Result<Self, Problems> {
+        self.warnings.sort();
+        if self.warnings.any_error() { Err(self.warnings) } else { Ok(self) }
+    }
 }
 
 /// Reads and checks the file at `path`.
@@ -97,13 +122,18 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 pub fn parse(name: &str, source: &str) -> Result<Loaded, Problems> {
     let mut problems = Problems::new(name, source);
     let read = read::read(source, &mut problems);
+    let mut programs = Vec::new();
     let config = read.map(|read| {
         let mut check = Check::new(&read.file, read.cut, &mut problems);
-        config(&read.file, &mut check)
+        let config = config(&read.file, &mut check);
+        programs = check.programs;
+        config
     });
     problems.sort();
     match config.flatten() {
-        Some(config) if !problems.any_error() => Ok(Loaded { config, warnings: problems }),
+        Some(config) if !problems.any_error() => {
+            Ok(Loaded { config, warnings: problems, programs })
+        }
         _ => Err(problems),
     }
 }

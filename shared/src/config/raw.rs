@@ -37,7 +37,7 @@ pub(super) struct RawNotify {
     pub(super) fifo: Given<String>,
 }
 
-/// `[[track]]`: one of `interface`, `process`, `file`, `proxy`, and what it does to the priority of
+/// `[[track]]`: one of `interface`, `process`, `file`, `script`, `proxy`, and what it does to the priority of
 /// the routers that name it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -52,6 +52,20 @@ pub(super) struct RawTracker {
     pub(super) file: Given<String>,
     /// A proxy that shall have a weight.
     pub(super) proxy: Given<String>,
+    /// Program and arguments: usable while it ends with 0.
+    pub(super) script: List,
+    /// From one start of the script to the next; default `"1s"`.
+    pub(super) interval: Given<String>,
+    /// How long it may run; default: the interval.
+    pub(super) timeout: Given<String>,
+    /// Successes in a row that make it usable; default 1.
+    pub(super) rise: Given<i64>,
+    /// Failures in a row that make it unusable; default 1.
+    pub(super) fall: Given<i64>,
+    /// The user it runs as; default `"nobody"`.
+    pub(super) user: Given<String>,
+    /// `"usable"` or `"unusable"` until it has told; default: the first result is waited for.
+    pub(super) initially: Given<String>,
     /// -253 to -1: added while it is unusable; 1 to 253: added while it is usable; a file's number
     /// is multiplied by it. Without it a node whose tracker is unusable cannot serve.
     pub(super) weight: Given<i64>,

@@ -27,7 +27,7 @@ pub(super) struct Conversation {
     lines: Option<mpsc::Sender<Vec<u8>>>,
     writer: Option<JoinHandle<Option<OwnedWriteHalf>>>,
     follower: Option<JoinHandle<()>>,
-    /// The trackers this proxy spoke for.
+    /// What this proxy, or this follower, told the health of.
     trackers: Vec<Name>,
     hangs: bool,
     /// Read time-outs in a row.
@@ -82,13 +82,17 @@ impl Conversation {
         self.writer = Some(tokio::spawn(write(writer, queue)));
         let end = self.read(reader).await;
         self.lines = None;
+        if let Some(follower) = &self.follower {
+            follower.abort();
+            if !self.trackers.is_empty() {
+                // The daemon ends: nobody counts any more.
+                self.means.ask.send(Asked::Left(self.trackers)).await.ok();
+            }
+            return;
+        }
         if !self.trackers.is_empty() {
             warn!(proxy = self.number, reason = %end, "lost the link to a proxy");
             self.lost("its connection ended").await;
-        }
-        if let Some(follower) = self.follower {
-            follower.abort();
-            return;
         }
         self.means.hub.leave(self.number).await;
         // The writer ends when the hub and this conversation have dropped their ends of its queue.
@@ -208,9 +212,9 @@ impl Conversation {
         Ok(())
     }
 
-    /// No heartbeat: whoever hangs cannot serve.
+    /// No heartbeat: a proxy that hangs cannot serve. A follower only tells of others.
     async fn silent(&mut self) {
-        if self.hangs || self.trackers.is_empty() {
+        if self.hangs || self.trackers.is_empty() || self.follower.is_some() {
             return;
         }
         self.hangs = true;

@@ -1,22 +1,16 @@
 //! From `[notify]` and the `notify…` keys of `[[vrrp]]` to hooks.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{FifoConfig, Hook, HooksConfig, NotifyConfig};
+use super::{FifoConfig, HooksConfig, NotifyConfig};
 use crate::Name;
 use crate::config::check::{Check, duration_in};
-use crate::config::raw::{Given, List, RawFile, RawRouter};
-
-/// Hooks run as this user unless told otherwise: it owns nothing, and what it could break is little.
-const DEFAULT_USER: &str = "nobody";
+use crate::config::command::{DEFAULT_USER, absolute, command, user};
+use crate::config::raw::{RawFile, RawRouter};
 
 /// Time enough to ask a cloud's API, and to notice that it does not answer.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-
-const HOOK_HELP: &str = "the absolute path of a program and its arguments, such as [\"/etc/vipd/notify.sh\", \"primary\"]; no shell reads them";
-const USER_HELP: &str = "the name of a user, such as \"root\"";
 
 /// Reads who is told.
 pub(in crate::config) fn notify(file: &RawFile, check: &mut Check<'_>) -> NotifyConfig {
@@ -57,36 +51,9 @@ fn hooks_of(raw: &RawRouter, default: &str, check: &mut Check<'_>) -> Option<Hoo
         ("notify_fault", &raw.notify_fault),
         ("notify_stop", &raw.notify_stop),
     ]
-    .map(|(key, list)| hook(key, list, check));
+    .map(|(key, list)| command(key, list, user.as_deref(), false, check));
     if [&any, &active, &backup, &fault, &stop].into_iter().all(Option::is_none) {
         return None;
     }
     Some(HooksConfig { user: user?, timeout: timeout?, any, active, backup, fault, stop })
-}
-
-fn user(key: &str, raw: &Given<String>, default: &str, check: &mut Check<'_>) -> Option<String> {
-    check.optional(key, raw, USER_HELP, default.to_owned(), |user| {
-        if user.is_empty() { Err("must be the name of a user") } else { Ok(user.clone()) }
-    })
-}
-
-fn hook(key: &str, list: &List, check: &mut Check<'_>) -> Option<Hook> {
-    let list = list.as_ref()?;
-    let Some((program, arguments)) = list.get_ref().split_first() else {
-        check.problems.error(list.span(), format!("`{key}` is empty"), HOOK_HELP);
-        return None;
-    };
-    let program = check
-        .optional(key, &Some(program.clone()), HOOK_HELP, None, |text| absolute(text).map(Some));
-    let arguments = arguments.iter().map(|argument| argument.get_ref().clone()).collect();
-    program.flatten().map(|program| Hook { program, arguments })
-}
-
-fn absolute(text: &str) -> Result<PathBuf, &'static str> {
-    let path = PathBuf::from(text);
-    if path.is_absolute() && !text.contains('\0') {
-        Ok(path)
-    } else {
-        Err("must be an absolute path")
-    }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::CommandLine;
 use crate::Name;
 
 /// Who is told.
@@ -35,24 +36,15 @@ pub struct HooksConfig {
     /// One that runs longer is killed, with everything it started.
     pub timeout: Duration,
     /// Run for every state, after that state's own.
-    pub any: Option<Hook>,
+    pub any: Option<CommandLine>,
     /// Run when the router has become Active.
-    pub active: Option<Hook>,
+    pub active: Option<CommandLine>,
     /// Run when the router has become Backup.
-    pub backup: Option<Hook>,
+    pub backup: Option<CommandLine>,
     /// Run when the router's interface or its address is gone.
-    pub fault: Option<Hook>,
+    pub fault: Option<CommandLine>,
     /// Run when the router has ended.
-    pub stop: Option<Hook>,
-}
-
-/// A program, run without a shell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hook {
-    /// Its absolute path.
-    pub program: PathBuf,
-    /// What it is given before what is to be told.
-    pub arguments: Vec<String>,
+    pub stop: Option<CommandLine>,
 }
 
 /// A named pipe.

@@ -1,9 +1,13 @@
 //! Whether a program may run as root: only if nobody but root can replace it.
 
+use std::ffi::CString;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use nix::unistd::{User, getgrouplist};
+use shared::config::{Loaded, NamedProgram, Problems};
 
 /// Why a program is not run.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,60 @@ pub(super) fn resolve(program: &Path, as_root: bool) -> Result<PathBuf, Distrust
         }
     }
     Ok(real)
+}
+
+/// Finds fault with every program of a configuration that could not be run: now, and not when an address
+/// depends on it.
+pub(crate) fn look_at_programs(mut loaded: Loaded) -> Result<Loaded, Problems> {
+    for named in std::mem::take(&mut loaded.programs) {
+        if let Err((fault, help)) = look_at(&named) {
+            loaded.object(&named, &fault, help);
+        }
+    }
+    loaded.confirmed()
+}
+
+fn look_at(named: &NamedProgram) -> Result<(), (String, &'static str)> {
+    let NamedProgram { program, user, .. } = named;
+    let found = User::from_name(user).ok().flatten();
+    let found = found.ok_or((format!("there is no user {user:?}"), "name one that exists"))?;
+    let metadata = match program.metadata() {
+        Ok(metadata) => metadata,
+        // Whoever asks may not see it; root will.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(error) => return Err((format!("cannot look at the program: {error}"), "")),
+    };
+    if !metadata.is_file() {
+        return Err((format!("{} is no file", program.display()), "name a program"));
+    }
+    for part in program.ancestors() {
+        let may = part.metadata().is_ok_and(|metadata| may_execute(&metadata, &found));
+        if !may {
+            let fault = format!("{user} may not execute {}", part.display());
+            return Err((fault, "chmod +x, or let another user run it"));
+        }
+    }
+    resolve(program, found.uid.is_root())
+        .map(drop)
+        .map_err(|error| (error.to_string(), "chown root, chmod go-w; or let another user run it"))
+}
+
+fn may_execute(metadata: &Metadata, user: &User) -> bool {
+    let mode = metadata.mode();
+    if user.uid.is_root() {
+        return mode & 0o111 != 0;
+    }
+    let groups = CString::new(user.name.as_str())
+        .map(|name| getgrouplist(&name, user.gid).unwrap_or_default())
+        .unwrap_or_default();
+    let bit = if metadata.uid() == user.uid.as_raw() {
+        0o100
+    } else if groups.iter().any(|group| group.as_raw() == metadata.gid()) {
+        0o010
+    } else {
+        0o001
+    };
+    mode & bit != 0
 }
 
 /// Who may change a file or directory.

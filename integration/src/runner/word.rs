@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use shared::config::{Hook, HooksConfig};
+use shared::config::{CommandLine, HooksConfig};
 use shared::{Family, Priority, RouterId};
 use vrrpd::election::StateName;
 use vrrpd::occurrence::{Occurrence, Standing, StateChange};
@@ -68,7 +68,7 @@ impl Notice {
     }
 
     /// The programs to be run, in order, each with its arguments.
-    pub(super) fn programs(&self, hooks: &HooksConfig) -> Vec<Hook> {
+    pub(super) fn programs(&self, hooks: &HooksConfig) -> Vec<CommandLine> {
         let own = match self.word {
             Word::Master => &hooks.active,
             Word::Backup => &hooks.backup,
@@ -200,7 +200,7 @@ mod tests {
     fn only_the_generic_hook_gets_more_arguments_and_comes_last() {
         let hook = |name: &str| {
             let (program, arguments) = (PathBuf::from("/x"), vec![name.to_owned()]);
-            Some(Hook { program, arguments })
+            Some(CommandLine { program, arguments })
         };
         let hooks = HooksConfig {
             user: "nobody".to_owned(),

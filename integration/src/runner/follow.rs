@@ -1,9 +1,11 @@
-//! The line to `vrrpd`: what happens there, over and over again when it ends.
+//! The line to `vrrpd`: what happens there, and what scripts found; over and over again when it ends.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shared::link::{Lines, ToVrrpd, VRRPD_SOCKET, line};
+use shared::{Name, TrackerHealth};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tracing::warn;
@@ -17,11 +19,28 @@ const AGAIN: Duration = Duration::from_millis(10);
 pub(super) struct Following {
     path: PathBuf,
     connection: Option<(UnixStream, Lines)>,
+    /// What scripts found last: whoever is there next is told as well.
+    found: BTreeMap<Name, TrackerHealth>,
 }
 
 impl Following {
     pub(super) fn new(runtime_dir: &Path) -> Self {
-        Self { path: runtime_dir.join(VRRPD_SOCKET), connection: None }
+        Self { path: runtime_dir.join(VRRPD_SOCKET), connection: None, found: BTreeMap::new() }
+    }
+
+    /// Tells what a script found.
+    pub(super) fn tell(&mut self, health: TrackerHealth) {
+        if let Some((stream, _)) = &self.connection
+            && !written(stream, &health)
+        {
+            self.connection = None;
+        }
+        self.found.insert(health.tracker.clone(), health);
+    }
+
+    /// Forgets those for whom `keep` is false.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Name) -> bool) {
+        self.found.retain(|tracker, _| keep(tracker));
     }
 
     /// What happens next, whichever `vrrpd` tells it. Cancel-safe.
@@ -54,10 +73,17 @@ impl Following {
     async fn connect(&mut self) {
         if let Ok(mut stream) = UnixStream::connect(&self.path).await
             && stream.write_all(&line(&ToVrrpd::Follow)).await.is_ok()
+            && self.found.values().all(|health| written(&stream, health))
         {
             self.connection = Some((stream, Lines::default()));
         } else {
             tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// Whether a line went out whole. A `vrrpd` that lets its socket fill up hangs, and is replaced.
+fn written(stream: &UnixStream, health: &TrackerHealth) -> bool {
+    let line = line(&ToVrrpd::Health(health.clone()));
+    stream.try_write(&line).is_ok_and(|length| length == line.len())
 }

@@ -1,9 +1,10 @@
-//! Tells others what happens: hooks, and a FIFO. A program of its own under the supervisor
-//! (docs/adr/0009-hooks.md).
+//! Runs the operator's programs: hooks, which are told what happens, and scripts, which tell what is
+//! usable; and writes a FIFO. A program of its own under the supervisor (docs/adr/0009-hooks.md).
 //!
 //! ```text
 //! vrrpd ─► Following ─► Told: is it new? ─┬─► Fifo
 //!                                         └─► a lane for each name ─► one job at a time: its hooks
+//! vrrpd ◄─ Following ◄─ Scripts: one task for each
 //! ```
 //! It hears what anybody may hear, and runs only what the configuration names: `vrrpd` has no say in what
 //! is run, and never waits for it. Stops: when told to, once the last word has been told.
@@ -12,13 +13,16 @@ mod fifo;
 mod follow;
 mod job;
 mod lane;
-mod trust;
+mod program;
+mod scripts;
+mod streak;
+pub(crate) mod trust;
 mod word;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -26,9 +30,10 @@ use rustix::process::set_parent_process_death_signal;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, NotifyConfig, load};
 use shared::link::{Tick, line};
-use shared::{Name, scheduling, telemetry};
+use shared::{Name, TrackerHealth, scheduling, telemetry};
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
@@ -37,6 +42,7 @@ use vrrpd::occurrence::Occurrence;
 use self::fifo::Fifo;
 use self::follow::Following;
 use self::lane::Lane;
+use self::scripts::Scripts;
 use self::word::{Notice, Told};
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
@@ -91,7 +97,7 @@ pub fn run(args: &Args) -> ExitCode {
     match follow(args, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(%error, "no hook is run any more");
+            error!(%error, "no program is run any more");
             ExitCode::FAILURE
         }
     }
@@ -100,14 +106,13 @@ pub fn run(args: &Args) -> ExitCode {
 fn follow(args: &Args, config: Config) -> io::Result<()> {
     let watchdog = if args.watchdog { Some(watchdog()?) } else { None };
     keep_only_the_needed().unwrap_or_else(
-        |error| warn!(%error, "cannot give up privileges that running hooks does not need"),
+        |error| warn!(%error, "cannot give up privileges that running programs does not need"),
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut runner = Runner::new(config.notify);
-        let mut following = Following::new(&args.runtime_dir);
-        runner.follow(args, &mut following, watchdog).await?;
-        runner.end(&mut following).await;
+        let mut runner = Runner::new(config, &args.runtime_dir);
+        runner.follow(args, watchdog).await?;
+        runner.end().await;
         Ok(())
     })
 }
@@ -134,12 +139,26 @@ struct Runner {
     lanes: BTreeMap<Name, Lane<Notice>>,
     jobs: JoinSet<Name>,
     dropped: u64,
+    following: Following,
+    scripts: Scripts,
+    results: mpsc::Receiver<TrackerHealth>,
 }
 
 impl Runner {
-    fn new(config: NotifyConfig) -> Self {
-        let (told, lanes, jobs) = (Told::default(), BTreeMap::new(), JoinSet::new());
-        let mut runner = Self { config, told, fifo: None, lanes, jobs, dropped: 0 };
+    fn new(config: Config, runtime_dir: &Path) -> Self {
+        let (mut scripts, results) = Scripts::new();
+        scripts.run(&config.trackers);
+        let mut runner = Self {
+            config: config.notify,
+            told: Told::default(),
+            fifo: None,
+            lanes: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            dropped: 0,
+            following: Following::new(runtime_dir),
+            scripts,
+            results,
+        };
         runner.open_fifo();
         runner
     }
@@ -148,7 +167,6 @@ impl Runner {
     async fn follow(
         &mut self,
         args: &Args,
-        following: &mut Following,
         watchdog: Option<std::os::unix::net::UnixStream>,
     ) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -164,7 +182,8 @@ impl Runner {
                 _ = hang_up.recv() => self.reload(args),
                 _ = ticks.tick() => watchdog.iter().for_each(tick),
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
-                occurrence = following.next() => self.take(&occurrence),
+                Some(health) = self.results.recv() => self.following.tell(health),
+                occurrence = self.following.next() => self.take(&occurrence),
             }
         }
     }
@@ -213,10 +232,14 @@ impl Runner {
 
     fn reload(&mut self, args: &Args) {
         match load(&args.config) {
-            Ok(loaded) => self.config = loaded.config.notify,
+            Ok(loaded) => {
+                self.scripts.run(&loaded.config.trackers);
+                self.following.retain(|tracker| self.scripts.has(tracker));
+                self.config = loaded.config.notify;
+            }
             Err(problems) => {
                 error!(
-                    "the new configuration is wrong, and the hooks stay as they are:\n{problems}"
+                    "the new configuration is wrong: hooks and scripts stay as they are:\n{problems}"
                 );
                 return;
             }
@@ -240,8 +263,8 @@ impl Runner {
     }
 
     /// Tells what is left to be told.
-    async fn end(mut self, following: &mut Following) {
-        while let Ok(occurrence) = timeout(LAST_WORDS, following.next()).await {
+    async fn end(mut self) {
+        while let Ok(occurrence) = timeout(LAST_WORDS, self.following.next()).await {
             self.take(&occurrence);
             if occurrence == Occurrence::Ended {
                 break;
