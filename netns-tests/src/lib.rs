@@ -8,6 +8,7 @@ pub mod attacker;
 pub mod capture;
 pub mod frr;
 pub mod rival;
+pub mod usage;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,12 @@
 //! Adds, renews and removes addresses in the kernel.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use shared::config::Lease;
 use shared::link::OwnershipState;
 use tracing::warn;
 
 use super::place::Held;
-use super::{AddressKeeper, Holding, RENEWALS_PER_LEASE, RETRY};
+use super::{AddressKeeper, Holding, RETRY};
 use crate::clock::now;
 
 impl AddressKeeper {
@@ -44,13 +43,14 @@ impl AddressKeeper {
             }
             holding.routing_in_doubt = true;
         }
-        if let Lease::Seconds(seconds) = holding.plan.lease {
-            let pause = Duration::from_secs(seconds.get().into()) / RENEWALS_PER_LEASE;
+        let pulse = *self.means.pulse.borrow_and_update();
+        let due = holding.renewal_pause().is_some_and(|pause| {
             // A pulse that is older than a renewal's pause is of a thread that hangs.
-            let alive = now.saturating_duration_since(*self.means.pulse.borrow()) < pause;
-            if alive && now >= holding.renewed_at + pause {
-                self.renew_all(&mut holding, now).await;
-            }
+            let alive = now.saturating_duration_since(pulse) < pause;
+            alive && now >= holding.renewed_at + pause
+        });
+        if due {
+            self.renew_all(&mut holding, now).await;
         }
         self.holding = Some(holding);
     }

@@ -119,6 +119,23 @@ struct Holding {
     announcements: u64,
 }
 
+impl Holding {
+    /// Time between renewals of the leases, if there are leases.
+    fn renewal_pause(&self) -> Option<Duration> {
+        match self.plan.lease {
+            Lease::Off => None,
+            Lease::Seconds(seconds) => {
+                Some(Duration::from_secs(seconds.get().into()) / RENEWALS_PER_LEASE)
+            }
+        }
+    }
+
+    /// When the leases are to be renewed.
+    fn renew_at(&self) -> Option<Instant> {
+        Some(self.renewed_at + self.renewal_pause()?)
+    }
+}
+
 impl AddressKeeper {
     /// A keeper that holds nothing yet. It counts in `count` how often others deleted an address.
     #[must_use]
@@ -165,13 +182,16 @@ impl AddressKeeper {
         let holding = self.holding.as_ref();
         let announce_at = holding.and_then(|holding| holding.announcing.next());
         let retry_at = holding.and_then(|holding| holding.retry_at);
-        let holds = holding.is_some();
+        let renew_at = holding.and_then(Holding::renew_at);
+        // The advert thread hangs: its first beat counts. Otherwise nobody is woken by beats.
+        let overdue = renew_at.is_some_and(|at| now() >= at);
         tokio::select! {
             biased;
             changed = self.wish.changed() => return changed.is_ok(),
             gone = self.gone.recv() => self.noticed(gone.unwrap_or(Gone::Anything)),
             Ok(()) = self.plan.changed() => self.compare = true,
-            Ok(()) = self.means.pulse.changed(), if holds => {}
+            Ok(()) = self.means.pulse.changed(), if overdue => {}
+            () = sleep_until(renew_at), if renew_at.is_some() && !overdue => {}
             Ok(()) = self.interfaces.changed() => {
                 self.compare = true;
                 self.doubt_routing();

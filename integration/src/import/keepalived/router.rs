@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::announce::Garp;
 use super::globals::Globals;
 use super::script::Scripts;
-use super::{address, routing};
+use super::{address, command, routing};
 use crate::import::Import;
 use crate::import::draft::{Got, Router, Watched};
 use crate::import::report::{Kind, Report};
@@ -14,16 +14,14 @@ use crate::import::values::{ip, seconds, spoken};
 
 pub(super) const ANNOUNCE: &str =
     "addresses are announced at once, after 0.1, 0.5, 2 and 5 s, and every minute";
-pub(super) const NOTIFY: &str = "no script is run when the state changes";
 
 /// Of a password, as many bytes are sent.
 const PASSWORD_BYTES: usize = 8;
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 24] = [
+const KNOWN: [(&str, Kind, &str); 23] = [
     ("garp_group", Kind::Different, ANNOUNCE),
     ("garp_extra_if", Kind::NotSupported, "addresses are announced where they are"),
-    ("notify", Kind::NotSupported, NOTIFY),
     ("smtp_alert", Kind::NotSupported, "no mail is sent"),
     ("track_bfd", Kind::NotSupported, "there is no BFD"),
     ("track_src_ip", Kind::Ignored, "it is always done"),
@@ -81,6 +79,10 @@ pub(super) fn import(
             "track_process" => scripts.track(statement, &mut router, import),
             "track_file" => scripts.track(statement, &mut router, import),
             "track_interface" => track_interface(statement, &mut router, block, import),
+            name if name.starts_with("notify") => {
+                let user = globals.script_user.as_deref();
+                command::notify(statement, user, &mut router, &mut import.report);
+            }
             _ => keyword(statement, block, has_ipvs, &mut router, &mut import.report),
         }
     }
