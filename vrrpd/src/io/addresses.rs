@@ -6,7 +6,7 @@
 //! A client on this node shall not have the virtual address as its source: it would keep it when the
 //! address has moved. For IPv4 the kernel takes, for what is sent to an address of its own, the
 //! *primary* address of its subnet. So an address that is alone in its subnet (/32) is made secondary
-//! to the node's own, by adding `OWN peer VIRTUAL/32` first (ADR 9).
+//! to the node's own, by adding `OWN peer VIRTUAL/32` first (ADR 12).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

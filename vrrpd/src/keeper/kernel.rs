@@ -44,12 +44,13 @@ impl AddressKeeper {
             holding.routing_in_doubt = true;
         }
         let pulse = *self.means.pulse.borrow_and_update();
-        if let Some(pause) = holding.renewal_pause() {
+        let due = holding.renewal_pause().is_some_and(|pause| {
             // A pulse that is older than a renewal's pause is of a thread that hangs.
             let alive = now.saturating_duration_since(pulse) < pause;
-            if alive && now >= holding.renewed_at + pause {
-                self.renew_all(&mut holding, now).await;
-            }
+            alive && now >= holding.renewed_at + pause
+        });
+        if due {
+            self.renew_all(&mut holding, now).await;
         }
         self.holding = Some(holding);
     }
