@@ -1,7 +1,7 @@
 //! The command line of `vipd`.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -122,6 +122,10 @@ struct Handover {
     /// Only the virtual router of this name
     router: Option<String>,
 
+    /// Only to this peer, by the address that it speaks VRRP from; once for each family
+    #[arg(long, value_name = "PEER")]
+    to: Vec<IpAddr>,
+
     #[command(flatten)]
     node: Running,
 }
@@ -155,7 +159,7 @@ impl Cli {
             Command::Status(asked) => tell_status(&asked),
             Command::Why(asked) => tell_why(&asked),
             Command::Events(asked) => tell_events(&asked),
-            Command::Handover(Handover { router, node }) => hand_over(router, &node.runtime_dir),
+            Command::Handover(asked) => hand_over(asked),
             Command::Pause(node) => handover::pause(&node.runtime_dir),
             Command::Resume(node) => handover::resume(&node.runtime_dir),
             Command::Server(order) => orders::server(&order),
@@ -257,9 +261,9 @@ fn tell_events(asked: &Events) -> ExitCode {
     }
 }
 
-fn hand_over(router: Option<String>, runtime_dir: &Path) -> ExitCode {
+fn hand_over(Handover { router, to, node }: Handover) -> ExitCode {
     match router.map(|name| Name::try_from(name.as_str())).transpose() {
-        Ok(name) => handover::hand_over(runtime_dir, name),
+        Ok(name) => handover::hand_over(&node.runtime_dir, name, &to),
         Err(error) => fail(&anyhow::anyhow!("the router's name {error}")),
     }
 }

@@ -1,12 +1,14 @@
 //! What an operator orders of a running node: `vipd handover`, `pause`, `resume`.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
 use shared::link::ToVrrpd;
-use shared::{Name, RouterId};
+use shared::{Family, Name, RouterId};
 use vrrpd::election::StateName;
 use vrrpd::status::{RouterStatus, Status};
 
@@ -19,12 +21,14 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Longer than any router waits for a peer: that is a skew of at most 41 s and a little.
 const LIMIT: Duration = Duration::from_secs(45);
 
-/// Hands the addresses of the routers called `name`, or of all, over to a peer.
+/// Hands the addresses of the routers called `name`, or of all, over to a peer: to one of `to`, if that
+/// names any.
 ///
-/// Exit codes: 0 a peer has them; 1 none took them, or nothing was to be handed over.
+/// Exit codes: 0 that peer has them; 1 none took them, or another did, or nothing was to be handed over.
 #[must_use]
-pub fn hand_over(runtime_dir: &Path, name: Option<Name>) -> ExitCode {
-    answer(give_away(runtime_dir, &ToVrrpd::HandOver { router: name.clone() }, name.as_ref(), true))
+pub fn hand_over(runtime_dir: &Path, name: Option<Name>, to: &[IpAddr]) -> ExitCode {
+    let order = ToVrrpd::HandOver { router: name.clone(), to: to.to_owned() };
+    answer(give_away(runtime_dir, &order, name.as_ref(), to, true))
 }
 
 /// Hands everything over, and takes nothing that another can serve until [`resume`].
@@ -32,7 +36,7 @@ pub fn hand_over(runtime_dir: &Path, name: Option<Name>) -> ExitCode {
 /// Exit codes: 0 paused; 1 no peer took what this node has, or `vrrpd` could not be told.
 #[must_use]
 pub fn pause(runtime_dir: &Path) -> ExitCode {
-    answer(give_away(runtime_dir, &ToVrrpd::Pause, None, false))
+    answer(give_away(runtime_dir, &ToVrrpd::Pause, None, &[], false))
 }
 
 /// Takes part as before a pause or a handover.
@@ -65,15 +69,16 @@ fn give_away(
     runtime_dir: &Path,
     order: &ToVrrpd,
     name: Option<&Name>,
+    to: &[IpAddr],
     must_have: bool,
 ) -> Result<bool, StatusError> {
     let meant = |router: &RouterStatus| name.is_none_or(|name| router.id.name == *name);
     let before = status::vrrpd(runtime_dir)?;
-    let ours: Vec<RouterId> = before
+    let ours: BTreeMap<RouterId, u64> = before
         .routers
         .iter()
         .filter(|router| meant(router) && router.state == StateName::Active)
-        .map(|router| router.id.clone())
+        .map(|router| (router.id.clone(), router.transitions))
         .collect();
     if ours.is_empty() && must_have {
         let what = name.map_or_else(|| "no router".to_owned(), |name| format!("no router {name}"));
@@ -83,21 +88,34 @@ fn give_away(
     status::order(runtime_dir, order)?;
     let after = settled(runtime_dir, &ours)?;
     let mut empty = true;
-    for router in after.routers.iter().filter(|router| ours.contains(&router.id)) {
+    for router in &after.routers {
+        let Some(transitions) = ours.get(&router.id) else { continue };
+        if router.transitions == *transitions {
+            eprintln!("error: {} stays here; vrrpd's log says why", router.id);
+            empty = false;
+            continue;
+        }
         let cause = router.history.first().map_or("", |change| change.cause.as_str());
         println!("{}: {cause}", router.id);
         empty &= router.state != StateName::Active;
+        let is_v4 = router.id.family == Family::Ipv4;
+        if let Some(heir) = to.iter().find(|peer| peer.is_ipv4() == is_v4)
+            && router.active.is_none_or(|active| active.address != *heir)
+        {
+            eprintln!("error: {} is not with {heir}", router.id);
+            empty = false;
+        }
     }
     Ok(empty)
 }
 
 /// The status once none of `routers` waits for a peer any more.
-fn settled(runtime_dir: &Path, routers: &[RouterId]) -> Result<Status, StatusError> {
+fn settled(runtime_dir: &Path, routers: &BTreeMap<RouterId, u64>) -> Result<Status, StatusError> {
     let end = now() + LIMIT;
     loop {
         let status = status::vrrpd(runtime_dir)?;
         let waits = |router: &RouterStatus| {
-            routers.contains(&router.id) && router.state == StateName::Releasing
+            routers.contains_key(&router.id) && router.state == StateName::Releasing
         };
         if now() >= end || !status.routers.iter().any(waits) {
             return Ok(status);

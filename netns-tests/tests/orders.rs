@@ -71,6 +71,37 @@ fn handover_moves_the_address_and_leaves_it_there() {
 }
 
 #[test]
+fn handover_to_one_of_two_peers() {
+    let (mut duel, nodes) = pair();
+    // Left to themselves, the better of the two would have them: its skew is shorter.
+    let third = duel.lab.host("lb3", 13).unwrap();
+    let patient = |priority| node(priority) + "preempt = false\n";
+    let config = duel.lab.write("lb3.toml", &patient(120)).unwrap();
+    let mut vipd = Command::new(binary("vipd"));
+    vipd.args(["run", "--config"]).arg(config);
+    vipd.arg("--runtime-dir").arg(duel.lab.directory().join("lb3"));
+    let third = third.start("vipd", &mut vipd).unwrap();
+    duel.reload(1, &nodes[1], &patient(100));
+    third.wait_for_log("ready to take part", LIMIT).unwrap();
+    sleep(Duration::from_secs(1));
+
+    let nobody = order(&duel, 0, &["handover", "--to", "10.77.0.99"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody).contains("no peer that can serve took over: goes on"), "{}", text(&nobody));
+    assert_eq!(duel.owners.owners(), ["lb1"]);
+
+    let silence = silence_of(&mut duel, 1, |duel| {
+        let output = order(duel, 0, &["handover", "--to", "10.77.0.12"]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(text(&output), "api (IPv4): 10.77.0.12 took over\n");
+    });
+    assert!(silence <= 50, "{silence} ms of silence");
+    sleep(Duration::from_secs(1));
+    assert_eq!(duel.owners.owners(), ["lb2"]);
+    assert!(!third.log().contains("to=Active"), "{}", third.log());
+}
+
+#[test]
 fn who_handed_over_still_replaces_a_dead_peer() {
     let (mut duel, nodes) = pair();
     assert!(order(&duel, 0, &["handover"]).status.success());

@@ -56,6 +56,9 @@ pub enum ToVrrpd {
     HandOver {
         /// Whose; none: every router's.
         router: Option<Name>,
+        /// Only to these peers, one of a family at most; none: to whoever is best.
+        #[serde(default)]
+        to: Vec<IpAddr>,
     },
     /// From an operator: hand everything over, and take nothing that another can serve.
     Pause,

@@ -304,13 +304,13 @@ impl Daemon {
 
     async fn obey(&mut self, order: Order) {
         match order {
-            Order::HandOver(name) => {
-                info!(router = name.as_ref().map_or("all", Name::as_str), "told to hand over");
-                self.routers.driver().hand_over(name).await;
+            Order::HandOver(name, to) => {
+                info!(router = name.as_ref().map_or("all", Name::as_str), ?to, "told to hand over");
+                self.routers.driver().hand_over(name, to).await;
             }
             Order::Pause => {
                 self.pause.set(true);
-                self.routers.driver().hand_over(None).await;
+                self.routers.driver().hand_over(None, Vec::new()).await;
             }
             Order::Resume => {
                 self.pause.set(false);

@@ -13,6 +13,7 @@ mod follower;
 mod hub;
 
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -50,8 +51,8 @@ pub enum Asked {
 /// What an operator may order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Hand the addresses of these routers over, or of all.
-    HandOver(Option<Name>),
+    /// Hand the addresses of these routers over, or of all; to these peers, or to whoever is best.
+    HandOver(Option<Name>, Vec<IpAddr>),
     /// Hand everything over, and take nothing that another can serve.
     Pause,
     /// Take part as before.

@@ -1,13 +1,13 @@
 //! How the advert thread is commanded.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use shared::config::RouterConfig;
 use shared::{Name, RouterId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::election::Event;
 use crate::status::{Rejected, RouterStatus};
 use crate::wish::Wish;
 
@@ -30,7 +30,8 @@ pub(super) enum Command {
     Run(Box<NewRouter>),
     Change(Box<RouterConfig>),
     Remove(RouterId),
-    Tell(Option<Name>, Event),
+    HandOver(Option<Name>, Vec<IpAddr>),
+    Reclaim,
     Stop,
     Report(oneshot::Sender<Report>),
 }
@@ -68,14 +69,15 @@ impl Handle {
         self.send(Command::Remove(router)).await;
     }
 
-    /// Has the routers of this name, or all, hand their addresses over to a peer that takes them.
-    pub async fn hand_over(&self, name: Option<Name>) {
-        self.send(Command::Tell(name, Event::HandOver)).await;
+    /// Has the routers of this name, or all, hand their addresses over to a peer that takes them; if
+    /// there is a peer of their family in `to`, only that one hears of it.
+    pub async fn hand_over(&self, name: Option<Name>, to: Vec<IpAddr>) {
+        self.send(Command::HandOver(name, to)).await;
     }
 
     /// Lets every router take back what it handed over.
     pub async fn reclaim(&self) {
-        self.send(Command::Tell(None, Event::Reclaim)).await;
+        self.send(Command::Reclaim).await;
     }
 
     /// Ends every router in order, and then the thread. Told twice, at once.

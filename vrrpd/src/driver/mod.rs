@@ -43,6 +43,7 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, pause_until, sleep_until};
+use crate::election::Event;
 use crate::election::group;
 use crate::occurrence::Occurrences;
 use crate::wire::{Excerpt, ladder};
@@ -188,12 +189,16 @@ impl Driver {
                 let router = self.routers.iter_mut().find(|router| *router.id() == id);
                 router.into_iter().for_each(|router| router.stop(moment, &self.ports));
             }
-            Command::Tell(name, event) => {
+            Command::HandOver(name, to) => {
                 let meant = |router: &&mut Router| {
                     name.as_ref().is_none_or(|name| router.id().name == *name)
                 };
                 let routers = self.routers.iter_mut().filter(meant);
-                routers.for_each(|router| router.event(event, moment, &self.ports));
+                routers.for_each(|router| router.hand_over(&to, moment, &self.ports));
+            }
+            Command::Reclaim => {
+                let routers = self.routers.iter_mut();
+                routers.for_each(|router| router.event(Event::Reclaim, moment, &self.ports));
             }
             Command::Stop => {
                 self.stopping = true;

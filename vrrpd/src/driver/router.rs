@@ -62,6 +62,8 @@ pub(super) struct Router {
     differences: Differences,
     /// The last change that its siblings have not been told.
     news: Option<Transition>,
+    /// The one peer that is to hear that we resign.
+    heir: Option<IpAddr>,
 }
 
 impl Router {
@@ -88,6 +90,7 @@ impl Router {
             discards: Discards::default(),
             differences: Differences::default(),
             news: None,
+            heir: None,
         }
     }
 
@@ -243,10 +246,25 @@ impl Router {
         }
     }
 
-    fn advertise(&mut self, claim: Claim, now: Instant, ports: &Ports) {
-        if let Some(place) = self.place {
-            self.voice.say(claim, &self.config, place.source, ports, now);
+    /// Hands the addresses over: to the peer of our family in `to`, if there is one. It alone hears of it
+    /// then, and takes over long before anybody else misses an advert.
+    pub(super) fn hand_over(&mut self, to: &[IpAddr], now: Instant, ports: &Ports) {
+        let is_v4 = self.id().family == Family::Ipv4;
+        let heir = to.iter().copied().find(|peer| peer.is_ipv4() == is_v4);
+        if let (Some(heir), Audience::Peers(peers)) = (heir, &self.config.audience)
+            && !peers.contains(&heir)
+        {
+            return warn!(router = %self.id(), %heir, "does not hand over: this is none of its peers");
         }
+        self.heir = heir;
+        self.event(Event::HandOver, now, ports);
+        self.heir = None;
+    }
+
+    fn advertise(&mut self, claim: Claim, now: Instant, ports: &Ports) {
+        let Some(place) = self.place else { return };
+        let heir = self.heir.filter(|_| claim == Claim::Resign);
+        self.voice.say(claim, heir, &self.config, place.source, ports, now);
     }
 
     fn changed(&mut self, transition: Transition, evidence: Evidence, now: Instant) {

@@ -48,10 +48,11 @@ impl Voice {
         }
     }
 
-    /// Sends one advert to everyone it concerns.
+    /// Sends one advert to everyone it concerns, or to one peer `only`.
     pub(super) fn say(
         &mut self,
         claim: Claim,
+        only: Option<IpAddr>,
         config: &RouterConfig,
         source: IpAddr,
         ports: &Ports,
@@ -69,9 +70,10 @@ impl Voice {
             Dialect::V3(_) => Format::V3(self.coverage),
         };
         let everyone = [group(config.id.family)];
-        let destinations = match &config.audience {
-            Audience::Multicast => everyone.as_slice(),
-            Audience::Peers(peers) => peers,
+        let destinations = match (&only, &config.audience) {
+            (Some(peer), _) => std::slice::from_ref(peer),
+            (None, Audience::Multicast) => everyone.as_slice(),
+            (None, Audience::Peers(peers)) => peers,
         };
         for destination in destinations {
             let message = advert::emit(&advert, format, source, *destination);

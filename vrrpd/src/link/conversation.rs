@@ -160,7 +160,7 @@ impl Conversation {
             }
             ToVrrpd::Status => self.answered(Asked::Status).await,
             ToVrrpd::Follow => self.follow().await,
-            ToVrrpd::HandOver { router } => self.order(Order::HandOver(router)).await,
+            ToVrrpd::HandOver { router, to } => self.order(Order::HandOver(router, to)).await,
             ToVrrpd::Pause => self.order(Order::Pause).await,
             ToVrrpd::Resume => self.order(Order::Resume).await,
         }

@@ -138,7 +138,9 @@ fn check_sender(datagram: &Datagram<'_>, version: u8, router: &Expectation) -> R
         return Err(Discard::Own);
     }
     match &router.audience {
-        Audience::Multicast if !datagram.destination.is_multicast() => {
+        Audience::Multicast
+            if !datagram.destination.is_multicast() && !resigns_to_us_alone(datagram) =>
+        {
             return Err(Discard::Audience(datagram.destination));
         }
         Audience::Peers(_) if datagram.destination.is_multicast() => {
@@ -154,6 +156,11 @@ fn check_sender(datagram: &Datagram<'_>, version: u8, router: &Expectation) -> R
         Dialect::V3(_) => 3,
     };
     if version == ours { Ok(()) } else { Err(Discard::OtherVersion { theirs: version, ours }) }
+}
+
+/// A handover to one peer: its neighbour resigns, and nobody else is to hear it.
+fn resigns_to_us_alone(datagram: &Datagram<'_>) -> bool {
+    datagram.message[2] == 0 && datagram.hops == HOPS
 }
 
 /// RFC 3768 §7.1, with the password of RFC 2338 §5.3.6.

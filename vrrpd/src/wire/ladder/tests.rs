@@ -218,6 +218,17 @@ fn who_speaks_to_whom_must_be_as_configured() {
     assert_eq!(outcome(multicast(&GOOD), 10, &peers("192.0.2.251")), Err(discard));
 }
 
+#[test]
+fn a_neighbour_may_resign_to_us_alone() {
+    // As `GOOD`, with priority 0: its checksum is C800 more, in ones' complement.
+    let resigns = [0x31, 0x0A, 0, 2, 0, 0x64, 0x4A, 0x8B, 0xC0, 0, 2, 1, 0xC0, 0, 2, 2];
+    let to_us = Datagram { destination: ip("192.0.2.100"), ..multicast(&resigns) };
+    assert!(outcome(to_us, 10, &version_3()).is_ok());
+    let from_afar = Datagram { hops: 254, ..to_us };
+    let discard = Discard::Audience(ip("192.0.2.100"));
+    assert_eq!(outcome(from_afar, 10, &version_3()), Err(discard));
+}
+
 fn v6(message: &[u8]) -> Datagram<'_> {
     Datagram { source: ip("fe80::c8"), destination: ip("ff02::12"), hops: 255, message }
 }
