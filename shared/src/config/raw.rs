@@ -25,6 +25,16 @@ pub(super) struct RawFile {
     pub(super) lbproxy: Given<RawLbproxy>,
     /// Who is told of changes of state.
     pub(super) notify: Given<RawNotify>,
+    /// Where monitoring asks.
+    pub(super) metrics: Given<RawMetrics>,
+}
+
+/// `[metrics]`: Prometheus' metrics, and whether the node is well, over HTTP.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMetrics {
+    /// `IP:PORT`.
+    pub(super) listen: Given<String>,
 }
 
 /// `[notify]`: what all hooks share, and a FIFO.
