@@ -162,6 +162,27 @@ fn of_another_address_touches_that_one() {
     assert!(silence <= 20, "{silence} ms of silence");
 }
 
+/// Two addresses of a subnet that is not the node's own: the kernel takes the second for an appendage of
+/// the first, and would delete both.
+#[test]
+fn of_a_subnets_first_address_leaves_the_second() {
+    let mut duel = Duel::new("10.1.0.2");
+    let config = |addresses: &str| router(150).replace("\"10.77.0.201/24\"", addresses);
+    let first = duel.vipd(0, &config("\"10.1.0.1/24\", \"10.1.0.2/24\""));
+    duel.wait_for(&[0]);
+    sleep(Duration::from_secs(1));
+    let monitor = monitor(&duel);
+    duel.reload(0, &first, &config("\"10.1.0.2/24\""));
+    wait_until("the first gone", LIMIT, || monitor.log().contains("10.1.0.1/24")).unwrap();
+    sleep(Duration::from_millis(300));
+    assert!(!monitor.log().contains("10.1.0.2"), "{}", monitor.log());
+    duel.reload(0, &first, &config("\"10.77.0.201/24\""));
+    wait_until("the second gone", LIMIT, || duel.owners.owners().is_empty()).unwrap();
+    sleep(Duration::from_millis(300));
+    let left = duel.ip(0, "-4 address show dev eth0");
+    assert!(!left.contains("10.1.0."), "{left}");
+}
+
 #[test]
 fn of_a_wrong_file_changes_nothing() {
     let (duel, [first, _second]) = pair();

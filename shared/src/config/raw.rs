@@ -106,7 +106,7 @@ pub(super) struct RawRouter {
     /// Routing rules that the node has while it is Active.
     pub(super) rule: Vec<Spanned<RawRule>>,
     /// `true` (default): a client on the Active node itself has the node's own address as its source,
-    /// not the virtual one, which would leave it when the address moves.
+    /// not the virtual one, which would leave it when the address moves. Counts from the next takeover.
     pub(super) own_source: Given<bool>,
     /// When and how often the addresses are announced.
     pub(super) announce: Given<RawAnnounce>,

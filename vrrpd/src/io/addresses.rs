@@ -126,7 +126,7 @@ impl Addresses {
         request.execute().await.map_err(refused(placed))
     }
 
-    /// Removes an address and what made it secondary; one that is gone already is no error.
+    /// Removes an address; one that is gone already is no error.
     ///
     /// # Errors
     /// What the kernel says.

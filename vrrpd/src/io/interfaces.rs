@@ -144,6 +144,17 @@ impl Interface {
         })
     }
 
+    /// Whether another of our addresses is in the subnet of `address`, beside those that are leaving.
+    /// What makes one of them secondary does so for all.
+    #[must_use]
+    pub fn shares_subnet(&self, address: VirtualAddress, leaving: &[IpAddr]) -> bool {
+        let Ok(net) = IpNet::new(address.ip(), address.prefix_len()) else { return false };
+        self.addresses.iter().any(|known| {
+            let in_it = known.prefix_len == address.prefix_len() && net.contains(&known.ip);
+            known.ours && in_it && known.ip != address.ip() && !leaving.contains(&known.ip)
+        })
+    }
+
     /// Whether the interface has `address`, usable.
     #[must_use]
     pub fn has(&self, address: IpAddr) -> bool {
@@ -321,6 +332,21 @@ mod tests {
         assert_eq!(own_source(&interfaces, "10.0.0.100/24"), None);
         assert_eq!(own_source(&interfaces, "10.0.1.100/24").as_deref(), Some("10.0.0.11"));
         assert_eq!(own_source(&interfaces, "2001:db8::100/64"), None);
+    }
+
+    #[test]
+    fn what_makes_addresses_secondary_stays_for_the_last_of_a_subnet() {
+        let mut interfaces = eth0();
+        for text in ["10.1.0.1", "10.1.0.2"] {
+            let message = address(7, text, AddressFlags::empty(), true);
+            interfaces.address_changed(&with_prefix(message, 24));
+        }
+        let eth0 = interfaces.named(&name()).unwrap();
+        let first = VirtualAddress::try_from("10.1.0.1/24").unwrap();
+        assert!(eth0.shares_subnet(first, &[]));
+        assert!(eth0.shares_subnet(first, &[ip("10.1.0.1")]));
+        assert!(!eth0.shares_subnet(first, &[ip("10.1.0.1"), ip("10.1.0.2")]));
+        assert!(!eth0.shares_subnet(VirtualAddress::try_from("10.1.0.1/32").unwrap(), &[]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Adds, renews and removes addresses in the kernel.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use shared::link::OwnershipState;
@@ -78,9 +79,11 @@ impl AddressKeeper {
     }
 
     pub(super) async fn remove_all(&self, addresses: &[Held]) {
+        let leaving: Vec<IpAddr> = addresses.iter().map(Held::ip).collect();
         for held in addresses.iter().filter(|held| !self.is_there_from_others(held)) {
             let mut removed = self.means.addresses.remove(&held.placed).await;
-            if let (Some(own), Ok(())) = (held.own_source, &removed) {
+            let own_source = held.own_source.filter(|_| !self.shares_subnet(held, &leaving));
+            if let (Some(own), Ok(())) = (own_source, &removed) {
                 removed = self.means.addresses.remove_own_source(&held.placed, own).await;
             }
             if let Err(error) = removed {
@@ -88,6 +91,13 @@ impl AddressKeeper {
                 warn!(router = %self.router, %error, "cannot remove an address; the kernel does when its lease ends");
             }
         }
+    }
+
+    /// Whether what makes it secondary does so for one that stays, too.
+    fn shares_subnet(&self, held: &Held, leaving: &[IpAddr]) -> bool {
+        let interfaces = self.interfaces.borrow();
+        let interface = interfaces.named(&held.placed.config.interface);
+        interface.is_some_and(|i| i.shares_subnet(held.placed.config.address, leaving))
     }
 
     fn is_there_from_others(&self, held: &Held) -> bool {
