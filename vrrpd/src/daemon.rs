@@ -40,6 +40,8 @@ use crate::driver::{self, Setup};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::links::Links;
+use crate::io::routes::Routes;
+use crate::io::sockets::Sockets;
 use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
@@ -166,6 +168,7 @@ impl Daemon {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let addresses = Addresses::open()?;
+        let routes = Routes::open()?;
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
         let occurrences = Occurrences::default();
         let (hub, asked) = bound.serve(&occurrences).context("serve the link's socket")?;
@@ -179,7 +182,15 @@ impl Daemon {
         };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
         let announcer = Arc::new(announcer);
-        let means = Means { addresses, announcer, links: links.clone(), hub, pulse };
+        let means = Means {
+            addresses,
+            routes,
+            sockets: Sockets::probe(),
+            announcer,
+            links: links.clone(),
+            hub,
+            pulse,
+        };
 
         let (trackers, found) = Trackers::new();
         let mut daemon = Self {
@@ -215,7 +226,7 @@ impl Daemon {
         let relied_on: Vec<Name> = relied_on.map(|tracked| tracked.name.clone()).collect();
         relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
         self.presumption.trust(relied_on, PRESUMPTION);
-        let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
+        let kept: Vec<_> = resumed().collect();
         self.routers.clean_up(&kept).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();

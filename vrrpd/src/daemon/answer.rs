@@ -13,11 +13,13 @@ impl Daemon {
         let tracking = self.tracking.clone();
         let paused = self.pause.is_on();
         let routers = self.config.routers.clone();
+        let deletions = self.routers.deletions();
         let uptime = now().duration_since(self.started);
         tokio::spawn(async move {
             let Some(mut report) = driver.report().await else { return };
             for status in &mut report.routers {
                 let config = routers.iter().find(|config| config.id == status.id);
+                status.deletions = deletions.get(&status.id).copied().unwrap_or_default();
                 let tracked = config.iter().flat_map(|config| &config.track);
                 status.trackers =
                     tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::config::{Audience, Config, Dialect, RouterConfig};
-use shared::{Family, Priority, RouterId, address::is_link_local};
+use shared::{Family, Priority, RouterId, VirtualAddress, address::is_link_local};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
 use crate::io::interfaces::Interfaces;
-use crate::keeper::{AddressKeeper, Means, Plan};
+use crate::io::routes::Routing;
+use crate::keeper::{AddressKeeper, Means, Plan, placed_routing};
 use crate::tracking::Tracking;
 use crate::wish::Wish;
 
@@ -23,7 +24,9 @@ pub(super) struct Routers {
     means: Means,
     surroundings: watch::Sender<Arc<AllSurroundings>>,
     plans: BTreeMap<RouterId, watch::Sender<Plan>>,
+    deletions: BTreeMap<RouterId, watch::Receiver<u64>>,
     keepers: JoinSet<()>,
+    watches_routing: bool,
 }
 
 impl Routers {
@@ -32,15 +35,28 @@ impl Routers {
         means: Means,
         surroundings: watch::Sender<Arc<AllSurroundings>>,
     ) -> Self {
-        Self { driver, means, surroundings, plans: BTreeMap::new(), keepers: JoinSet::new() }
+        let (plans, deletions, keepers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
+        Self { driver, means, surroundings, plans, deletions, keepers, watches_routing: false }
     }
 
     pub(super) fn driver(&self) -> &Handle {
         &self.driver
     }
 
-    /// Removes the addresses that bear our tag and are not among `kept`.
-    pub(super) async fn clean_up(&self, kept: &[IpAddr]) {
+    /// Removes what bears our tag and does not belong to a router of `kept`.
+    pub(super) async fn clean_up(&self, kept: &[&RouterConfig]) {
+        let interfaces = self.means.links.interfaces.borrow().clone();
+        let plans: Vec<Plan> = kept.iter().map(|config| plan(config)).collect();
+        let routing: Vec<Routing> =
+            plans.iter().flat_map(|plan| placed_routing(plan, &interfaces)).collect();
+        match self.means.routes.remove_leftovers(&routing).await {
+            Ok(0) => {}
+            Ok(count) => info!(count, "removed routes and rules that an earlier run left behind"),
+            Err(error) => {
+                warn!(%error, "cannot remove routes and rules that an earlier run left behind");
+            }
+        }
+        let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.belongings.ips()).collect();
         let leftovers = match self.means.addresses.leftovers().await {
             Ok(leftovers) => leftovers,
             Err(error) => {
@@ -66,12 +82,25 @@ impl Routers {
     }
 
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
+        self.watch_routing(config);
         let (wish, wishes) = watch::channel(Wish::NOTHING);
         let (plan, plans) = watch::channel(plan(config));
-        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, self.means.clone());
+        let (count, deletions) = watch::channel(0);
+        let means = self.means.clone();
+        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, means, count);
         self.keepers.spawn(keeper.run());
+        self.deletions.insert(config.id.clone(), deletions);
         self.plans.insert(config.id.clone(), plan);
         self.driver.run(NewRouter { config: config.clone(), wish, resume_until }).await;
+    }
+
+    /// From the first router on that has routes or rules.
+    fn watch_routing(&mut self, config: &RouterConfig) {
+        let some = !config.belongings.routes.is_empty() || !config.belongings.rules.is_empty();
+        if some && !self.watches_routing {
+            self.means.links.watch_routing();
+            self.watches_routing = true;
+        }
     }
 
     /// Goes over from one configuration to another by difference: what did not change is not touched.
@@ -81,6 +110,7 @@ impl Routers {
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
             info!(router = %gone.id, "ends: the configuration has it no more");
             self.plans.remove(&gone.id);
+            self.deletions.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
         for router in &after.routers {
@@ -88,6 +118,7 @@ impl Routers {
                 Some(old) if old == router => {}
                 Some(old) if is_same_router(old, router) => {
                     info!(router = %router.id, "takes over its new configuration");
+                    self.watch_routing(router);
                     if let Some(known) = self.plans.get(&router.id) {
                         known.send_if_modified(|known| replace_if_other(known, plan(router)));
                     }
@@ -128,6 +159,11 @@ impl Routers {
         self.surroundings.send_if_modified(|known| replace_if_other(known, Arc::new(all)));
     }
 
+    /// How often others deleted each router's addresses.
+    pub(super) fn deletions(&self) -> BTreeMap<RouterId, u64> {
+        self.deletions.iter().map(|(router, count)| (router.clone(), *count.borrow())).collect()
+    }
+
     /// Ends every router in order; told twice, at once.
     pub(super) async fn stop(&self) {
         self.driver.stop().await;
@@ -152,9 +188,10 @@ impl Routers {
 fn plan(config: &RouterConfig) -> Plan {
     Plan {
         interface: config.interface.clone(),
-        addresses: config.addresses.clone(),
+        belongings: config.belongings.clone(),
         lease: config.lease,
         owner: config.priority.is_owner(),
+        announce: config.announce.clone(),
     }
 }
 
@@ -175,7 +212,11 @@ fn place(config: &RouterConfig, interfaces: &Interfaces) -> Option<Place> {
     let interface = interfaces.named(&config.interface).filter(|interface| interface.running)?;
     let source = match config.source {
         Some(source) => interface.has(source).then_some(source),
-        None => interface.source(config.id.family, &config.addresses, is_beyond_link(config)),
+        None => {
+            let all = config.belongings.addresses.iter().map(|config| config.address);
+            let all: Vec<VirtualAddress> = all.collect();
+            interface.source(config.id.family, &all, is_beyond_link(config))
+        }
     };
     Some(Place { index: interface.index, source: source? })
 }

@@ -262,6 +262,7 @@ impl Router {
             Preempt::Never => None,
             Preempt::After(delay) => Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
         };
+        let belongings = &self.config.belongings;
         RouterStatus {
             id: self.config.id.clone(),
             interface: self.config.interface.clone(),
@@ -278,7 +279,9 @@ impl Router {
             preempt_delay_ms,
             advert_interval: self.config.advert_interval,
             source: self.place.map(|place| place.source),
-            addresses: self.config.addresses.clone(),
+            addresses: belongings.addresses.iter().map(|config| config.address).collect(),
+            // Known to the address keeper.
+            deletions: 0,
             active: self.active(),
             trackers: Vec::new(),
             sent: self.voice.sent,

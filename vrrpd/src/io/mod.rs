@@ -2,6 +2,9 @@
 
 pub mod addresses;
 pub mod announce;
+pub mod culprit;
 pub mod interfaces;
 pub mod links;
 pub mod port;
+pub mod routes;
+pub mod sockets;

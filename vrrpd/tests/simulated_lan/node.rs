@@ -61,7 +61,7 @@ pub(crate) fn tracked() -> Vec<Tracked> {
 pub(crate) fn health(tracker: usize, usable: bool) -> TrackerHealth {
     let state = if usable { Usability::Usable } else { Usability::Unusable };
     let tracker = Name::try_from(TRACKERS[tracker].0).unwrap();
-    TrackerHealth { tracker, usable: usize::from(usable), total: 1, state }
+    TrackerHealth { tracker, usable: usize::from(usable), total: 1, state, reason: None }
 }
 
 impl Node {
