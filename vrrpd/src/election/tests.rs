@@ -353,6 +353,11 @@ mod active {
         router.now = first + Duration::from_millis(30);
         assert_eq!(router.feed(Event::Tick), [Action::Advertise(lead(100))]);
         assert_eq!(router.deadline_micros(), 970_000);
+        assert_eq!(router.feed(Event::Tick), [], "before it is due");
+        // Late by more than an interval: one advert, and no others in a hurry after it.
+        router.advance(2_500_000);
+        assert_eq!(router.feed(Event::Tick), [Action::Advertise(lead(100))]);
+        assert_eq!(router.deadline_micros(), 1_000_000);
     }
 
     #[test]
@@ -381,6 +386,7 @@ mod active {
             ("200.0.0.1", "100.0.0.1", false),
             ("fe80::9", "fe80::a", true),
             ("fe80::a000", "fe80::9", false),
+            ("10.0.0.9", "10.0.0.9", false),
         ] {
             let mut router = Router::active(Settings { address: ip(ours), ..settings() });
             let _ = router.hears_lead(theirs, 100);

@@ -52,6 +52,7 @@ fn counts_for_a_backup_that_has_heard_nobody() {
     assert_eq!(router.deadline_micros(), 160_937);
     // Once a router was heard, its interval counts.
     let _ = router.hears_lead(PEER, 150);
-    assert_eq!(router.election.reconfigure(settings(), router.now), []);
+    let anew = Settings { interval: interval(400), ..settings() };
+    assert_eq!(router.election.reconfigure(anew, router.now), []);
     assert_eq!(router.deadline_micros(), 3_609_375);
 }

@@ -106,6 +106,18 @@ fn a_peer_that_speaks_again_ends_the_wait() {
 }
 
 #[test]
+fn time_does_nothing_to_who_waits() {
+    let mut pair = pair();
+    pair[0].tick();
+    let waiting = *pair[0].router.election.state();
+    for _ in 0..5 {
+        pair[0].router.advance(1_000_000);
+        assert_eq!(pair[0].router.feed(Event::Tick), []);
+        assert_eq!(*pair[0].router.election.state(), waiting);
+    }
+}
+
+#[test]
 fn preemption_waits_for_all() {
     let mut pair = pair();
     for (sibling, peer) in pair.iter_mut().zip([PEER, PEER6]) {
