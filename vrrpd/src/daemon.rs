@@ -37,6 +37,7 @@ use crate::driver::{self, Setup};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::links::Links;
+use crate::io::macvlan::Macvlans;
 use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::privilege;
@@ -155,7 +156,7 @@ impl Daemon {
     ) -> anyhow::Result<Self> {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
-        let addresses = Addresses::open()?;
+        let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
         let (hub, asked) = bound.serve().context("serve the link's socket")?;
         let (pulse_sender, pulse) = watch::channel(started);
@@ -163,7 +164,7 @@ impl Daemon {
         let setup = Setup { surroundings: receiver, pulse: pulse_sender, watchdog };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
         let announcer = Arc::new(announcer);
-        let means = Means { addresses, announcer, links: links.clone(), hub, pulse };
+        let means = Means { addresses, macvlans, announcer, links: links.clone(), hub, pulse };
 
         let (trackers, found) = Trackers::new();
         let mut daemon = Self {
@@ -200,7 +201,9 @@ impl Daemon {
             names.for_each(|tracker| self.tracking.presume(tracker));
         }
         let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
+        let links: Vec<_> = resumed().filter_map(|router| router.virtual_mac.clone()).collect();
         self.routers.clean_up(&kept).await;
+        self.routers.clean_up_links(&links).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();
         self.routers.run_all(&self.config, &resume).await;

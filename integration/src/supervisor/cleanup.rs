@@ -1,17 +1,20 @@
-//! After a death: addresses that nobody keeps any more are removed.
+//! After a death: addresses that nobody keeps any more are removed, and interfaces made for them.
 
 use std::net::IpAddr;
 
-use shared::RouterId;
 use shared::config::Config;
+use shared::{InterfaceName, RouterId};
 use tracing::{error, info};
 use vrrpd::io::addresses::Addresses;
+use vrrpd::io::macvlan::{MacvlanError, Macvlans};
 
 /// Removes the addresses of `routers` that bear the daemon's tag.
 pub(super) async fn release(config: &Config, routers: &[RouterId]) {
     let theirs = config.routers.iter().filter(|router| routers.contains(&router.id));
-    let addresses: Vec<IpAddr> =
-        theirs.flat_map(|router| router.addresses.iter().map(|address| address.ip())).collect();
+    let addresses: Vec<IpAddr> = theirs
+        .clone()
+        .flat_map(|router| router.addresses.iter().map(|address| address.ip()))
+        .collect();
     if addresses.is_empty() {
         return;
     }
@@ -22,6 +25,19 @@ pub(super) async fn release(config: &Config, routers: &[RouterId]) {
             error!(%failure, ?addresses, "cannot remove the addresses that the dead vrrpd left behind; the kernel does when their lease ends");
         }
     }
+    let links: Vec<InterfaceName> =
+        theirs.filter_map(|router| router.virtual_mac.clone()).collect();
+    if let Err(failure) = remove_links(&links).await {
+        error!(%failure, "cannot remove the interfaces that the dead vrrpd left behind; without an address they are silent");
+    }
+}
+
+async fn remove_links(links: &[InterfaceName]) -> Result<(), MacvlanError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let others = |name: &str| !links.iter().any(|link| link.as_str() == name);
+    Macvlans::open()?.remove_unless(others).await.map(drop)
 }
 
 async fn remove(addresses: &[IpAddr]) -> Result<usize, vrrpd::io::addresses::AddressError> {

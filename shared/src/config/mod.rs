@@ -124,6 +124,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
         check.problems.error(0..0, "the file configures nothing", help);
     }
     across_routers(&file.vrrp, check);
+    vrrp::virtual_mac::differ(&file.vrrp, &routers, check);
     across_proxies(&file.proxy, check);
     track::check::all_exist(file, check);
     Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy? })

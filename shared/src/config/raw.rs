@@ -79,6 +79,10 @@ pub(super) struct RawRouter {
     pub(super) lease: Given<String>,
     /// Routers of the same group are Active together or not at all; default: each table is a group.
     pub(super) sync_group: Given<String>,
+    /// `true`: the addresses answer with the virtual router's own MAC address.
+    pub(super) virtual_mac: Given<bool>,
+    /// The interface that bears it; default: `vrrp4-VRID` for IPv4, `vrrp6-VRID` for IPv6.
+    pub(super) virtual_mac_interface: Given<String>,
     /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
 }

@@ -67,6 +67,20 @@ pub struct Target {
     pub interface: InterfaceName,
     /// Its index.
     pub index: u32,
+    /// It has no addresses but ours: it is there for a virtual MAC address.
+    pub bare: bool,
+}
+
+impl Target {
+    /// Link-local hosts are reached through the interface itself, which needs the way to them.
+    fn needs_prefix(&self, address: VirtualAddress) -> bool {
+        self.bare && address.is_link_local_v6()
+    }
+
+    /// RFC 4291 §2.5.6: every link-local address has 64 bits of prefix.
+    fn prefix_len(&self, address: VirtualAddress) -> u8 {
+        if self.needs_prefix(address) { 64 } else { address.prefix_len() }
+    }
 }
 
 /// An address with our tag that an earlier run left behind.
@@ -100,11 +114,12 @@ impl Addresses {
         address: VirtualAddress,
         lease: Lease,
     ) -> Result<(), AddressError> {
-        let (ip, prefix) = (address.ip(), address.prefix_len());
+        let (ip, prefix) = (address.ip(), target.prefix_len(address));
         let mut request = self.netlink.address().add(target.index, ip, prefix).replace();
         // No duplicate address detection: it would keep an IPv6 address silent for a second. No
         // route for its prefix: the interface's own address has one.
-        let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
+        let mut flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
+        flags.set(AddressFlags::Noprefixroute, !target.needs_prefix(address));
         request.message_mut().attributes.extend([
             AddressAttribute::Flags(flags),
             AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)),
@@ -127,7 +142,7 @@ impl Addresses {
         address: VirtualAddress,
     ) -> Result<(), AddressError> {
         let mut request =
-            self.netlink.address().add(target.index, address.ip(), address.prefix_len());
+            self.netlink.address().add(target.index, address.ip(), target.prefix_len(address));
         let message = request.message_mut().clone();
         match self.netlink.address().del(message).execute().await {
             Err(error) if !is_gone(&error) => Err(AddressError::Remove {

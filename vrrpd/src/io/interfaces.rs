@@ -8,9 +8,11 @@ use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use pnet_base::MacAddr;
 use shared::{Family, InterfaceName, VirtualAddress, address::is_link_local};
 
 use super::addresses::PROTOCOL;
+use super::macvlan::{mac_of, upon};
 
 /// Every interface of this network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub struct Interface {
     pub index: u32,
     /// Up, and with carrier.
     pub running: bool,
+    /// Its Ethernet address.
+    pub mac: Option<MacAddr>,
+    /// A macvlan: the index of the interface that it is made upon.
+    pub upon: Option<u32>,
     addresses: Vec<Configured>,
 }
 
@@ -60,7 +66,9 @@ impl Interfaces {
         let running = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
         let known = self.by_index.get(&index);
         let addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
-        let interface = Interface { name, index, running, addresses };
+        let mac = mac_of(message).or_else(|| known?.mac);
+        let upon = upon(message);
+        let interface = Interface { name, index, running, mac, upon, addresses };
         let news = known != Some(&interface);
         self.by_index.insert(index, interface);
         news

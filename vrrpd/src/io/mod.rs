@@ -2,6 +2,8 @@
 
 pub mod addresses;
 pub mod announce;
+pub mod frames;
 pub mod interfaces;
 pub mod links;
+pub mod macvlan;
 pub mod port;

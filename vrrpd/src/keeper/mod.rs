@@ -9,6 +9,7 @@
 //! thread's pulse is fresh, so that a daemon that no longer advertises loses its addresses.
 
 mod burst;
+mod virtual_link;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,12 +21,14 @@ use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
 use self::burst::Burst;
+use self::virtual_link::LinkState;
 use crate::clock::{now, sleep_until};
 use crate::election::Release;
 use crate::io::addresses::{AddressError, Addresses, Target};
 use crate::io::announce::{Announcer, station};
 use crate::io::interfaces::Interfaces;
 use crate::io::links::{Gone, Links};
+use crate::io::macvlan::{Macvlan, Macvlans};
 use crate::link::Hub;
 use crate::wish::{Wanted, Wish};
 
@@ -44,6 +47,8 @@ const RENEWALS_PER_LEASE: u32 = 4;
 pub struct Plan {
     /// Where.
     pub interface: InterfaceName,
+    /// What that interface has to be, if it is one for a virtual MAC address.
+    pub link: Option<Macvlan>,
     /// What.
     pub addresses: Vec<VirtualAddress>,
     /// How long the kernel keeps them without us.
@@ -57,6 +62,8 @@ pub struct Plan {
 pub struct Means {
     /// Changes addresses.
     pub addresses: Addresses,
+    /// Changes links for virtual MAC addresses.
+    pub macvlans: Macvlans,
     /// Announces them.
     pub announcer: Arc<Announcer>,
     /// Tells of interfaces and of addresses that vanish.
@@ -76,6 +83,7 @@ pub struct AddressKeeper {
     interfaces: watch::Receiver<Arc<Interfaces>>,
     gone: broadcast::Receiver<Gone>,
     holding: Option<Holding>,
+    link_state: LinkState,
 }
 
 /// Addresses that are in the kernel.
@@ -99,12 +107,14 @@ impl AddressKeeper {
         means: Means,
     ) -> Self {
         let (gone, interfaces) = (means.links.gone(), means.links.interfaces.clone());
-        Self { router, wish, plan, means, interfaces, gone, holding: None }
+        let link_state = LinkState::default();
+        Self { router, wish, plan, means, interfaces, gone, holding: None, link_state }
     }
 
     /// Runs until the wish closes.
     pub async fn run(mut self) {
         loop {
+            self.have_link().await;
             let wish = *self.wish.borrow_and_update();
             match wish.wanted {
                 Wanted::Hold => self.hold(wish).await,
@@ -115,6 +125,7 @@ impl AddressKeeper {
             }
         }
         self.release(Release::AtOnce).await;
+        self.remove_link().await;
     }
 
     /// Waits until there may be something to do; false once nobody wishes any more.
@@ -123,6 +134,7 @@ impl AddressKeeper {
         let announce_at = holding.map(|holding| holding.burst.next());
         let retry_at = holding.and_then(|holding| holding.retry_at);
         let holds = holding.is_some();
+        let link_retry_at = self.link_state.retry_at;
         tokio::select! {
             biased;
             changed = self.wish.changed() => return changed.is_ok(),
@@ -132,6 +144,7 @@ impl AddressKeeper {
             Ok(()) = self.interfaces.changed() => {}
             () = sleep_until(announce_at), if announce_at.is_some() => {}
             () = sleep_until(retry_at), if retry_at.is_some() => {}
+            () = sleep_until(link_retry_at), if link_retry_at.is_some() => {}
         }
         true
     }
@@ -176,12 +189,15 @@ impl AddressKeeper {
     fn target(&mut self, interface: &InterfaceName) -> Option<Target> {
         let interfaces = self.interfaces.borrow_and_update();
         let index = interfaces.named(interface)?.index;
-        Some(Target { interface: interface.clone(), index })
+        let bare = self.plan.borrow().link.is_some();
+        Some(Target { interface: interface.clone(), index, bare })
     }
 
     async fn claim(&mut self, target: Target, plan: Plan, wish: Wish) {
         let began = now();
-        let retry_at = self.add_all(&target, &plan).await;
+        let raised = self.raise_link(&plan).await;
+        let added = self.add_all(&target, &plan).await;
+        let retry_at = raised.or(added);
         let holding = Holding {
             target,
             plan,
@@ -238,7 +254,9 @@ impl AddressKeeper {
             }
         };
         if retry || due {
-            holding.retry_at = self.add_all(&holding.target, &holding.plan).await;
+            let raised = if retry { self.raise_link(&holding.plan).await } else { None };
+            let added = self.add_all(&holding.target, &holding.plan).await;
+            holding.retry_at = raised.or(added);
             holding.renewed_at = now;
         }
         if retry {
@@ -282,6 +300,7 @@ impl AddressKeeper {
             return;
         }
         self.remove_all(&holding.target, &holding.plan.addresses).await;
+        self.lower_link(&holding.plan).await;
         self.tell(&holding.plan, OwnershipState::Backup).await;
         info!(router = %self.router, addresses = %Listed(&holding.plan.addresses), "released the addresses");
     }

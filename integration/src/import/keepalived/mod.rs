@@ -8,6 +8,7 @@ mod ipvs;
 mod read;
 mod router;
 mod script;
+mod vmac;
 
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::address;
 use super::globals::Globals;
 use super::script::Scripts;
+use super::{address, vmac};
 use crate::import::Import;
 use crate::import::draft::{Got, Router, Watched};
 use crate::import::report::{Kind, Report};
@@ -19,7 +19,7 @@ pub(super) const NOTIFY: &str = "no script is run when the state changes";
 const PASSWORD_BYTES: usize = 8;
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 25] = [
+const KNOWN: [(&str, Kind, &str); 24] = [
     ("garp_", Kind::Different, ANNOUNCE),
     ("notify", Kind::NotSupported, NOTIFY),
     ("smtp_alert", Kind::NotSupported, "no mail is sent"),
@@ -28,12 +28,7 @@ const KNOWN: [(&str, Kind, &str); 25] = [
     ("track_bfd", Kind::NotSupported, "there is no BFD"),
     ("track_src_ip", Kind::Ignored, "it is always done"),
     ("dont_track_primary", Kind::Different, "without its interface this router never takes part"),
-    (
-        "use_vmac",
-        Kind::Different,
-        "the interface keeps its own MAC address, and every move is announced",
-    ),
-    ("vmac_", Kind::Ignored, "there is no interface of a virtual MAC address"),
+    ("use_vmac_addr", Kind::Ignored, "the addresses are on the adverts' interface"),
     ("native_ipv6", Kind::Ignored, "the addresses' family says it"),
     ("no_accept", Kind::NotSupported, "the addresses always answer"),
     ("accept", Kind::Ignored, "the addresses always answer"),
@@ -83,6 +78,7 @@ pub(super) fn import(
         }
     }
     complete(block, &mut router, &mut import.report);
+    vmac::complete(block, &mut router, import);
     import.draft.routers.push(router);
 }
 
@@ -125,6 +121,8 @@ fn keyword(
         "advert_int" => advert_interval(statement, router, report),
         "virtual_ipaddress" => address::addresses(statement, block, router, report),
         "virtual_ipaddress_excluded" => address::excluded(statement, block, router, report),
+        "use_vmac" => vmac::use_vmac(statement, block, router, report),
+        "vmac_xmit_base" => vmac::xmit_base(statement, block, report),
         "authentication" => authentication(statement, router, report),
         "nopreempt" | "preempt" | "preempt_delay" => preempt(statement, block, router, report),
         "unicast_src_ip" | "mcast_src_ip" => {

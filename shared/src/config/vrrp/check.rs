@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::virtual_mac;
 use super::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
 use crate::config::check::{Check, duration, duration_in, word};
 use crate::config::problem::Span;
@@ -52,7 +53,9 @@ pub(in crate::config) fn routers(
     });
 
     let mut routers = Vec::new();
-    for family in families(&addresses) {
+    let families = families(&addresses);
+    virtual_mac::check(raw, &families, check);
+    for family in families {
         let of_family: Vec<_> =
             addresses.iter().filter(|address| address.get_ref().family() == family).collect();
         check_addresses(family, &of_family, raw, check);
@@ -71,6 +74,7 @@ pub(in crate::config) fn routers(
             audience,
             source,
             lease: common.lease,
+            virtual_mac: virtual_mac::interface(raw, family, common.vrid),
             sync_group: Some(sync_group.clone().flatten().unwrap_or_else(|| common.name.clone())),
             track: track.clone(),
         });
