@@ -9,7 +9,8 @@ use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
-use crate::{drill, handover, import, orders, status, supervisor};
+use crate::runner::trust;
+use crate::{drill, events, handover, import, orders, runner, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -29,6 +30,10 @@ enum Command {
     Import(import::Options),
     /// Tell how a running node is
     Status(Status),
+    /// Tell why each router is what it is, and how it came to that
+    Why(Why),
+    /// Tell what happened on a running node, or what happens
+    Events(Events),
     /// Hand the addresses over to a peer, and stay behind it until it fails or `vipd resume`
     Handover(Handover),
     /// Hand everything over, and take nothing that another node can serve: for maintenance
@@ -49,6 +54,9 @@ enum Command {
     /// Balance TCP (started by `run`)
     #[command(hide = true)]
     Lbproxy(lbproxy::cli::Args),
+    /// Run hooks and script trackers, write the FIFO (started by `run`)
+    #[command(hide = true)]
+    Runner(runner::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[command(hide = true)]
     LabBackend(LabBackend),
@@ -81,6 +89,29 @@ struct Status {
     /// As one JSON object
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args, Debug)]
+struct Why {
+    /// The router's name in the configuration; without it, every router
+    name: Option<String>,
+
+    #[command(flatten)]
+    node: Running,
+}
+
+#[derive(Args, Debug)]
+struct Events {
+    /// Tell what happens from now on, until vrrpd ends; without it, the changes that it remembers
+    #[arg(long)]
+    follow: bool,
+
+    /// As a JSON object a line
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    node: Running,
 }
 
 #[derive(Args, Debug)]
@@ -119,6 +150,8 @@ impl Cli {
             Command::Check(check) => check_config(&check),
             Command::Import(options) => import::run(&options),
             Command::Status(asked) => tell_status(&asked),
+            Command::Why(asked) => tell_why(&asked),
+            Command::Events(asked) => tell_events(&asked),
             Command::Handover(Handover { router, node }) => hand_over(router, &node.runtime_dir),
             Command::Pause(node) => handover::pause(&node.runtime_dir),
             Command::Resume(node) => handover::resume(&node.runtime_dir),
@@ -133,6 +166,10 @@ impl Cli {
             Command::Lbproxy(args) => {
                 name_process(c"lbproxy");
                 lbproxy::daemon::run(&args)
+            }
+            Command::Runner(args) => {
+                name_process(c"runner");
+                runner::run(&args)
             }
             Command::Vrrpd(args) => {
                 name_process(c"vrrpd");
@@ -151,7 +188,7 @@ fn name_process(name: &std::ffi::CStr) {
 /// Exit codes: 0 right, 2 wrong.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn check_config(check: &Check) -> ExitCode {
-    match load(&check.config) {
+    match load(&check.config).and_then(trust::look_at_programs) {
         Ok(loaded) => {
             eprint!("{}", loaded.warnings);
             let (routers, proxies) = (loaded.config.routers.len(), loaded.config.proxies.len());
@@ -184,6 +221,33 @@ fn tell_status(asked: &Status) -> ExitCode {
         print!("{}", status::render(&status));
     }
     ExitCode::SUCCESS
+}
+
+/// Exit codes: 0 told, 1 vrrpd does not answer or has no such router.
+#[expect(clippy::print_stdout, reason = "this is the command's answer")]
+fn tell_why(asked: &Why) -> ExitCode {
+    let status = match status::vrrpd(&asked.node.runtime_dir) {
+        Ok(status) => status,
+        Err(error) => return fail(&error.into()),
+    };
+    let meant = |name: &str| asked.name.as_ref().is_none_or(|wanted| wanted == name);
+    let routers: Vec<_> = status.routers.iter().filter(|r| meant(r.id.name.as_str())).collect();
+    if let (true, Some(name)) = (routers.is_empty(), &asked.name) {
+        let known: Vec<&str> = status.routers.iter().map(|r| r.id.name.as_str()).collect();
+        return fail(&anyhow::anyhow!("no router {name:?} runs; there is {}", known.join(", ")));
+    }
+    routers.into_iter().for_each(|router| print!("{}", status::why(router)));
+    ExitCode::SUCCESS
+}
+
+/// Exit codes: 0 told until vrrpd ended, 1 vrrpd does not answer, or nobody reads.
+fn tell_events(asked: &Events) -> ExitCode {
+    let form = if asked.json { events::Form::Json } else { events::Form::Words };
+    let tell = if asked.follow { events::follow } else { events::past };
+    match tell(&asked.node.runtime_dir, form, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.into()),
+    }
 }
 
 fn hand_over(router: Option<String>, runtime_dir: &Path) -> ExitCode {

@@ -1,8 +1,15 @@
 //! The only place where the front door reads the clock.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 pub use vrrpd::clock::{now, sleep_until};
+
+/// The time of day: to be shown, never to be compared.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
 
 /// The milliseconds from `now` until `then`; 0 if it is past.
 #[must_use]

@@ -3,9 +3,11 @@
 pub mod cli;
 pub mod clock;
 pub mod drill;
+pub mod events;
 pub mod handover;
 pub mod import;
 pub mod lab;
 pub mod orders;
+pub mod runner;
 pub mod status;
 pub mod supervisor;

@@ -9,6 +9,7 @@ pub mod capture;
 pub mod frr;
 pub mod link;
 pub mod rival;
+pub mod usage;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

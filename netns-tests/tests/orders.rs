@@ -87,7 +87,7 @@ fn handover_to_nobody_changes_nothing() {
     let silence = silence_of(&mut duel, 0, |duel| {
         let output = order(duel, 0, &["handover"]);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-        assert_eq!(text(&output), "api (IPv4): no peer took over: goes on\n");
+        assert_eq!(text(&output), "api (IPv4): no peer that can serve took over: goes on\n");
     });
     assert!(silence <= 50, "{silence} ms of silence");
 }

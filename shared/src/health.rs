@@ -39,4 +39,7 @@ pub struct TrackerHealth {
     pub total: usize,
     /// The verdict.
     pub state: Usability,
+    /// Why, in words, where the numbers do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -2,7 +2,8 @@
 //!
 //! `vrrpd` listens on `RUNTIME_DIR/vrrpd.sock`. A proxy connects, says [`ToVrrpd::Hello`] and then
 //! reports health; the end of its connection *is* the news that it died. `vrrpd` answers with what
-//! it owns. `vipd` asks the same socket for [`ToVrrpd::Status`].
+//! it owns. `vipd` asks the same socket for [`ToVrrpd::Status`], or to [`ToVrrpd::Follow`]. A follower may
+//! report health as well: of the scripts that it runs.
 //!
 //! Each child of `vipd` also ticks into a socket it was started with ([`Tick`]): the watchdog.
 
@@ -49,6 +50,8 @@ pub enum ToVrrpd {
     },
     /// Asks for the daemon's status, answered with one line.
     Status,
+    /// Asks to be told what happens from now on, a line each.
+    Follow,
     /// From an operator: hand the addresses over. Answered with the status, as the next two.
     HandOver {
         /// Whose; none: every router's.
@@ -177,6 +180,7 @@ mod tests {
             usable: 2,
             total: 3,
             state: Usability::Usable,
+            reason: None,
         });
         let expected =
             r#"{"type":"health","tracker":"apiserver","usable":2,"total":3,"state":"usable"}"#;

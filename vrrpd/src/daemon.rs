@@ -8,7 +8,9 @@
 //! ```
 //! Both threads are real-time; only the advert thread must never wait for the kernel.
 
+mod answer;
 mod pause;
+mod presumption;
 mod routers;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use self::pause::Pause;
+use self::presumption::Presumption;
 use self::routers::Routers;
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
@@ -40,8 +43,8 @@ use crate::io::links::Links;
 use crate::io::macvlan::Macvlans;
 use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
+use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
-use crate::status::Status;
 use crate::trackers::{Found, Trackers};
 use crate::tracking::Tracking;
 
@@ -55,6 +58,13 @@ const PROOF_LIMIT: Duration = Duration::from_secs(5);
 
 /// For so long a successor of an Active router trusts that what it tracks is usable.
 const PRESUMPTION: Duration = Duration::from_secs(1);
+
+/// For so long the last results of scripts stand while nobody runs them: the supervisor starts another
+/// runner at once, but no faster than this when each dies.
+const UNTOLD: Duration = Duration::from_secs(5);
+
+/// How long followers may take to read what happened until the end.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// How long the keepers may take to remove addresses once the elections have ended.
 const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
@@ -137,10 +147,10 @@ struct Daemon {
     tracking: Tracking,
     trackers: Trackers,
     found: mpsc::Receiver<Found>,
-    /// Trackers that a predecessor's routers relied on, and that have not told anything yet.
-    presumed: Vec<Name>,
+    presumption: Presumption,
     routers: Routers,
     asked: mpsc::Receiver<Asked>,
+    occurrences: Occurrences,
     advert_thread: JoinHandle<()>,
     terminate: Signal,
     interrupt: Signal,
@@ -158,10 +168,16 @@ impl Daemon {
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
-        let (hub, asked) = bound.serve().context("serve the link's socket")?;
+        let occurrences = Occurrences::default();
+        let (hub, asked) = bound.serve(&occurrences).context("serve the link's socket")?;
         let (pulse_sender, pulse) = watch::channel(started);
         let (surroundings, receiver) = watch::channel(Arc::default());
-        let setup = Setup { surroundings: receiver, pulse: pulse_sender, watchdog };
+        let setup = Setup {
+            surroundings: receiver,
+            pulse: pulse_sender,
+            watchdog,
+            occurrences: occurrences.clone(),
+        };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
         let announcer = Arc::new(announcer);
         let means = Means { addresses, macvlans, announcer, links: links.clone(), hub, pulse };
@@ -176,9 +192,10 @@ impl Daemon {
             tracking: Tracking::default(),
             trackers,
             found,
-            presumed: Vec::new(),
+            presumption: Presumption::default(),
             routers: Routers::new(driver, means, surroundings),
             asked,
+            occurrences,
             advert_thread,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -195,11 +212,10 @@ impl Daemon {
             .map(|(router, millis)| (router.clone(), self.started + Duration::from_millis(*millis)))
             .collect();
         let resumed = || self.config.routers.iter().filter(|r| resume.contains_key(&r.id));
-        for router in resumed() {
-            let names = router.track.iter().map(|tracked| &tracked.name);
-            self.presumed.extend(names.clone().cloned());
-            names.for_each(|tracker| self.tracking.presume(tracker));
-        }
+        let relied_on = resumed().flat_map(|router| &router.track);
+        let relied_on: Vec<Name> = relied_on.map(|tracked| tracked.name.clone()).collect();
+        relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
+        self.presumption.trust(relied_on, PRESUMPTION);
         let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
         let links: Vec<_> = resumed().filter_map(|router| router.virtual_mac.clone()).collect();
         self.routers.clean_up(&kept).await;
@@ -210,12 +226,10 @@ impl Daemon {
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
-        let presumption_ends = (!self.presumed.is_empty()).then(|| self.started + PRESUMPTION);
-        let mut timers = [Some(self.started + PROOF_LIMIT), presumption_ends];
+        let mut proof = Some(self.started + PROOF_LIMIT);
         let mut interfaces = self.links.interfaces.clone();
         let mut stopping = false;
         loop {
-            let [proof, presumption] = timers;
             tokio::select! {
                 biased;
                 _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
@@ -224,11 +238,8 @@ impl Daemon {
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Ok(()) = interfaces.changed() => {}
-                () = sleep_until(presumption) => {
-                    timers[1] = None;
-                    self.end_presumption();
-                }
-                () = sleep_until(proof) => timers[0] = None,
+                () = sleep_until(self.presumption.ends()) => self.end_presumption(),
+                () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
             }
             self.look_around();
@@ -248,7 +259,12 @@ impl Daemon {
 
     async fn end(self) -> anyhow::Result<()> {
         self.routers.wait_for_keepers(KEEPERS_LIMIT).await;
-        match self.advert_thread.join() {
+        let joined = self.advert_thread.join();
+        self.occurrences.tell(|| Occurrence::Ended);
+        if tokio::time::timeout(FAREWELL, self.occurrences.nobody_follows()).await.is_err() {
+            info!("a follower has not read the last lines after {FAREWELL:?}");
+        }
+        match joined {
             Ok(()) => Ok(()),
             Err(_) => anyhow::bail!("the advert thread panicked"),
         }
@@ -260,8 +276,15 @@ impl Daemon {
             Asked::Lost(trackers, reason) => {
                 for tracker in &trackers {
                     warn!(%tracker, reason, "a proxy is lost: it counts as unusable");
-                    self.tracking.lost(tracker);
+                    self.lost(tracker);
                 }
+            }
+            Asked::Left(trackers) => {
+                warn!(
+                    ?trackers,
+                    "nobody runs the scripts: their last results stand for {UNTOLD:?}"
+                );
+                self.presumption.trust(trackers, UNTOLD);
             }
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {
@@ -290,10 +313,19 @@ impl Daemon {
     }
 
     fn told(&mut self, health: TrackerHealth) {
-        self.presumed.retain(|tracker| *tracker != health.tracker);
-        let TrackerHealth { tracker, usable, total, state } = health.clone();
-        if self.tracking.told(health) {
-            info!(%tracker, %state, usable, total, "the health of what is tracked changed");
+        self.presumption.told(&health.tracker);
+        if self.tracking.told(health.clone()) {
+            let TrackerHealth { tracker, usable, total, state, reason } = &health;
+            let reason = reason.as_deref();
+            info!(%tracker, %state, usable, total, reason, "the health of what is tracked changed");
+            self.occurrences.tell(|| Occurrence::Health(health));
+        }
+    }
+
+    fn lost(&mut self, tracker: &Name) {
+        self.tracking.lost(tracker);
+        if let Some(health) = self.tracking.health(tracker) {
+            self.occurrences.tell(|| Occurrence::Health(health.clone()));
         }
     }
 
@@ -301,7 +333,7 @@ impl Daemon {
         match found {
             Found::Health(health) => self.told(health),
             Found::Number(tracker, number) => {
-                self.presumed.retain(|presumed| *presumed != tracker);
+                self.presumption.told(&tracker);
                 if self.tracking.told_number(&tracker, number) {
                     info!(%tracker, number, "a tracked file's number changed");
                 }
@@ -309,40 +341,11 @@ impl Daemon {
         }
     }
 
-    /// The status is put together beside the daemon's other work.
-    fn answer(&self, answer: tokio::sync::oneshot::Sender<Status>) {
-        let driver = self.routers.driver().clone();
-        let tracking = self.tracking.clone();
-        let paused = self.pause.is_on();
-        let routers = self.config.routers.clone();
-        let uptime = now().duration_since(self.started);
-        tokio::spawn(async move {
-            let Some(mut report) = driver.report().await else { return };
-            for status in &mut report.routers {
-                let config = routers.iter().find(|config| config.id == status.id);
-                let tracked = config.iter().flat_map(|config| &config.track);
-                status.trackers =
-                    tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();
-            }
-            let status = Status {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                pid: std::process::id(),
-                uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
-                paused,
-                routers: report.routers,
-                discarded: report.discarded,
-                rejected: report.rejected,
-            };
-            // Whoever asked may have left.
-            answer.send(status).ok();
-        });
-    }
-
     /// Whoever has not told anything by now is not there.
     fn end_presumption(&mut self) {
-        for tracker in std::mem::take(&mut self.presumed) {
-            warn!(%tracker, "no proxy has told of its health since the restart: it counts as unusable");
-            self.tracking.lost(&tracker);
+        for tracker in self.presumption.end() {
+            warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
+            self.lost(&tracker);
         }
     }
 

@@ -8,6 +8,7 @@ pub mod election;
 pub mod io;
 pub mod keeper;
 pub mod link;
+pub mod occurrence;
 pub mod privilege;
 pub mod status;
 mod trackers;

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! accept ─► Conversation (one task each) ─► Hub: who is connected, what they were told, who released
-//!                 └─ health, status ─► the daemon (Asked)
+//!                 ├─ health, status ─► the daemon (Asked)
+//!                 └─ Follower: what happens, a line each
 //! ```
 //! Owns: the socket. Stops: with the runtime. Every queue is bounded; a proxy that does not read is cut
 //! off.
 
 mod conversation;
+mod follower;
 mod hub;
 
 use std::io;
@@ -21,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
 pub use self::hub::Hub;
+use crate::occurrence::Occurrences;
 use crate::status::Status;
 
 /// Connections at a time: a handful of proxies, and people who ask for the status.
@@ -36,6 +39,8 @@ pub enum Asked {
     Health(TrackerHealth),
     /// The proxy that told of these died, hangs or left.
     Lost(Vec<Name>, &'static str),
+    /// The runner of the scripts that told of these is gone; its successor will tell.
+    Left(Vec<Name>),
     /// An operator gives an order; answered when it is under way.
     Ordered(Order, oneshot::Sender<Status>),
     /// Somebody wants the status.
@@ -95,16 +100,25 @@ impl Bound {
     ///
     /// # Errors
     /// The runtime cannot take the socket.
-    pub fn serve(self) -> io::Result<(Hub, mpsc::Receiver<Asked>)> {
+    pub fn serve(self, occurrences: &Occurrences) -> io::Result<(Hub, mpsc::Receiver<Asked>)> {
         let listener = UnixListener::from_std(self.listener)?;
         let hub = Hub::start();
         let (ask, asked) = mpsc::channel(ASKED_QUEUE);
-        tokio::spawn(accept(listener, self.guests, hub.clone(), ask));
+        let means = Means { hub: hub.clone(), ask, occurrences: occurrences.clone() };
+        tokio::spawn(accept(listener, self.guests, means));
         Ok((hub, asked))
     }
 }
 
-async fn accept(listener: UnixListener, guests: Guests, hub: Hub, ask: mpsc::Sender<Asked>) {
+/// What every conversation needs.
+#[derive(Clone, Debug)]
+struct Means {
+    hub: Hub,
+    ask: mpsc::Sender<Asked>,
+    occurrences: Occurrences,
+}
+
+async fn accept(listener: UnixListener, guests: Guests, means: Means) {
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
     let mut number = 0_u64;
     loop {
@@ -131,8 +145,7 @@ async fn accept(listener: UnixListener, guests: Guests, hub: Hub, ask: mpsc::Sen
             continue;
         };
         number += 1;
-        let conversation =
-            conversation::Conversation::new(number, operator, hub.clone(), ask.clone());
+        let conversation = conversation::Conversation::new(number, operator, means.clone());
         tokio::spawn(async move {
             conversation.run(stream).await;
             drop(place);

@@ -94,10 +94,14 @@ pub struct RouterStatus {
     pub state: StateName,
     /// Milliseconds since it stands there.
     pub since_ms: u64,
+    /// How often it changed since the daemon started or took the router on.
+    pub transitions: u64,
     /// Priority as configured.
     pub priority: Priority,
     /// Priority as tracking leaves it.
     pub effective_priority: Priority,
+    /// After how many milliseconds it takes over from a living router of lower priority; none: never.
+    pub preempt_delay_ms: Option<u64>,
     /// Our interval.
     pub advert_interval: AdvertInterval,
     /// Our source address; none while there is none to be had.
@@ -148,12 +152,40 @@ pub struct ActiveStatus {
 /// A change of state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
+    /// Counts the router's changes, from 1.
+    pub number: u64,
     /// Before.
     pub from: StateName,
     /// After.
     pub to: StateName,
+    /// Why, as a word that does not change between releases.
+    pub reason: String,
     /// Why, in words.
     pub cause: String,
+    /// What was known then.
+    pub evidence: Evidence,
     /// Milliseconds ago.
     pub ago_ms: u64,
+}
+
+/// What a router knew when its state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Our effective priority.
+    pub priority: Priority,
+    /// The Active router that it followed as Backup.
+    pub heard: Option<LastHeard>,
+    /// By how many microseconds we were late, where a deadline made the change.
+    pub lag_us: Option<u64>,
+}
+
+/// An advert, as remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastHeard {
+    /// Who sent it.
+    pub address: IpAddr,
+    /// The priority it had.
+    pub priority: Priority,
+    /// How many microseconds before the change it came.
+    pub ago_us: u64,
 }

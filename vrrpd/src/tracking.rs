@@ -34,7 +34,8 @@ impl Tracking {
     /// A tracked file holds `number` now; returns whether it is another.
     pub fn told_number(&mut self, tracker: &Name, number: i16) -> bool {
         let state = Usability::Usable;
-        let health = TrackerHealth { tracker: tracker.clone(), usable: 1, total: 1, state };
+        let health =
+            TrackerHealth { tracker: tracker.clone(), usable: 1, total: 1, state, reason: None };
         self.known.insert(tracker.clone(), health);
         self.numbers.insert(tracker.clone(), number) != Some(number)
     }
@@ -48,7 +49,8 @@ impl Tracking {
     /// A predecessor was Active with it: it is taken for usable until it tells, or is lost.
     pub fn presume(&mut self, tracker: &Name) {
         let state = Usability::Usable;
-        let health = TrackerHealth { tracker: tracker.clone(), usable: 0, total: 0, state };
+        let health =
+            TrackerHealth { tracker: tracker.clone(), usable: 0, total: 0, state, reason: None };
         self.known.insert(tracker.clone(), health);
     }
 
@@ -57,6 +59,7 @@ impl Tracking {
         if let Some(health) = self.known.get_mut(tracker) {
             health.state = Usability::Unusable;
             health.usable = 0;
+            health.reason = None;
         }
     }
 
@@ -107,7 +110,7 @@ mod tests {
     }
 
     fn health(tracker: &str, state: Usability) -> TrackerHealth {
-        TrackerHealth { tracker: name(tracker), usable: 1, total: 3, state }
+        TrackerHealth { tracker: name(tracker), usable: 1, total: 3, state, reason: None }
     }
 
     fn tracked(tracker: &str, weight: Option<i16>) -> Tracked {

@@ -30,6 +30,8 @@ pub(super) struct Draft {
     pub(super) routers: Vec<Router>,
     pub(super) trackers: Vec<Tracker>,
     pub(super) proxies: Vec<Proxy>,
+    /// The path of a FIFO, and who reads it.
+    pub(super) fifo: Option<(Got<String>, String)>,
 }
 
 /// A `[[vrrp]]` table.
@@ -51,6 +53,9 @@ pub(super) struct Router {
     pub(super) virtual_mac: Option<VirtualMac>,
     pub(super) sync_group: Option<Got<String>>,
     pub(super) track: Vec<Got<String>>,
+    /// Keys and commands.
+    pub(super) hooks: Vec<(&'static str, Got<Vec<String>>)>,
+    pub(super) notify_user: Option<Got<String>>,
 }
 
 impl Router {
@@ -72,6 +77,8 @@ impl Router {
             virtual_mac: None,
             sync_group: None,
             track: Vec::new(),
+            hooks: Vec::new(),
+            notify_user: None,
         }
     }
 }
@@ -90,6 +97,20 @@ pub(super) enum Watched {
     Interface(String),
     Process(String),
     File(String),
+    Script(Script),
+}
+
+/// A script that is run again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Script {
+    pub(super) command: Vec<String>,
+    pub(super) user: String,
+    pub(super) interval: Duration,
+    pub(super) timeout: Option<Duration>,
+    pub(super) rise: Option<u32>,
+    pub(super) fall: Option<u32>,
+    /// keepalived believes in it until it fails.
+    pub(super) initially: &'static str,
 }
 
 /// A `[[track]]` table.
@@ -132,6 +153,8 @@ pub(super) struct Proxy {
     pub(super) check: Check,
     pub(super) connect_timeout: Option<Got<Duration>>,
     pub(super) idle_timeout: Option<Got<Duration>>,
+    pub(super) queue_timeout: Option<Got<Duration>>,
+    pub(super) send_proxy: Option<Got<&'static str>>,
 }
 
 /// A server of a proxy.
@@ -140,6 +163,25 @@ pub(super) struct Server {
     pub(super) from: Place,
     pub(super) name: Option<String>,
     pub(super) address: SocketAddr,
+    pub(super) weight: Option<u32>,
+    pub(super) backup: bool,
+    pub(super) source: Option<IpAddr>,
+    pub(super) max_connections: Option<u32>,
+}
+
+impl Server {
+    /// A server that has nothing but an address.
+    pub(super) fn new(from: &Place, address: SocketAddr) -> Self {
+        Self {
+            from: from.clone(),
+            name: None,
+            address,
+            weight: None,
+            backup: false,
+            source: None,
+            max_connections: None,
+        }
+    }
 }
 
 /// What a check of a server does.
@@ -167,6 +209,8 @@ pub(super) struct Check {
     /// With TLS and authorities: the name the certificate must bear.
     pub(super) server_name: Option<String>,
     pub(super) interval: Option<Duration>,
+    pub(super) fast_interval: Option<Duration>,
+    pub(super) down_interval: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) rise: Option<u32>,
     pub(super) fall: Option<u32>,

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use super::draft::{Check, Draft, Got, Probe, Proxy, Router, Tracker, Watched};
+use super::draft::{Check, Draft, Got, Probe, Proxy, Router, Script, Server, Tracker, Watched};
 use super::source::Place;
 
 /// The column at which comments start, where the line leaves room.
@@ -13,6 +13,11 @@ const COMMENT_COLUMN: usize = 48;
 pub(super) fn toml(draft: &Draft) -> String {
     let mut out =
         Toml(String::from("# Written by `vipd import`; each line says where it came from.\n"));
+    if let Some((path, user)) = &draft.fifo {
+        out.single("notify");
+        out.line("fifo", quoted(&path.value), path.from.as_ref());
+        out.line("user", quoted(user), None);
+    }
     draft.routers.iter().for_each(|router| out.router(router));
     draft.trackers.iter().for_each(|tracker| out.tracker(tracker));
     draft.proxies.iter().for_each(|proxy| out.proxy(proxy));
@@ -42,20 +47,42 @@ impl Toml {
         }
         self.text("sync_group", router.sync_group.as_ref());
         self.list("track", &router.track);
+        for (key, command) in &router.hooks {
+            self.line(key, words(&command.value), command.from.as_ref());
+        }
+        self.text("notify_user", router.notify_user.as_ref());
     }
 
     fn tracker(&mut self, tracker: &Tracker) {
         self.table("track", &tracker.from.to_string());
         self.line("name", quoted(&tracker.name), None);
         let (key, watched) = match &tracker.watched {
-            Watched::Interface(name) => ("interface", name),
-            Watched::Process(name) => ("process", name),
-            Watched::File(path) => ("file", path),
+            Watched::Interface(name) => ("interface", quoted(name)),
+            Watched::Process(name) => ("process", quoted(name)),
+            Watched::File(path) => ("file", quoted(path)),
+            Watched::Script(script) => ("script", words(&script.command)),
         };
-        self.line(key, quoted(watched), None);
+        self.line(key, watched, None);
+        if let Watched::Script(script) = &tracker.watched {
+            self.script(script);
+        }
         if let Some(weight) = tracker.weight {
             self.line("weight", weight.to_string(), None);
         }
+    }
+
+    fn script(&mut self, script: &Script) {
+        self.line("user", quoted(&script.user), None);
+        self.line("interval", written(script.interval), None);
+        if let Some(timeout) = script.timeout {
+            self.line("timeout", written(timeout), None);
+        }
+        for (key, count) in [("rise", script.rise), ("fall", script.fall)] {
+            if let Some(count) = count {
+                self.line(key, count.to_string(), None);
+            }
+        }
+        self.line("initially", quoted(script.initially), None);
     }
 
     fn proxy(&mut self, proxy: &Proxy) {
@@ -72,16 +99,28 @@ impl Toml {
         self.check(&proxy.check);
         self.time("connect_timeout", proxy.connect_timeout.as_ref());
         self.time("idle_timeout", proxy.idle_timeout.as_ref());
-        for server in &proxy.servers {
-            self.0.push_str("\n    [[proxy.server]]\n");
-            let address = quoted(server.address);
-            match &server.name {
-                Some(name) => {
-                    self.line("    name", quoted(name), None);
-                    self.line("    address", address, Some(&server.from));
-                }
-                None => self.line("    address", address, Some(&server.from)),
-            }
+        self.time("queue_timeout", proxy.queue_timeout.as_ref());
+        self.text("send_proxy", proxy.send_proxy.as_ref());
+        proxy.servers.iter().for_each(|server| self.server(server));
+    }
+
+    fn server(&mut self, server: &Server) {
+        self.0.push_str("\n    [[proxy.server]]\n");
+        if let Some(name) = &server.name {
+            self.line("    name", quoted(name), None);
+        }
+        self.line("    address", quoted(server.address), Some(&server.from));
+        if let Some(weight) = server.weight {
+            self.line("    weight", weight.to_string(), None);
+        }
+        if server.backup {
+            self.line("    backup", "true".to_owned(), None);
+        }
+        if let Some(source) = server.source {
+            self.line("    source", quoted(source), None);
+        }
+        if let Some(limit) = server.max_connections {
+            self.line("    max_connections", limit.to_string(), None);
         }
     }
 
@@ -112,7 +151,12 @@ impl Toml {
                 parts.extend(name.iter().map(|name| format!("server_name = {}", quoted(name))));
             }
         }
-        let times = [("interval", check.interval), ("timeout", check.timeout)];
+        let times = [
+            ("interval", check.interval),
+            ("fast_interval", check.fast_interval),
+            ("down_interval", check.down_interval),
+            ("timeout", check.timeout),
+        ];
         parts.extend(
             times.iter().filter_map(|(key, time)| time.map(|t| format!("{key} = {}", written(t)))),
         );
@@ -125,6 +169,10 @@ impl Toml {
         // A name from the file shall not end the comment.
         let from: String = from.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.0.push_str(&format!("\n# {from}\n[[{header}]]\n"));
+    }
+
+    fn single(&mut self, header: &str) {
+        self.0.push_str(&format!("\n[{header}]\n"));
     }
 
     fn value<T: Display>(&mut self, key: &str, got: Option<&Got<T>>) {
@@ -177,6 +225,12 @@ impl Toml {
 fn quoted(value: impl Display) -> String {
     let text = value.to_string().replace('\u{7f}', " ");
     serde_json::Value::String(text).to_string()
+}
+
+/// A list on one line.
+fn words(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(quoted).collect();
+    format!("[{}]", words.join(", "))
 }
 
 fn written(time: Duration) -> String {

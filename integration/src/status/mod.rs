@@ -1,6 +1,7 @@
 //! `vipd status`: what the node's programs tell of themselves; and the orders they take.
 
 mod text;
+mod why;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,6 +14,8 @@ use serde::de::DeserializeOwned;
 use shared::link::{LBPROXY_SOCKET, ToVrrpd, VRRPD_SOCKET, line};
 
 pub use self::text::render;
+pub(crate) use self::why::changed;
+pub use self::why::why;
 
 /// How long a program may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -104,8 +104,8 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     if router.source.is_none() {
         writeln!(out, "    takes no part: {interface} is down or has no address of this family")?;
     }
-    for TrackerHealth { tracker, usable, total, state } in &router.trackers {
-        writeln!(out, "    tracks {tracker}: {state}, {usable} of {total} servers usable")?;
+    for tracker in &router.trackers {
+        writeln!(out, "    tracks {}", tracked(tracker))?;
     }
     let discarded: u64 = router.discarded.values().sum();
     writeln!(
@@ -116,10 +116,19 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     if let Some(Mismatch { peer, explanation, ago_ms }) = &router.mismatch {
         writeln!(out, "    heard from {peer} {} ago: {explanation}", ago(*ago_ms))?;
     }
-    for Change { from, to, cause, ago_ms } in router.history.iter().take(CHANGES) {
+    for Change { from, to, cause, ago_ms, .. } in router.history.iter().take(CHANGES) {
         writeln!(out, "    {} ago: {from} → {to}: {cause}", ago(*ago_ms))?;
     }
     Ok(())
+}
+
+/// What is tracked, and how it is.
+fn tracked(health: &TrackerHealth) -> String {
+    let TrackerHealth { tracker, usable, total, state, reason } = health;
+    match reason {
+        Some(reason) => format!("{tracker}: {state}, {reason}"),
+        None => format!("{tracker}: {state}, {usable} of {total} usable"),
+    }
 }
 
 fn write_rejected(sender: &RejectedSender, shown: usize, out: &mut String) -> fmt::Result {
@@ -151,7 +160,7 @@ fn fields(advert: &RejectedAdvert) -> String {
 }
 
 /// A time as people say it: its two largest units.
-fn ago(millis: u64) -> String {
+pub(super) fn ago(millis: u64) -> String {
     let time = match millis {
         0..1_000 => return format!("{millis}ms"),
         1_000..3_600_000 => Duration::from_secs(millis / 1_000),

@@ -22,6 +22,8 @@ pub(super) enum Program {
     Vrrpd,
     /// Balances TCP.
     Lbproxy,
+    /// Runs hooks and scripts, writes the FIFO.
+    Runner,
 }
 
 impl fmt::Display for Program {
@@ -29,6 +31,7 @@ impl fmt::Display for Program {
         f.write_str(match self {
             Self::Vrrpd => "vrrpd",
             Self::Lbproxy => "lbproxy",
+            Self::Runner => "runner",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The supervisor: starts `vrrpd` and `lbproxy`, watches them, cleans up after them.
+//! The supervisor: starts `vrrpd`, `lbproxy` and `runner`, watches them, cleans up after them.
 //!
 //! ```text
 //!            watchdog (socketpair)          link (RUNTIME_DIR/vrrpd.sock)
@@ -7,7 +7,7 @@
 //! A `vrrpd` that dies or hangs is replaced while no peer can have taken over yet, and its successor
 //! goes on as Active. If there is no time for that, the addresses are removed when the first peer may
 //! take over: so they are neither missing nor on two nodes for long. It ends with the addresses handed
-//! over, then the proxy.
+//! over, then the proxy, then the runner, whose hooks are told of the end as well.
 
 mod backoff;
 mod child;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as UnixSignal;
 use sd_notify::NotifyState;
-use shared::config::{Config, load};
+use shared::config::{Config, TrackerConfig, TrackerKind, load};
 use shared::link::Resumable;
 use shared::{RouterId, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,6 +32,7 @@ use vrrpd::cli::resume_argument;
 use self::child::{Child, Death, Program};
 use self::slot::Slot;
 use crate::clock::{millis_until, now, sleep_until};
+use crate::runner::{self, trust::look_at_programs};
 
 /// Exit code after a second signal: everything was ended at once.
 pub const ENDED_AT_ONCE: u8 = 3;
@@ -48,6 +49,9 @@ const VRRPD_END: Duration = Duration::from_secs(3);
 /// What `lbproxy` may take to end.
 const LBPROXY_END: Duration = Duration::from_secs(3);
 
+/// What `runner` may take to end beyond its last hooks.
+const RUNNER_END: Duration = Duration::from_secs(1);
+
 /// What the supervisor is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -63,7 +67,7 @@ pub struct Options {
 /// is wrong; 3 ended at once by a second signal.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
-    let loaded = match load(&options.config) {
+    let loaded = match load(&options.config).and_then(look_at_programs) {
         Ok(loaded) => loaded,
         Err(problems) => {
             complain(&problems.to_string());
@@ -113,6 +117,7 @@ struct Supervisor {
     config: Config,
     vrrpd: Slot,
     lbproxy: Slot,
+    runner: Slot,
     orphans: Vec<Orphan>,
     terminate: Signal,
     interrupt: Signal,
@@ -122,6 +127,7 @@ struct Supervisor {
 enum Woken {
     Vrrpd(Death),
     Lbproxy(Death),
+    Runner(Death),
     Timer,
     Stop,
     Reload,
@@ -134,6 +140,7 @@ impl Supervisor {
             config,
             vrrpd: Slot::new(Program::Vrrpd),
             lbproxy: Slot::new(Program::Lbproxy),
+            runner: Slot::new(Program::Runner),
             orphans: Vec::new(),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -151,6 +158,9 @@ impl Supervisor {
                 Woken::Lbproxy(death) => {
                     self.lbproxy.bury(death);
                 }
+                Woken::Runner(death) => {
+                    self.runner.bury(death);
+                }
                 Woken::Timer => {}
                 Woken::Reload => self.reload().await,
                 Woken::Stop => return self.stop().await,
@@ -161,13 +171,14 @@ impl Supervisor {
     }
 
     async fn wake(&mut self) -> Woken {
-        let starts = [self.vrrpd.start_at, self.lbproxy.start_at];
+        let starts = [self.vrrpd.start_at, self.lbproxy.start_at, self.runner.start_at];
         let orphans = self.orphans.iter().map(|orphan| orphan.until);
         let timer = starts.into_iter().flatten().chain(orphans).min();
         tokio::select! {
             biased;
             death = self.vrrpd.death() => Woken::Vrrpd(death),
             death = self.lbproxy.death() => Woken::Lbproxy(death),
+            death = self.runner.death() => Woken::Runner(death),
             _ = self.terminate.recv() => Woken::Stop,
             _ = self.interrupt.recv() => Woken::Stop,
             _ = self.hang_up.recv() => Woken::Reload,
@@ -183,6 +194,9 @@ impl Supervisor {
         if !self.config.proxies.is_empty() {
             self.lbproxy.want(at);
         }
+        if wants_runner(&self.config) {
+            self.runner.want(at);
+        }
     }
 
     fn start_what_is_due(&mut self) {
@@ -192,6 +206,9 @@ impl Supervisor {
         }
         if self.lbproxy.is_due() {
             self.lbproxy.start(&self.options, &[]);
+        }
+        if self.runner.is_due() {
+            self.runner.start(&self.options, &[]);
         }
     }
 
@@ -233,7 +250,7 @@ impl Supervisor {
 
     /// Takes a new configuration over, if it is right; the programs read it themselves.
     async fn reload(&mut self) {
-        let loaded = match load(&self.options.config) {
+        let loaded = match load(&self.options.config).and_then(look_at_programs) {
             Ok(loaded) => loaded,
             Err(problems) => {
                 error!(
@@ -245,7 +262,9 @@ impl Supervisor {
         info!(path = %self.options.config.display(), "reloads the configuration");
         notify(&[NotifyState::Reloading]);
         self.config = loaded.config;
-        for child in [&self.vrrpd.child, &self.lbproxy.child].into_iter().flatten() {
+        for child in
+            [&self.vrrpd.child, &self.lbproxy.child, &self.runner.child].into_iter().flatten()
+        {
             child.signal(UnixSignal::SIGHUP);
         }
         self.end_unwanted().await;
@@ -266,6 +285,12 @@ impl Supervisor {
                 child.end(LBPROXY_END).await;
             }
         }
+        if !wants_runner(&self.config) {
+            self.runner.start_at = None;
+            if let Some(mut child) = self.runner.child.take() {
+                child.end(RUNNER_END + runner::FAREWELL).await;
+            }
+        }
     }
 
     /// The addresses go first, in order, while the proxy still serves; then the proxy.
@@ -274,9 +299,12 @@ impl Supervisor {
         notify(&[NotifyState::Stopping]);
         let limit = VRRPD_END + relief(&self.config);
         let (vrrpd, lbproxy) = (self.vrrpd.child.take(), self.lbproxy.child.take());
+        let runner = self.runner.child.take();
         let in_order = async {
             let mut clean = end(vrrpd, limit, Program::Vrrpd).await;
             clean &= end(lbproxy, LBPROXY_END, Program::Lbproxy).await;
+            // A node whose hooks fail has handed its addresses over all the same.
+            end(runner, RUNNER_END + runner::FAREWELL, Program::Runner).await;
             clean
         };
         let clean = tokio::select! {
@@ -302,6 +330,13 @@ impl Supervisor {
         let all: Vec<RouterId> = self.config.routers.iter().map(|r| r.id.clone()).collect();
         cleanup::release(&self.config, &all).await;
     }
+}
+
+/// Whether there is a router, and a program to be run for it.
+fn wants_runner(config: &Config) -> bool {
+    let script = |tracker: &TrackerConfig| matches!(tracker.kind, TrackerKind::Script(_));
+    let has_scripts = config.trackers.iter().any(script);
+    !config.routers.is_empty() && (has_scripts || !config.notify.is_empty())
 }
 
 /// Ends a child in order; tells whether it did.

@@ -170,7 +170,7 @@ fn every_line_has_its_fate() {
             Kind::Different,
             "connections are limited by the number of open files only",
         ),
-        ("timeout queue 1m", Kind::Ignored, "there is no queue"),
+        ("timeout queue 1m", Kind::Translated, ""),
         ("timeout client 0", Kind::Translated, ""),
         ("timeout client 48h", Kind::Different, "it is 1day at most"),
         (
@@ -211,25 +211,19 @@ fn every_line_has_its_fate() {
 #[test]
 fn every_option_of_a_server_has_its_fate() {
     fates(&[
-        (
-            "server b 10.0.0.6:6443 check maxconn 10",
-            Kind::Different,
-            "`maxconn`: there is no limit of connections to a server, and no queue",
-        ),
-        (
-            "server b 10.0.0.6:6443 check backup",
-            Kind::NotSupported,
-            "there are no backup servers: it is left out",
-        ),
+        ("server b 10.0.0.6:6443 check maxconn 10", Kind::Translated, ""),
+        ("server b 10.0.0.6:6443 check backup", Kind::Translated, ""),
         (
             "server b 10.0.0.6:6443 check send-proxy",
             Kind::NotSupported,
-            "servers are not told the client's address (`send-proxy`)",
+            "all servers of a proxy are sent the same header, or none",
         ),
+        ("server b 10.0.0.6:6443 check weight 5", Kind::Translated, ""),
+        ("server b 10.0.0.6:6443 check source 10.0.0.2", Kind::Translated, ""),
         (
-            "server b 10.0.0.6:6443 check weight 5",
-            Kind::NotSupported,
-            "all servers of a proxy have the same weight",
+            "server b 10.0.0.6:6443 check inter 1s fastinter 500ms downinter 5s",
+            Kind::Different,
+            "it is checked as a is",
         ),
         ("server b 10.0.0.6:6443 check weight 1", Kind::Translated, ""),
         ("server b 10.0.0.6:6443", Kind::Different, "it is checked, as the others are"),
@@ -250,6 +244,31 @@ fn every_option_of_a_server_has_its_fate() {
             "TLS is passed through, not ended here",
         ),
     ]);
+}
+
+#[test]
+fn a_server_keeps_its_weight_its_limit_and_its_place_in_the_queue() {
+    let text = "listen a\n bind :80\n timeout queue 5s\n default-server send-proxy-v2\n \
+                server s 10.0.0.1:80 check weight 5 maxconn 10 source 10.0.0.9\n \
+                server t 10.0.0.2:80 check backup\n";
+    let expected = "\
+queue_timeout = \"5s\"
+send_proxy = \"v2\"
+
+    [[proxy.server]]
+    name = \"s\"
+    address = \"10.0.0.1:80\"
+    weight = 5
+    source = \"10.0.0.9\"
+    max_connections = 10
+
+    [[proxy.server]]
+    name = \"t\"
+    address = \"10.0.0.2:80\"
+    backup = true
+";
+    let written = toml(&of_haproxy(text));
+    assert!(written.ends_with(expected), "{written}");
 }
 
 #[test]

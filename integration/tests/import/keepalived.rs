@@ -106,7 +106,14 @@ fn every_line_has_its_fate() {
         ("nopreempt", Kind::Translated, ""),
         ("preempt_delay 5", Kind::Translated, ""),
         ("state SLAVE", Kind::Ignored, "the priorities decide who leads"),
-        ("notify /x.sh", Kind::NotSupported, "no script is run when the state changes"),
+        (
+            "notify /x.sh",
+            Kind::Different,
+            "it runs as root, as under keepalived where there is no user `keepalived_script`",
+        ),
+        ("notify_master \"/x.sh a\" nobody", Kind::Translated, ""),
+        ("notify_deleted /x.sh", Kind::NotSupported, "no hook belongs to this event"),
+        ("notify \"/x.sh '\" nobody", Kind::NotSupported, "its quotes do not match"),
         ("track_interface { eth0 }", Kind::Translated, ""),
         ("smtp_alert", Kind::NotSupported, "no mail is sent"),
         ("use_vmac", Kind::Different, "the interface is called vrrp4-7"),
@@ -305,12 +312,44 @@ fn a_check_of_an_imported_proxy_becomes_that_proxy() {
 }
 
 #[test]
-fn other_scripts_are_not_supported_and_say_so_twice() {
-    let given = script("script \"/etc/check.sh\"");
-    assert_eq!(fate(&given, 7).0, Kind::NotSupported);
-    assert_eq!(fate(&given, 11).0, Kind::NotSupported);
-    assert!(imported(&given).report.loses());
-    assert!(!toml(&given).contains("track"));
+fn other_scripts_are_run() {
+    let given = script(
+        "script \"/etc/check.sh 'a b'\"\ninterval 2\ntimeout 5\nfall 3\nuser nobody\ninit_fail\nweight -20",
+    );
+    let expected = "\
+track = [\"chk\"]
+
+[[track]]
+name = \"chk\"
+script = [\"/etc/check.sh\", \"a b\"]
+user = \"nobody\"
+interval = \"5s\"
+timeout = \"5s\"
+fall = 3
+initially = \"unusable\"
+weight = -20
+";
+    assert!(toml(&given).ends_with(expected), "{}", toml(&given));
+    assert_eq!(fate(&given, 10), (Kind::Different, "it runs every 5s".to_owned()));
+    assert!(!imported(&given).report.loses());
+}
+
+#[test]
+fn hooks_keep_their_arguments_and_their_user() {
+    let hooks = "notify \"/etc/n.sh a\"\nnotify_master /etc/m.sh\nnotify_stop /etc/s.sh root\n}\n\
+                 global_defs {\nscript_user nobody\nvrrp_notify_fifo /run/k.fifo";
+    let given = instance(hooks);
+    let written = toml(&given);
+    for line in [
+        "[notify]\nfifo = \"/run/k.fifo\"",
+        "notify = [\"/etc/n.sh\", \"a\"]",
+        "notify_active = [\"/etc/m.sh\"]",
+        "notify_user = \"nobody\"",
+    ] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    let why = "the hooks of a router run as one user, and that is nobody";
+    assert_eq!(fate(&given, 8), (Kind::NotSupported, why.to_owned()));
 }
 
 #[test]
@@ -393,7 +432,7 @@ fn members_of_a_group_stay_together_and_a_group_of_one_is_none() {
     assert_eq!(toml(&pair).matches("sync_group = \"G\"\n").count(), 2, "{}", toml(&pair));
     assert_eq!(
         fate(&pair, 6),
-        (Kind::NotSupported, "no script is run when the state changes".into())
+        (Kind::NotSupported, "hooks belong to instances: write it there".into())
     );
     let alone = of_keepalived(&format!("{}{}", group("A"), one("A", 1)));
     assert!(!toml(&alone).contains("sync_group"));

@@ -75,16 +75,13 @@ fn every_line_of_an_upstream_has_its_fate() {
             Kind::Different,
             "`max_fails`: three failed checks in a row make a server down, two good ones up",
         ),
-        (
-            "server 10.0.0.6:80 backup;",
-            Kind::NotSupported,
-            "there are no backup servers: it is left out",
-        ),
+        ("server 10.0.0.6:80 backup;", Kind::Translated, ""),
         ("server 10.0.0.6:80 down;", Kind::Different, "it is down, and left out"),
+        ("server 10.0.0.6:80 weight=3;", Kind::Translated, ""),
         (
-            "server 10.0.0.6:80 weight=3;",
-            Kind::NotSupported,
-            "all servers of a proxy have the same weight",
+            "server 10.0.0.6:80 max_conns=9;",
+            Kind::Different,
+            "`max_conns`: further connections wait",
         ),
         ("server 10.0.0.6:80 weight=1;", Kind::Translated, ""),
         (
@@ -104,7 +101,8 @@ fn every_line_of_a_server_has_its_fate() {
     let cases = [
         ("proxy_timeout 10m;", Kind::Translated, ""),
         ("proxy_connect_timeout 5m;", Kind::Different, "it is 1m"),
-        ("proxy_protocol on;", Kind::NotSupported, "servers are not told the client's address"),
+        ("proxy_protocol on;", Kind::Translated, ""),
+        ("proxy_bind 10.0.0.9;", Kind::Translated, ""),
         ("ssl_preread on;", Kind::Ignored, "nothing of a connection is looked into"),
         ("listen 53 udp;", Kind::NotSupported, "a proxy carries TCP, not UDP"),
         ("listen [::]:8080 reuseport;", Kind::Ignored, "`reuseport`: sockets are set up alike"),

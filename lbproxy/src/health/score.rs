@@ -13,7 +13,7 @@ pub(crate) fn score(proxy: &Name, states: &[State]) -> TrackerHealth {
         (0, _) => Usability::Unknown,
         _ => Usability::Usable,
     };
-    TrackerHealth { tracker: proxy.clone(), usable, total: states.len(), state }
+    TrackerHealth { tracker: proxy.clone(), usable, total: states.len(), state, reason: None }
 }
 
 #[cfg(test)]

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use integration::lab::{Host, Moment};
-use netns_tests::{LIMIT, peer};
+use netns_tests::{LIMIT, peer, usage};
 
 use crate::contender::{Bench, Contender};
-use crate::usage;
 
 /// Bytes of one read or write of a stream's ends.
 const CHUNK: usize = 256 * 1024;

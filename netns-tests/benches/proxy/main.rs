@@ -14,7 +14,6 @@ mod contender;
 mod figure;
 mod idle;
 mod load;
-mod usage;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -24,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 use integration::lab::Lab;
-use netns_tests::binary;
+use netns_tests::{binary, usage};
 
 use crate::contender::{Bench, Contender};
 use crate::figure::{Figure, Sheet};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::command::NamedProgram;
 use super::problem::{Problems, Span};
 use super::raw::{Given, List, RawFile};
 use super::read::{Cut, nearest};
@@ -15,6 +16,8 @@ use super::read::{Cut, nearest};
 /// Checks values and remembers what is wrong.
 pub(super) struct Check<'a> {
     pub(super) problems: &'a mut Problems,
+    /// The programs named so far.
+    pub(super) programs: Vec<NamedProgram>,
     cut: Vec<Cut>,
     /// Where each top-level table starts, in bytes, ascending.
     tables: Vec<usize>,
@@ -27,7 +30,7 @@ impl<'a> Check<'a> {
         let trackers = file.track.iter().map(|table| table.span().start);
         let mut tables: Vec<usize> = routers.chain(proxies).chain(trackers).collect();
         tables.sort_unstable();
-        Self { problems, cut, tables }
+        Self { problems, programs: Vec::new(), cut, tables }
     }
 
     /// A value that must be there.

@@ -4,6 +4,8 @@
 //! Nothing behind it checks a range again.
 
 mod check;
+mod command;
+mod notify;
 mod problem;
 mod proxy;
 mod raw;
@@ -17,13 +19,15 @@ use std::path::Path;
 use toml::Spanned;
 
 use self::check::{Check, count_in};
+pub use self::command::{CommandLine, NamedProgram};
+pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::proxy::{
     Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
     ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
-pub use self::track::{Tracked, TrackerConfig, TrackerKind};
+pub use self::track::{ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
 
 /// Where the configuration is unless `--config` says otherwise.
@@ -46,6 +50,8 @@ pub struct Config {
     pub proxies: Vec<ProxyConfig>,
     /// The proxy process.
     pub lbproxy: LbproxyConfig,
+    /// Who is told of changes of state.
+    pub notify: NotifyConfig,
 }
 
 /// How the proxy process runs.
@@ -64,6 +70,29 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings only.
     pub warnings: Problems,
+    /// The programs that it names.
+    pub programs: Vec<NamedProgram>,
+}
+
+impl Loaded {
+    /// Finds fault with a program; a file that needs it is then an error.
+    pub fn object(&mut self, program: &NamedProgram, fault: &str, help: &str) {
+        let found = &mut self.warnings;
+        if program.is_needed {
+            found.error(program.span.clone(), fault, help);
+        } else {
+            found.warning(program.span.clone(), fault, help);
+        }
+    }
+
+    /// What it is, unless something makes the file unusable.
+    ///
+    /// # Errors
+    /// Everything that was found.
+    pub fn confirmed(mut self) -> Result<Self, Problems> {
+        self.warnings.sort();
+        if self.warnings.any_error() { Err(self.warnings) } else { Ok(self) }
+    }
 }
 
 /// Reads and checks the file at `path`.
@@ -93,13 +122,18 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 pub fn parse(name: &str, source: &str) -> Result<Loaded, Problems> {
     let mut problems = Problems::new(name, source);
     let read = read::read(source, &mut problems);
+    let mut programs = Vec::new();
     let config = read.map(|read| {
         let mut check = Check::new(&read.file, read.cut, &mut problems);
-        config(&read.file, &mut check)
+        let config = config(&read.file, &mut check);
+        programs = check.programs;
+        config
     });
     problems.sort();
     match config.flatten() {
-        Some(config) if !problems.any_error() => Ok(Loaded { config, warnings: problems }),
+        Some(config) if !problems.any_error() => {
+            Ok(Loaded { config, warnings: problems, programs })
+        }
         _ => Err(problems),
     }
 }
@@ -119,6 +153,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     vrrp::group::bring_together(&mut routers);
     let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
+    let notify = notify::check::notify(file, check);
     if file.vrrp.is_empty() && file.proxy.is_empty() {
         let help = "write a [[vrrp]] table for a virtual address, a [[proxy]] table for a load balancer, or both";
         check.problems.error(0..0, "the file configures nothing", help);
@@ -127,7 +162,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     vrrp::virtual_mac::differ(&file.vrrp, &routers, check);
     across_proxies(&file.proxy, check);
     track::check::all_exist(file, check);
-    Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy? })
+    Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy?, notify })
 }
 
 fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyConfig> {

@@ -23,9 +23,21 @@ pub(super) struct RawFile {
     pub(super) track: Vec<Spanned<RawTracker>>,
     /// The proxy process.
     pub(super) lbproxy: Given<RawLbproxy>,
+    /// Who is told of changes of state.
+    pub(super) notify: Given<RawNotify>,
 }
 
-/// `[[track]]`: one of `interface`, `process`, `file`, `proxy`, and what it does to the priority of
+/// `[notify]`: what all hooks share, and a FIFO.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawNotify {
+    /// The user that hooks run as and that may read the FIFO; default `"nobody"`.
+    pub(super) user: Given<String>,
+    /// A named pipe that gets a line for each change, as keepalived's `notify_fifo`.
+    pub(super) fifo: Given<String>,
+}
+
+/// `[[track]]`: one of `interface`, `process`, `file`, `script`, `proxy`, and what it does to the priority of
 /// the routers that name it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -40,6 +52,20 @@ pub(super) struct RawTracker {
     pub(super) file: Given<String>,
     /// A proxy that shall have a weight.
     pub(super) proxy: Given<String>,
+    /// Program and arguments: usable while it ends with 0.
+    pub(super) script: List,
+    /// From one start of the script to the next; default `"1s"`.
+    pub(super) interval: Given<String>,
+    /// How long it may run; default: the interval.
+    pub(super) timeout: Given<String>,
+    /// Successes in a row that make it usable; default 1.
+    pub(super) rise: Given<i64>,
+    /// Failures in a row that make it unusable; default 1.
+    pub(super) fall: Given<i64>,
+    /// The user it runs as; default `"nobody"`.
+    pub(super) user: Given<String>,
+    /// `"usable"` or `"unusable"` until it has told; default: the first result is waited for.
+    pub(super) initially: Given<String>,
     /// -253 to -1: added while it is unusable; 1 to 253: added while it is usable; a file's number
     /// is multiplied by it. Without it a node whose tracker is unusable cannot serve.
     pub(super) weight: Given<i64>,
@@ -85,6 +111,20 @@ pub(super) struct RawRouter {
     pub(super) virtual_mac_interface: Given<String>,
     /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
+    /// Program and arguments, run after every change of state with `INSTANCE NAME STATE PRIORITY`.
+    pub(super) notify: List,
+    /// The same, run when the router has become Active, without further arguments.
+    pub(super) notify_active: List,
+    /// When it has become Backup.
+    pub(super) notify_backup: List,
+    /// When its interface or address is gone.
+    pub(super) notify_fault: List,
+    /// When it has ended.
+    pub(super) notify_stop: List,
+    /// The user they run as; default: that of `[notify]`.
+    pub(super) notify_user: Given<String>,
+    /// How long each may run; default `"30s"`.
+    pub(super) notify_timeout: Given<String>,
 }
 
 /// `[[proxy]]`: listen addresses and the servers behind them.

@@ -16,6 +16,7 @@ mod handle;
 mod ledger;
 mod ports;
 mod pulse;
+mod record;
 mod router;
 mod voice;
 
@@ -39,6 +40,8 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, sleep_until};
+use crate::election::group;
+use crate::occurrence::Occurrences;
 use crate::wire::{Excerpt, ladder};
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
@@ -62,6 +65,8 @@ pub struct Setup {
     pub pulse: watch::Sender<Instant>,
     /// The supervisor's watchdog.
     pub watchdog: Option<UnixStream>,
+    /// Where changes of state are told.
+    pub occurrences: Occurrences,
 }
 
 /// Starts the thread.
@@ -88,6 +93,7 @@ struct Driver {
     surroundings: watch::Receiver<Arc<AllSurroundings>>,
     pulse: Pulse,
     discards: Discards,
+    occurrences: Occurrences,
     rejected: Ledgers,
     stopping: bool,
 }
@@ -111,6 +117,7 @@ impl Driver {
             surroundings: setup.surroundings,
             pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
+            occurrences: setup.occurrences,
             rejected: Ledgers::default(),
             stopping: false,
         }
@@ -132,7 +139,8 @@ impl Driver {
                 Woken::Deadline => self.deadline(),
                 Woken::Packets(port) => self.receive(port),
             }
-            groups::settle(&mut self.routers, &self.ports, now());
+            let (moment, ports) = (now(), &self.ports);
+            group::settle(&mut self.routers, |router, event| router.event(event, moment, ports));
         }
     }
 
@@ -155,7 +163,7 @@ impl Driver {
             Command::Run(router) => self.waiting.push(*router),
             Command::Change(config) => {
                 if let Some(router) = self.routers.iter_mut().find(|r| *r.id() == config.id) {
-                    router.reconfigure(*config);
+                    router.reconfigure(*config, moment, &self.ports);
                 }
             }
             Command::Remove(id) => {
@@ -201,9 +209,10 @@ impl Driver {
             return;
         }
         let moment = now();
-        self.routers.extend(
-            free.into_iter().map(|n| Router::new(n.config, n.wish, n.resume_until, moment)),
-        );
+        self.routers.extend(free.into_iter().map(|n| {
+            let occurrences = self.occurrences.clone();
+            Router::new(n.config, n.wish, n.resume_until, occurrences, moment)
+        }));
         self.waiting = blocked;
         self.pulse.follow(self.routers.iter().map(|router| router.config().advert_interval));
         self.look_around();

@@ -1,10 +1,9 @@
 //! One virtual router at work: its election, what it sends, what it counts.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use shared::config::{Audience, Dialect, RouterConfig};
+use shared::config::{Audience, Dialect, Preempt, RouterConfig};
 use shared::link::Resumable;
 use shared::{Family, Name, Priority, RouterId, Vrid};
 use tokio::sync::watch;
@@ -12,17 +11,16 @@ use tracing::{info, warn};
 
 use super::counters::{Discards, Told};
 use super::ports::Ports;
+use super::record::{Record, evidence, millis};
 use super::voice::Voice;
 use crate::election::{
-    Action, Election, Event, Received, Settings, State, Transition, Version, timing,
+    Action, Election, Event, Received, Settings, State, Transition, Version, group, timing,
 };
 use crate::io::port::Port;
-use crate::status::{ActiveStatus, Change, Mismatch, RouterStatus};
+use crate::occurrence::Occurrences;
+use crate::status::{ActiveStatus, Evidence, Mismatch, RouterStatus};
 use crate::wire::{Claim, Discard, Expectation, Heard, OtherAddresses};
 use crate::wish::{Wanted, Wish};
-
-/// Changes of state that are remembered.
-const HISTORY: usize = 32;
 
 /// What surrounds a router: told as a state, for only the latest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +55,12 @@ pub(super) struct Router {
     stopping: bool,
     voice: Voice,
     wish: watch::Sender<Wish>,
-    since: Instant,
     received: u64,
     discards: Discards,
+    record: Record,
     /// Who listed other addresses than ours, when last, and which.
     mismatch: Option<(IpAddr, Instant, OtherAddresses)>,
     mismatch_told: Told,
-    history: VecDeque<(Instant, Transition)>,
     /// The last change that its siblings have not been told.
     news: Option<Transition>,
 }
@@ -73,6 +70,7 @@ impl Router {
         config: RouterConfig,
         wish: watch::Sender<Wish>,
         resume_until: Option<Instant>,
+        occurrences: Occurrences,
         now: Instant,
     ) -> Self {
         let unknown = unspecified(config.id.family);
@@ -80,18 +78,17 @@ impl Router {
             election: Election::new(settings(&config, config.priority, unknown)),
             expectation: expectation(&config, unknown),
             voice: Voice::new(&config),
+            record: Record::new(config.id.clone(), occurrences, now),
             config,
             place: None,
             proven: false,
             resume_until,
             stopping: false,
             wish,
-            since: now,
             received: 0,
             discards: Discards::default(),
             mismatch: None,
             mismatch_told: Told::default(),
-            history: VecDeque::with_capacity(HISTORY),
             news: None,
         }
     }
@@ -111,20 +108,6 @@ impl Router {
     /// Whether it belongs to this sync group.
     pub(super) fn is_of(&self, group: &Name) -> bool {
         self.config.sync_group.as_ref() == Some(group)
-    }
-
-    /// Whether its siblings have something to be told.
-    pub(super) fn has_news(&self) -> bool {
-        self.news.is_some()
-    }
-
-    /// The change that its siblings are to be told, once.
-    pub(super) fn take_news(&mut self) -> Option<Transition> {
-        self.news.take()
-    }
-
-    pub(super) fn state(&self) -> &State {
-        self.election.state()
     }
 
     /// Whether `port` is that of its interface and family.
@@ -163,12 +146,15 @@ impl Router {
     }
 
     /// The configuration changed in what a running router can take over.
-    pub(super) fn reconfigure(&mut self, config: RouterConfig) {
+    pub(super) fn reconfigure(&mut self, config: RouterConfig, now: Instant, ports: &Ports) {
+        let evidence = evidence(&self.election, None, now);
         let settings = *self.election.settings();
-        self.election.reconfigure(self::settings(&config, settings.priority, settings.address));
+        let anew = self::settings(&config, settings.priority, settings.address);
+        let actions = self.election.reconfigure(anew, now);
         self.expectation = expectation(&config, settings.address);
         self.voice.reconfigure(&config);
         self.config = config;
+        self.act(actions, evidence, now, ports);
     }
 
     /// Tracking, interface or address changed.
@@ -244,6 +230,7 @@ impl Router {
 
     pub(super) fn discarded(&mut self, discard: Discard, source: Option<IpAddr>, now: Instant) {
         let Some(times) = self.discards.count(discard, source, now) else { return };
+        self.record.discarded(discard, source, times);
         let from = source.map_or_else(|| "?".to_owned(), |source| source.to_string());
         if discard.splits_the_pair() {
             warn!(router = %self.id(), %from, reason = %discard, times, "discarded a peer's advert: as long as this lasts, both nodes may be Active");
@@ -253,7 +240,14 @@ impl Router {
     }
 
     pub(super) fn event(&mut self, event: Event, now: Instant, ports: &Ports) {
-        for action in self.election.handle(event, now) {
+        let due = self.deadline().filter(|_| event == Event::Tick);
+        let evidence = evidence(&self.election, due, now);
+        let actions = self.election.handle(event, now);
+        self.act(actions, evidence, now, ports);
+    }
+
+    fn act(&mut self, actions: Vec<Action>, evidence: Evidence, now: Instant, ports: &Ports) {
+        for action in actions {
             match action {
                 Action::Advertise(claim) => self.advertise(claim, now, ports),
                 Action::ClaimAddresses => self.wish.send_modify(|wish| wish.wanted = Wanted::Hold),
@@ -261,7 +255,7 @@ impl Router {
                     self.wish.send_modify(|wish| wish.wanted = Wanted::Release(release));
                 }
                 Action::Announce => self.wish.send_modify(|wish| wish.announcements += 1),
-                Action::Transition(transition) => self.changed(transition, now),
+                Action::Transition(transition) => self.changed(transition, evidence, now),
             }
         }
     }
@@ -272,26 +266,19 @@ impl Router {
         }
     }
 
-    fn changed(&mut self, transition: Transition, now: Instant) {
+    fn changed(&mut self, transition: Transition, evidence: Evidence, now: Instant) {
         let Transition { from, to, cause } = transition;
         info!(router = %self.id(), %from, %to, priority = %self.election.settings().priority, "{cause}");
-        self.since = now;
         self.news = Some(transition);
-        self.history.truncate(HISTORY - 1);
-        self.history.push_front((now, transition));
+        self.record.changed(transition, evidence, now);
     }
 
     pub(super) fn status(&self, now: Instant) -> RouterStatus {
         let settings = self.election.settings();
-        let millis = |since: Instant| {
-            u64::try_from(now.duration_since(since).as_millis()).unwrap_or(u64::MAX)
+        let preempt_delay_ms = match self.config.preempt {
+            Preempt::Never => None,
+            Preempt::After(delay) => Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
         };
-        let history = self.history.iter().map(|(at, Transition { from, to, cause })| Change {
-            from: *from,
-            to: *to,
-            cause: cause.to_string(),
-            ago_ms: millis(*at),
-        });
         RouterStatus {
             id: self.config.id.clone(),
             interface: self.config.interface.clone(),
@@ -301,9 +288,11 @@ impl Router {
                 Version::V3 => 3,
             },
             state: self.election.state().name(),
-            since_ms: millis(self.since),
+            since_ms: self.record.since_ms(now),
+            transitions: self.record.count(),
             priority: self.config.priority,
             effective_priority: settings.priority,
+            preempt_delay_ms,
             advert_interval: self.config.advert_interval,
             source: self.place.map(|place| place.source),
             addresses: self.config.addresses.clone(),
@@ -316,9 +305,9 @@ impl Router {
             mismatch: self.mismatch.as_ref().map(|(peer, at, other)| Mismatch {
                 peer: *peer,
                 explanation: other.to_string(),
-                ago_ms: millis(*at),
+                ago_ms: millis(now.saturating_duration_since(*at)),
             }),
-            history: history.collect(),
+            history: self.record.history(now),
         }
     }
 
@@ -330,6 +319,20 @@ impl Router {
             priority: following.priority,
             interval: following.interval,
         })
+    }
+}
+
+impl group::Member for Router {
+    fn group(&self) -> Option<&Name> {
+        self.config.sync_group.as_ref()
+    }
+
+    fn state(&self) -> &State {
+        self.election.state()
+    }
+
+    fn take_news(&mut self) -> Option<Transition> {
+        self.news.take()
     }
 }
 

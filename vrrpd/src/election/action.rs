@@ -96,8 +96,10 @@ pub enum Cause {
     Yielded,
     /// We were told to hand the addresses over.
     HandingOver,
-    /// We wanted to hand the addresses over, and no peer took them.
+    /// We wanted to hand the addresses over, and no peer that can serve took them.
     NotRelieved,
+    /// We were handing the addresses over, and were told to keep them.
+    Reclaimed,
     /// We were told to end.
     Stopped,
     /// We resigned, and a peer took over.
@@ -109,6 +111,32 @@ pub enum Cause {
     Unrelieved,
     /// The interface or our address is gone.
     Fault,
+}
+
+impl Cause {
+    /// The cause as one word, for scripts and counters.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Owner => "owner",
+            Self::Resumed => "resumed",
+            Self::Silence { .. } => "silence",
+            Self::PeerResigned { .. } => "peer_resigned",
+            Self::Preempted { .. } => "preempted",
+            Self::Outranked { .. } => "outranked",
+            Self::Late { .. } => "late",
+            Self::Joined => "joined",
+            Self::Yielded => "yielded",
+            Self::HandingOver => "handing_over",
+            Self::NotRelieved => "not_relieved",
+            Self::Reclaimed => "reclaimed",
+            Self::Stopped => "stopped",
+            Self::Relieved { .. } => "relieved",
+            Self::Unrelieved => "unrelieved",
+            Self::Fault => "fault",
+        }
+    }
 }
 
 impl fmt::Display for Cause {
@@ -140,7 +168,8 @@ impl fmt::Display for Cause {
             Self::Joined => f.write_str("its sync group became Active"),
             Self::Yielded => f.write_str("its sync group became Backup"),
             Self::HandingOver => f.write_str("told to hand over"),
-            Self::NotRelieved => f.write_str("no peer took over: goes on"),
+            Self::NotRelieved => f.write_str("no peer that can serve took over: goes on"),
+            Self::Reclaimed => f.write_str("told to keep the addresses"),
             Self::Stopped => f.write_str("told to end"),
             Self::Relieved { peer } => write!(f, "{peer} took over"),
             Self::Unrelieved => f.write_str("ended with no peer to take over"),

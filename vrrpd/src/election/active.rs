@@ -39,7 +39,9 @@ impl Election {
             defers: false,
             waits: None,
         };
-        let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce)];
+        // A peer that is Active learns that there was another, and announces the addresses again.
+        let resign = Action::Advertise(Claim::Resign);
+        let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce), resign];
         actions.extend(self.become_backup(backup, Cause::Late { silent, interval }));
         actions
     }
@@ -54,9 +56,10 @@ impl Election {
         let priority = match advert.claim {
             Claim::Lead(priority) => priority,
             Claim::Resign => {
-                let advertise_at = now + self.settings.interval.duration();
-                self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
-                return vec![self.lead()];
+                // Hosts may have believed whoever resigned, so the addresses are announced again.
+                let mut actions = self.advertise_anew(active, now);
+                actions.push(Action::Announce);
+                return actions;
             }
         };
         let ours = (self.settings.priority, self.settings.address);
@@ -112,6 +115,12 @@ impl Election {
             return vec![];
         }
         self.settings.priority = priority;
+        self.advertise_anew(active, now)
+    }
+
+    /// An advert now; the next is due an interval from now. A peer that is to learn our interval must
+    /// know it before it waits for the next advert.
+    pub(super) fn advertise_anew(&mut self, active: Active, now: Instant) -> Vec<Action> {
         let advertise_at = now + self.settings.interval.duration();
         self.state = State::Active(Active { advertise_at, advertised_at: now, ..active });
         vec![self.lead()]

@@ -6,11 +6,59 @@
 //! Active takes its siblings along. A group whose members see different peers thus stays Backup
 //! instead of pulling its members to and fro.
 
+use shared::Name;
+
 use super::{Backup, Event, State, StateName, Transition};
 
+/// A router as its siblings know it.
+pub trait Member {
+    /// The group it belongs to, if any.
+    fn group(&self) -> Option<&Name>;
+    /// Where its election stands.
+    fn state(&self) -> &State;
+    /// The last change that its siblings have not been told, once.
+    fn take_news(&mut self) -> Option<Transition>;
+}
+
+/// Passes what each router of a node did on to its siblings, until nothing is left to be told.
+///
+/// Nothing may be left: an old "became Active" told after a later yielding would undo it.
+pub fn settle<M: Member>(routers: &mut [M], mut tell: impl FnMut(&mut M, Event)) {
+    // Each turn tells one change, and a change makes at most one in each sibling: this ends.
+    loop {
+        let mut news = routers.iter_mut().enumerate();
+        let next = news.find_map(|(position, router)| Some((position, router.take_news()?)));
+        let (teller, group, event) = match next {
+            Some((position, news)) => {
+                let Some(group) = routers[position].group().cloned() else { continue };
+                let Some(event) = consequence(news) else { continue };
+                (Some(position), group, event)
+            }
+            None => match ready(routers) {
+                Some(group) => (None, group, Event::Join),
+                None => return,
+            },
+        };
+        for (position, router) in routers.iter_mut().enumerate() {
+            if Some(position) != teller && router.group() == Some(&group) {
+                tell(router, event);
+            }
+        }
+    }
+}
+
+/// A group of which nothing but its siblings keeps any member from becoming Active.
+fn ready<M: Member>(routers: &[M]) -> Option<Name> {
+    let waits =
+        |router: &&M| matches!(router.state(), State::Backup(Backup { waits: Some(_), .. }));
+    let mut candidates = routers.iter().filter(waits).filter_map(Member::group);
+    let complete =
+        |group: &&Name| routers.iter().filter(|r| r.group() == Some(*group)).all(|r| waits(&r));
+    candidates.find(complete).cloned()
+}
+
 /// What the siblings of a router that did `transition` are told.
-#[must_use]
-pub fn consequence(transition: Transition) -> Option<Event> {
+fn consequence(transition: Transition) -> Option<Event> {
     let Transition { from, to, .. } = transition;
     // A fault and an end are told to each member by whoever finds them.
     match to {
@@ -18,10 +66,4 @@ pub fn consequence(transition: Transition) -> Option<Event> {
         StateName::Backup if from == StateName::Active => Some(Event::Yield),
         StateName::Backup | StateName::Initialize | StateName::Releasing => None,
     }
-}
-
-/// Whether nothing but its siblings keeps any member from becoming Active.
-#[must_use]
-pub fn all_wait<'a>(mut members: impl Iterator<Item = &'a State>) -> bool {
-    members.all(|state| matches!(state, State::Backup(Backup { waits: Some(_), .. })))
 }

@@ -91,8 +91,23 @@ impl Election {
     }
 
     /// The operator decided anew; what is under way goes on.
-    pub fn reconfigure(&mut self, settings: Settings) {
+    #[must_use]
+    pub fn reconfigure(&mut self, settings: Settings, now: Instant) -> Vec<Action> {
+        // Its silence so far is measured by the interval that its peers know of.
+        let mut actions = self.yield_if_late(now);
+        let paced = settings.interval == self.settings.interval;
         self.settings = settings;
+        match self.state {
+            State::Active(active) if !paced => actions.extend(self.advertise_anew(active, now)),
+            // Nobody was heard yet whose interval would count.
+            State::Backup(backup) if !paced && backup.following.is_none() => {
+                let active_down_at = backup.heard_at + self.down_interval(settings.interval);
+                let listen_until = backup.listen_until.min(active_down_at);
+                self.state = State::Backup(Backup { active_down_at, listen_until, ..backup });
+            }
+            State::Active(_) | State::Backup(_) | State::Initialize | State::Releasing { .. } => {}
+        }
+        actions
     }
 
     /// The next instant at which [`Event::Tick`] has work to do; none while there is nothing to wait for.

@@ -26,6 +26,8 @@ impl Election {
         match event {
             Event::Tick if now < until => vec![],
             Event::Tick if stays => self.become_active(Cause::NotRelieved, now),
+            // It hands over no longer; a peer that took over meanwhile is met as any other.
+            Event::Reclaim if stays => self.become_active(Cause::Reclaimed, now),
             Event::Received(advert) => match advert.claim {
                 Claim::Lead(priority) => self.relieved(stays, advert, priority, now),
                 Claim::Resign => vec![],
@@ -34,7 +36,12 @@ impl Election {
                 self.state = State::Releasing { until, stays: false };
                 vec![]
             }
-            Event::Tick | Event::Shutdown => self.release(Release::AtOnce, Cause::Unrelieved),
+            Event::Tick | Event::Shutdown => {
+                // The first may have been lost.
+                let mut actions = vec![Action::Advertise(Claim::Resign)];
+                actions.extend(self.release(Release::AtOnce, Cause::Unrelieved));
+                actions
+            }
             Event::Fault => self.release(Release::AtOnce, Cause::Fault),
             Event::PriorityChanged(priority) => {
                 self.settings.priority = priority;
@@ -56,9 +63,18 @@ impl Election {
         priority: Priority,
         now: Instant,
     ) -> Vec<Action> {
+        // A peer that cannot serve does not keep the addresses from one that can.
+        let helps = priority > Priority::UNUSABLE || self.settings.priority == Priority::UNUSABLE;
+        if stays && !helps {
+            return self.become_active(Cause::NotRelieved, now);
+        }
         let cause = Cause::Relieved { peer: advert.source };
+        // It may have been Active all along, beyond a cut that kept our resignation from it. Told
+        // again, it announces the addresses to those who believe that they are here.
+        let mut actions = vec![Action::Advertise(Claim::Resign)];
         if !stays {
-            return self.release(Release::Relieved, cause);
+            actions.extend(self.release(Release::Relieved, cause));
+            return actions;
         }
         let following = Following { source: advert.source, priority, interval: advert.interval };
         let backup = Backup {
@@ -70,7 +86,7 @@ impl Election {
             defers: true,
             waits: None,
         };
-        let mut actions = vec![Action::ReleaseAddresses(Release::Relieved)];
+        actions.push(Action::ReleaseAddresses(Release::Relieved));
         actions.extend(self.become_backup(backup, cause));
         actions
     }

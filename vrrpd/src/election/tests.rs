@@ -4,6 +4,7 @@
 //! interval 3609.375 ms.
 
 mod handover;
+mod reload;
 mod sync_group;
 
 use super::*;
@@ -422,7 +423,9 @@ mod active {
     fn answers_a_resignation_with_an_advert_and_starts_its_interval_anew() {
         let mut router = Router::active(settings());
         router.advance(400_000);
-        assert_eq!(router.hears(PEER, Claim::Resign, 100), [Action::Advertise(lead(100))]);
+        // Hosts may believe whoever resigned.
+        let answer = [Action::Advertise(lead(100)), Action::Announce];
+        assert_eq!(router.hears(PEER, Claim::Resign, 100), answer);
         assert_eq!(router.deadline_micros(), 1_000_000);
     }
 
@@ -450,6 +453,7 @@ mod active {
             actions,
             [
                 Action::ReleaseAddresses(Release::AtOnce),
+                Action::Advertise(Claim::Resign),
                 transition(StateName::Active, StateName::Backup, cause),
             ]
         );
@@ -464,8 +468,8 @@ mod active {
             router.advance(3_000_000);
             let actions = router.feed(event);
             assert_eq!(actions[0], Action::ReleaseAddresses(Release::AtOnce));
-            let says = actions.iter().any(|action| matches!(action, Action::Advertise(_)));
-            assert!(!says, "{event:?}");
+            let leads = |action: &Action| matches!(action, Action::Advertise(Claim::Lead(_)));
+            assert!(!actions.iter().any(leads), "{event:?}");
         }
     }
 
@@ -506,7 +510,9 @@ mod releasing {
         let actions = router.hears_lead(PEER, 1);
         let cause = Cause::Relieved { peer: ip(PEER) };
         let change = transition(StateName::Releasing, StateName::Initialize, cause);
-        assert_eq!(actions, [Action::ReleaseAddresses(Release::Relieved), change]);
+        // Told again, a peer that was Active all along announces the addresses.
+        let resign = Action::Advertise(Claim::Resign);
+        assert_eq!(actions, [resign, Action::ReleaseAddresses(Release::Relieved), change]);
     }
 
     #[test]
@@ -516,7 +522,8 @@ mod releasing {
         assert_eq!(router.deadline_micros(), 1_196_093);
         let actions = router.tick();
         let change = transition(StateName::Releasing, StateName::Initialize, Cause::Unrelieved);
-        assert_eq!(actions, [Action::ReleaseAddresses(Release::AtOnce), change]);
+        let resign = Action::Advertise(Claim::Resign);
+        assert_eq!(actions, [resign, Action::ReleaseAddresses(Release::AtOnce), change]);
     }
 
     #[test]
@@ -530,7 +537,7 @@ mod releasing {
     fn ends_at_once_when_told_again() {
         let mut router = releasing(settings());
         let actions = router.feed(Event::Shutdown);
-        assert_eq!(actions[0], Action::ReleaseAddresses(Release::AtOnce));
+        assert_eq!(actions[1], Action::ReleaseAddresses(Release::AtOnce));
         assert_eq!(router.name(), StateName::Initialize);
     }
 }

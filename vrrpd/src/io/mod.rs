@@ -7,3 +7,4 @@ pub mod interfaces;
 pub mod links;
 pub mod macvlan;
 pub mod port;
+pub mod tap;

@@ -97,6 +97,23 @@ struct Holding {
     announcements: u64,
 }
 
+impl Holding {
+    /// Time between renewals of the leases, if there are leases.
+    fn renewal_pause(&self) -> Option<Duration> {
+        match self.plan.lease {
+            Lease::Off => None,
+            Lease::Seconds(seconds) => {
+                Some(Duration::from_secs(seconds.get().into()) / RENEWALS_PER_LEASE)
+            }
+        }
+    }
+
+    /// When the leases are to be renewed.
+    fn renew_at(&self) -> Option<Instant> {
+        Some(self.renewed_at + self.renewal_pause()?)
+    }
+}
+
 impl AddressKeeper {
     /// A keeper that holds nothing yet.
     #[must_use]
@@ -133,14 +150,17 @@ impl AddressKeeper {
         let holding = self.holding.as_ref();
         let announce_at = holding.map(|holding| holding.burst.next());
         let retry_at = holding.and_then(|holding| holding.retry_at);
-        let holds = holding.is_some();
         let link_retry_at = self.link_state.retry_at;
+        let renew_at = holding.and_then(Holding::renew_at);
+        // The advert thread hangs: its first beat counts. Otherwise nobody is woken by beats.
+        let overdue = renew_at.is_some_and(|at| now() >= at);
         tokio::select! {
             biased;
             changed = self.wish.changed() => return changed.is_ok(),
             gone = self.gone.recv() => self.noticed(gone.ok()),
             Ok(()) = self.plan.changed() => {}
-            Ok(()) = self.means.pulse.changed(), if holds => {}
+            Ok(()) = self.means.pulse.changed(), if overdue => {}
+            () = sleep_until(renew_at), if renew_at.is_some() && !overdue => {}
             Ok(()) = self.interfaces.changed() => {}
             () = sleep_until(announce_at), if announce_at.is_some() => {}
             () = sleep_until(retry_at), if retry_at.is_some() => {}
@@ -244,15 +264,12 @@ impl AddressKeeper {
         let Some(mut holding) = self.holding.take() else { return };
         let now = now();
         let retry = holding.retry_at.is_some_and(|at| now >= at);
-        let due = match holding.plan.lease {
-            Lease::Off => false,
-            Lease::Seconds(seconds) => {
-                let pause = Duration::from_secs(seconds.get().into()) / RENEWALS_PER_LEASE;
-                // A pulse that is older than a renewal's pause is of a thread that hangs.
-                let alive = now.saturating_duration_since(*self.means.pulse.borrow()) < pause;
-                alive && now >= holding.renewed_at + pause
-            }
-        };
+        let pulse = *self.means.pulse.borrow_and_update();
+        let due = holding.renewal_pause().is_some_and(|pause| {
+            // A pulse that is older than a renewal's pause is of a thread that hangs.
+            let alive = now.saturating_duration_since(pulse) < pause;
+            alive && now >= holding.renewed_at + pause
+        });
         if retry || due {
             let raised = if retry { self.raise_link(&holding.plan).await } else { None };
             let added = self.add_all(&holding.target, &holding.plan).await;

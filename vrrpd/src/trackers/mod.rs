@@ -60,7 +60,8 @@ impl Trackers {
     fn start(&self, config: &TrackerConfig) -> Option<AbortHandle> {
         let (name, news) = (config.name.clone(), self.news.clone());
         match &config.kind {
-            TrackerKind::Interface(_) => None,
+            // Told over the link.
+            TrackerKind::Interface(_) | TrackerKind::Script(_) => None,
             TrackerKind::Process(comm) => {
                 let task = tokio::spawn(process::watch(name, comm.clone(), news));
                 Some(task.abort_handle())
@@ -85,5 +86,6 @@ impl Trackers {
 
 fn health(tracker: &Name, usable: bool) -> TrackerHealth {
     let state = if usable { Usability::Usable } else { Usability::Unusable };
-    TrackerHealth { tracker: tracker.clone(), usable: usize::from(usable), total: 1, state }
+    let usable = usize::from(usable);
+    TrackerHealth { tracker: tracker.clone(), usable, total: 1, state, reason: None }
 }

@@ -5,6 +5,7 @@
 
 pub mod advert;
 pub mod checksum;
+pub mod claimant;
 pub mod discard;
 pub mod envelope;
 pub mod excerpt;
@@ -13,6 +14,7 @@ pub mod ipv4;
 pub mod ladder;
 pub mod neighbor;
 pub mod other_addresses;
+pub mod probe;
 pub mod virtual_mac;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

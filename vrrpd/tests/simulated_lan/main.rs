@@ -1,17 +1,28 @@
-//! Routers on a simulated link: small stories, and thousands of random schedules of faults.
+//! Nodes on a simulated link: small stories, and a hundred thousand random ones.
+//!
+//! A random story that breaks a promise is made as short as it can be, and printed with its seed.
+//!
+//! ```sh
+//! cargo test -p vrrpd --test simulated_lan                                  # 100,000 stories
+//! SIM_SEED=4711 cargo test -p vrrpd --test simulated_lan one_story          # one again
+//! SIM_HOURS=8 cargo test --release -p vrrpd --test simulated_lan for_hours  # others, by hand
+//! ```
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod lan;
+mod node;
+mod promises;
 mod random;
-mod schedule;
+mod story;
 
 use std::time::Duration;
 
 use shared::config::Preempt;
 use shared::{AdvertInterval, Priority};
-use vrrpd::election::{Event, Settings, StateName, Version};
+use vrrpd::election::{Settings, StateName, Version};
 
 use lan::{Lan, address};
+use story::Story;
 
 /// Priorities at an interval of 100 ms; the last node has the highest address.
 fn routers(priorities: &[u8]) -> Lan {
@@ -22,9 +33,9 @@ fn routers(priorities: &[u8]) -> Lan {
         preempt: Preempt::After(Duration::ZERO),
         sole_peer: false,
         grouped: false,
-        address: address(node),
+        address: address(node, 0),
     };
-    let settings = priorities.iter().enumerate().map(settings).collect();
+    let settings = priorities.iter().enumerate().map(|node| vec![settings(node)]).collect();
     Lan::new(settings, Duration::from_secs(1), 1)
 }
 
@@ -81,7 +92,7 @@ fn a_crash_is_noticed_after_three_intervals_and_a_skew() {
 fn a_planned_stop_leaves_no_gap() {
     for interval_of_the_peer in [&[150, 100][..], &[150, 1]] {
         let mut lan = booted(interval_of_the_peer);
-        lan.tell(0, Event::Shutdown);
+        lan.stop(0);
         let (overlap, gap) = overlap_and_gap(&mut lan, millis(1000));
         assert_eq!(lan.owners(), [1]);
         assert_eq!(gap, Duration::ZERO);
@@ -104,13 +115,13 @@ fn a_failback_leaves_no_gap() {
 #[test]
 fn a_node_that_lost_its_proxy_is_replaced_within_a_packets_flight() {
     let mut lan = booted(&[150, 100]);
-    lan.tell(0, Event::PriorityChanged(Priority::UNUSABLE));
+    lan.health(0, 0, false);
     lan.run(millis(1));
     assert_eq!(lan.state(1), StateName::Active);
     lan.run(millis(20));
     assert_eq!(lan.owners(), [1]);
     // It is mended: the addresses come back with the next advert.
-    lan.tell(0, Event::PriorityChanged(Priority::try_from(150_u8).unwrap()));
+    lan.health(0, 0, true);
     lan.run(millis(120));
     assert_eq!(lan.owners(), [0]);
 }
@@ -118,9 +129,9 @@ fn a_node_that_lost_its_proxy_is_replaced_within_a_packets_flight() {
 #[test]
 fn when_both_are_unusable_nobody_moves() {
     let mut lan = booted(&[150, 100]);
-    lan.tell(1, Event::PriorityChanged(Priority::UNUSABLE));
+    lan.health(1, 0, false);
     lan.run(millis(500));
-    lan.tell(0, Event::PriorityChanged(Priority::UNUSABLE));
+    lan.health(0, 0, false);
     lan.run(millis(2000));
     assert_eq!(lan.owners(), [0]);
 }
@@ -139,10 +150,10 @@ fn one_owner_within_an_interval_after_a_partition_heals() {
 #[test]
 fn of_a_one_way_cut_the_deaf_node_becomes_active_and_yields_when_it_hears_again() {
     let mut lan = booted(&[150, 100]);
-    lan.ways[0][1].up = false;
+    lan.ways[0][1].up = [false; 2];
     lan.run(millis(2000));
     assert_eq!(lan.owners(), [0, 1]);
-    lan.ways[0][1].up = true;
+    lan.ways[0][1].up = [true; 2];
     lan.run(millis(111));
     assert_eq!(lan.owners(), [0]);
 }
@@ -174,9 +185,42 @@ fn a_backup_that_overslept_takes_nothing() {
     assert!(lan.adverts - adverts <= 11, "{}", lan.adverts - adverts);
 }
 
-#[test]
-fn ten_thousand_random_schedules_keep_their_promises() {
-    for seed in 0..10_000 {
-        schedule::run(seed);
+/// Tells these stories; the first that breaks a promise is made short.
+fn tell(seeds: impl Iterator<Item = u64>) {
+    for seed in seeds {
+        if let Some((story, broken)) = Story::random(seed).shrink() {
+            panic!("{}\n{story}{broken}\nagain: SIM_SEED={seed}", story.tale());
+        }
     }
+}
+
+#[test]
+fn a_hundred_thousand_random_stories_keep_their_promises() {
+    std::thread::scope(|scope| {
+        let halves = [0, 1].map(|first| scope.spawn(move || tell((first..100_000).step_by(2))));
+        for half in halves {
+            half.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
+#[test]
+fn one_story() {
+    let seed = std::env::var("SIM_SEED").map_or(4711, |seed| seed.parse().unwrap());
+    tell(std::iter::once(seed));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it runs for so long")]
+fn for_hours() {
+    let Ok(hours) = std::env::var("SIM_HOURS") else { return };
+    let start = std::time::Instant::now();
+    let end = start + Duration::from_secs_f64(hours.parse::<f64>().unwrap() * 3600.0);
+    let first = std::env::var("SIM_SEED").map_or(100_000, |seed| seed.parse().unwrap());
+    let mut told = 0_u64;
+    while std::time::Instant::now() < end {
+        tell(std::iter::once(first + told));
+        told += 1;
+    }
+    println!("{told} stories from seed {first} on kept their promises");
 }

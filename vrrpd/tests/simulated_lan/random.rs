@@ -22,9 +22,18 @@ impl Random {
         self.next() % limit
     }
 
+    /// Whether something happens that does so in `permille` of a thousand cases.
+    pub(crate) fn chance(&mut self, permille: u64) -> bool {
+        permille > 0 && self.below(1000) < permille
+    }
+
     /// An index below `limit`.
     pub(crate) fn index(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.index(all.len())]
     }
 
     pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {

@@ -35,6 +35,8 @@ pub(super) fn check(
     let options = servers.iter().find(|p| p.options.check).map_or(&first.options, |p| &p.options);
     let time = |time: Duration| time.clamp(*TIMES.start(), *TIMES.end());
     check.interval = Some(time(options.interval.unwrap_or(INTERVAL)));
+    check.fast_interval = options.fast_interval.map(time);
+    check.down_interval = options.down_interval.map(time);
     check.timeout = settings.check.as_ref().map(|got| time(got.value));
     let count = |count: u32| count.clamp(*COUNTS.start(), *COUNTS.end());
     (check.rise, check.fall) = (options.rise.map(count), options.fall.map(count));

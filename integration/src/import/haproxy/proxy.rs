@@ -176,8 +176,10 @@ fn together(frontend: &mut Section, backend: &mut Section, import: &mut Import) 
     let check = check::check(settings, &servers, &backend.header, report);
     let ends = servers.iter().all(|parsed| parsed.options.ends_sessions);
     if !ends {
-        report.lint("connections to a server that is found down are ended, so that clients go to another (HAProxy's `on-marked-down shutdown-sessions`)");
+        report.lint("connections to a server that is found down are ended, so that clients go to another (HAProxy's `on-marked-down shutdown-sessions`); `on_down = \"keep\"` leaves them");
     }
+    let send_proxy = server::send_proxy(&servers, report);
+    let limited = servers.iter().any(|parsed| parsed.server.max_connections.is_some());
     let name = import.draft.tracked_name(&frontend.name);
     if name != frontend.name {
         import.report.different(&frontend.header, format!("it is called {name}"));
@@ -195,6 +197,8 @@ fn together(frontend: &mut Section, backend: &mut Section, import: &mut Import) 
         balance: settings.balance.clone(),
         servers: servers.into_iter().map(|parsed| parsed.server).collect(),
         check,
+        queue_timeout: settings.queue.clone().filter(|_| limited),
+        send_proxy,
         connect_timeout: connect(backend, &mut import.report),
         idle_timeout: Some(idle(frontend, backend, &mut import.report)),
     };

@@ -1,11 +1,11 @@
 //! `server` lines and the `default-server` options they inherit.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::bind::{Address, address};
 use super::settings::time;
-use crate::import::draft::{Draft, Server};
+use crate::import::draft::{Draft, Got, Server};
 use crate::import::report::Report;
 use crate::import::source::{Mistake, Statement, Word};
 
@@ -19,9 +19,15 @@ pub(super) struct Options {
     pub(super) check_sni: Option<String>,
     pub(super) check_port: Option<u16>,
     pub(super) interval: Option<Duration>,
+    pub(super) fast_interval: Option<Duration>,
+    pub(super) down_interval: Option<Duration>,
     pub(super) rise: Option<u32>,
     pub(super) fall: Option<u32>,
-    pub(super) weight: Option<u32>,
+    /// The version of the PROXY header that it is sent.
+    pub(super) send_proxy: Option<&'static str>,
+    weight: Option<u32>,
+    source: Option<IpAddr>,
+    max_connections: Option<u32>,
     pub(super) ends_sessions: bool,
     backup: bool,
     disabled: bool,
@@ -48,7 +54,7 @@ const FLAGS: [(&str, &str); 8] = [
 ];
 
 /// Options with a value that leave no trace.
-const IGNORED: [(&str, &str); 11] = [
+const IGNORED: [(&str, &str); 10] = [
     ("id", "names are enough"),
     ("cookie", "it is for HTTP only"),
     ("resolvers", "servers are addresses"),
@@ -56,23 +62,19 @@ const IGNORED: [(&str, &str); 11] = [
     ("resolve-opts", "servers are addresses"),
     ("resolve-net", "servers are addresses"),
     ("init-addr", "servers are addresses"),
-    ("minconn", "there is no queue"),
-    ("maxqueue", "there is no queue"),
+    ("maxqueue", "1024 connections may wait for the servers of a proxy"),
     ("pool-max-conn", "it is for HTTP only"),
     ("on-marked-up", "a server that comes up gets new connections"),
 ];
 
 /// Options with a value that are done otherwise.
-const DIFFERENT: [(&str, &str); 4] = [
-    ("maxconn", "there is no limit of connections to a server, and no queue"),
+const DIFFERENT: [(&str, &str); 2] = [
+    ("minconn", "the limit does not depend on the load"),
     ("slowstart", "a server that comes up takes its full share at once"),
-    ("fastinter", "the interval is the same in every state"),
-    ("downinter", "the interval is the same in every state"),
 ];
 
 /// Options with a value that have no counterpart.
-const UNSUPPORTED: [&str; 20] = [
-    "source",
+const UNSUPPORTED: [&str; 19] = [
     "track",
     "observe",
     "error-limit",
@@ -118,8 +120,11 @@ fn flag(word: &str, line: &Statement, options: &mut Options, report: &mut Report
         "disabled" => options.disabled = true,
         "backup" => options.backup = true,
         "ssl" => report.unsupported(line, "TLS is passed through, not begun here"),
-        "send-proxy" | "send-proxy-v2" | "send-proxy-v2-ssl" | "send-proxy-v2-ssl-cn" => {
-            report.unsupported(line, "servers are not told the client's address (`send-proxy`)");
+        "send-proxy" => options.send_proxy = Some("v1"),
+        "send-proxy-v2" => options.send_proxy = Some("v2"),
+        "no-send-proxy" | "no-send-proxy-v2" => options.send_proxy = None,
+        "send-proxy-v2-ssl" | "send-proxy-v2-ssl-cn" => {
+            report.unsupported(line, "the header says nothing of TLS: write `send-proxy-v2`");
         }
         "check-send-proxy" | "check-via-socks4" | "agent-check" => {
             report.unsupported(line, format!("a check has no `{word}`"));
@@ -148,15 +153,25 @@ fn valued(
         report.mistake(Mistake::at(&value.place, title, ""));
     };
     match name {
-        "inter" => match time(&value.text) {
-            Some(time) => options.interval = Some(time),
+        "inter" | "fastinter" | "downinter" => match time(&value.text) {
+            Some(time) if name == "inter" => options.interval = Some(time),
+            Some(time) if name == "fastinter" => options.fast_interval = Some(time),
+            Some(time) => options.down_interval = Some(time),
             None => wrong("a time"),
         },
-        "rise" | "fall" | "weight" => match value.text.parse::<u32>() {
+        "rise" | "fall" | "weight" | "maxconn" => match value.text.parse::<u32>() {
             Ok(number) if name == "rise" => options.rise = Some(number),
             Ok(number) if name == "fall" => options.fall = Some(number),
-            Ok(number) => options.weight = Some(number),
-            Err(_) => wrong("a whole number"),
+            // Zero is no limit.
+            Ok(number) if name == "maxconn" => {
+                options.max_connections = Some(number.min(1_000_000)).filter(|limit| *limit != 0);
+            }
+            Ok(number @ 0..=256) => options.weight = Some(number).filter(|weight| *weight != 1),
+            _ => wrong("a whole number, a weight at most 256"),
+        },
+        "source" => match value.text.parse() {
+            Ok(ip) => options.source = Some(ip),
+            Err(_) => report.unsupported(line, "`source` is one address, without a port"),
         },
         "port" => match value.text.parse() {
             Ok(port) => options.check_port = Some(port),
@@ -222,15 +237,22 @@ pub(super) fn server(
             None
         }
     }?;
-    if own.backup {
-        report.unsupported(line, "there are no backup servers: it is left out");
-        return None;
-    }
     if own.disabled {
         report.different(line, "it is disabled, and left out");
         return None;
     }
-    let server = Server { from: line.place().clone(), name: Some(name.text.clone()), address };
+    if own.source.is_some_and(|source| source.is_ipv4() != address.is_ipv4()) {
+        report.unsupported(line, "`source` is of another family than the server");
+        own.source = None;
+    }
+    let server = Server {
+        name: Some(name.text.clone()),
+        weight: own.weight,
+        backup: own.backup,
+        source: own.source,
+        max_connections: own.max_connections,
+        ..Server::new(line.place(), address)
+    };
     Some(Parsed { server, options: own, line: line.clone() })
 }
 
@@ -252,11 +274,25 @@ pub(super) fn together(servers: Vec<Parsed>, report: &mut Report) -> Vec<Parsed>
         parsed.server.name = Some(name);
         kept.push(parsed);
     }
-    let weight = |parsed: &Parsed| parsed.options.weight.unwrap_or(1);
-    if kept.iter().any(|parsed| weight(parsed) != weight(&kept[0])) {
-        for parsed in &kept {
-            report.unsupported(&parsed.line, "all servers of a proxy have the same weight");
+    if kept.iter().all(|parsed| parsed.server.backup) {
+        for parsed in &mut kept {
+            parsed.server.backup = false;
+            report.different(&parsed.line, "all servers are backups: they serve in turn");
         }
     }
     kept
+}
+
+/// The version of the PROXY header that all servers are sent, where it is the same.
+pub(super) fn send_proxy(servers: &[Parsed], report: &mut Report) -> Option<Got<&'static str>> {
+    let first = servers.first()?;
+    for parsed in servers {
+        if parsed.options.send_proxy != first.options.send_proxy {
+            report.unsupported(
+                &parsed.line,
+                "all servers of a proxy are sent the same header, or none",
+            );
+        }
+    }
+    first.options.send_proxy.map(|version| Got::from(first.line.place(), version))
 }

@@ -27,6 +27,7 @@ pub(super) struct Settings {
     pub(super) server: Option<Got<Duration>>,
     pub(super) tunnel: Option<Got<Duration>>,
     pub(super) check: Option<Got<Duration>>,
+    pub(super) queue: Option<Got<Duration>>,
     pub(super) balance: Option<Got<&'static str>>,
     /// `default-server`.
     pub(super) servers: Options,
@@ -152,12 +153,11 @@ impl Settings {
 
     fn timeout(&mut self, which: &str, line: &Statement, report: &mut Report) {
         match which {
-            "connect" | "client" | "server" | "tunnel" | "check" => {
+            "connect" | "client" | "server" | "tunnel" | "check" | "queue" => {
                 if let Some(time) = read_time(line, 2, report) {
                     self.set(which, time, line, report);
                 }
             }
-            "queue" => report.ignored(line, "there is no queue"),
             "client-fin" | "server-fin" => {
                 report.different(line, "a half-closed connection ends after 10 s of silence");
             }
@@ -174,6 +174,7 @@ impl Settings {
             "client" => &mut self.client,
             "server" => &mut self.server,
             "tunnel" => &mut self.tunnel,
+            "queue" => &mut self.queue,
             _ => &mut self.check,
         };
         // Zero is no limit.
@@ -201,6 +202,7 @@ impl Settings {
             "leastconn" => "least_conn",
             "source" => "source",
             "first" => "first",
+            "random" => "random",
             other => {
                 let why = format!("there is no counterpart to {other:?}; servers take turns");
                 return report.unsupported(line, why);

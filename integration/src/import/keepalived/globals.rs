@@ -1,5 +1,6 @@
 //! `global_defs`.
 
+use crate::import::draft::{Draft, Got};
 use crate::import::report::{Kind, Report};
 use crate::import::source::Statement;
 
@@ -8,6 +9,8 @@ use crate::import::source::Statement;
 pub(super) struct Globals {
     /// `vrrp_version 3`.
     pub(super) version: Option<u8>,
+    /// `script_user`.
+    pub(super) script_user: Option<String>,
     /// `default_interface`.
     pub(super) interface: Option<String>,
 }
@@ -20,15 +23,14 @@ const SCRIPTS: &str = "it is about scripts";
 const FIREWALL: &str = "no firewall rules are needed";
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 34] = [
+const KNOWN: [(&str, Kind, &str); 33] = [
     ("router_id", Kind::Ignored, "it is for mails and SNMP"),
     ("lvs_id", Kind::Ignored, "it is for mails and SNMP"),
     ("notification_email_from", Kind::Ignored, MAIL),
     ("smtp_alert", Kind::NotSupported, MAIL),
     ("smtp_", Kind::Ignored, MAIL),
     ("email_faults", Kind::Ignored, MAIL),
-    ("enable_script_security", Kind::Ignored, SCRIPTS),
-    ("script_user", Kind::Ignored, SCRIPTS),
+    ("enable_script_security", Kind::Ignored, "it is always done"),
     ("max_auto_priority", Kind::Ignored, REAL_TIME),
     ("min_auto_priority", Kind::Ignored, REAL_TIME),
     ("vrrp_priority", Kind::Ignored, REAL_TIME),
@@ -58,7 +60,12 @@ const KNOWN: [(&str, Kind, &str); 34] = [
 ];
 
 /// Reads one `global_defs` block.
-pub(super) fn read(block: &Statement, globals: &mut Globals, report: &mut Report) {
+pub(super) fn read(
+    block: &Statement,
+    globals: &mut Globals,
+    draft: &mut Draft,
+    report: &mut Report,
+) {
     report.translated(block);
     for statement in block.inner() {
         match statement.name() {
@@ -70,6 +77,11 @@ pub(super) fn read(block: &Statement, globals: &mut Globals, report: &mut Report
                 globals.interface = report.argument(statement).map(|word| word.text.clone());
                 report.translated(statement);
             }
+            "script_user" => {
+                globals.script_user = report.argument(statement).map(|word| word.text.clone());
+                report.translated(statement);
+            }
+            "notify_fifo" | "vrrp_notify_fifo" => fifo(statement, draft, report),
             "vrrp_mcast_group4" if statement.text(1) == "224.0.0.18" => {
                 report.translated(statement)
             }
@@ -84,4 +96,15 @@ pub(super) fn read(block: &Statement, globals: &mut Globals, report: &mut Report
             },
         }
     }
+}
+
+/// `notify_fifo PATH [USER [GROUP]]`.
+fn fifo(line: &Statement, draft: &mut Draft, report: &mut Report) {
+    let Some(path) = report.argument(line) else { return };
+    if !path.text.starts_with('/') {
+        return report.unsupported(line, "it must be an absolute path");
+    }
+    let user = line.args().get(1).map_or("root", |user| &user.text);
+    draft.fifo = Some((Got::from(line.place(), path.text.clone()), user.to_owned()));
+    report.translated(line);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::router::NOTIFY;
+use super::GROUP_NOTIFY;
 use crate::import::draft::{Draft, Got};
 use crate::import::report::{Kind, Report};
 use crate::import::source::Statement;
@@ -45,7 +45,7 @@ fn keyword(line: &Statement, report: &mut Report) {
             report.ignored(line, "what one member tracks counts for all");
         }
         "smtp_alert" => report.unsupported(line, "no mail is sent"),
-        name if name.starts_with("notify") => report.unsupported(line, NOTIFY),
+        name if name.starts_with("notify") => report.unsupported(line, GROUP_NOTIFY),
         name if name.starts_with("track_") => {
             report.whole(
                 line,

@@ -35,6 +35,8 @@ pub(super) fn import(block: &Statement, import: &mut Import) {
         check: Check::default(),
         connect_timeout: None,
         idle_timeout: None,
+        queue_timeout: None,
+        send_proxy: None,
     };
     // keepalived asks once a minute unless told otherwise, and believes the first answer.
     proxy.check.interval = Some(Duration::from_secs(60));
@@ -42,8 +44,7 @@ pub(super) fn import(block: &Statement, import: &mut Import) {
     for line in block.inner() {
         keyword(line, &mut proxy, &mut import.report);
     }
-    equal_weights(block, &mut import.report);
-    if proxy.servers.is_empty() {
+    if proxy.servers.iter().all(|server| server.backup) {
         return import.report.whole(
             block,
             Kind::NotSupported,
@@ -80,9 +81,7 @@ fn keyword(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
             let why = "a client is not kept with a server for a time; `balance = \"source\"` is the nearest";
             report.unsupported(line, why);
         }
-        "sorry_server" => {
-            report.unsupported(line, "there is no server for when all others are down")
-        }
+        "sorry_server" => sorry(line, proxy, report),
         "alpha" | "omega" | "hysteresis" | "ha_suspend" => {
             report.unsupported(line, "it is always checked alike")
         }
@@ -91,7 +90,7 @@ fn keyword(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
             report.different(line, "`fall` failures in a row make a server down");
         }
         name if name.starts_with("quorum_") || name.starts_with("notify") => {
-            report.unsupported(line, super::router::NOTIFY);
+            report.unsupported(line, super::SERVER_NOTIFY);
         }
         _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
     }
@@ -119,14 +118,17 @@ fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
         return report.whole(block, Kind::Ignored, "it is a server of this service already");
     }
     report.translated(block);
-    let from = block.place().clone();
-    proxy.servers.push(Server { from, name: None, address });
-    let first = proxy.servers.len() == 1;
+    let mut own = Server::new(block.place(), address);
+    if let Some(weight) = block.inner().iter().find(|line| line.name() == "weight") {
+        own.weight = report.number(weight, 0..=256).map(|got| got.value).filter(|n| *n != 1);
+        report.translated(weight);
+    }
+    proxy.servers.push(own);
+    let first = proxy.servers.iter().filter(|server| !server.backup).count() == 1;
     let mut checks = 0;
     for line in block.inner() {
         match line.name() {
-            // Judged for all servers at once.
-            "weight" => report.translated(line),
+            "weight" => {}
             "inhibit_on_failure" => {
                 report.ignored(line, "connections go on while their server is down")
             }
@@ -151,7 +153,7 @@ fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
                     "a check is one of tcp, tls, http and https",
                 );
             }
-            name if name.starts_with("notify") => report.unsupported(line, super::router::NOTIFY),
+            name if name.starts_with("notify") => report.unsupported(line, super::SERVER_NOTIFY),
             _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
         }
     }
@@ -228,15 +230,13 @@ fn url(block: &Statement, tls: bool, check: &mut Check, report: &mut Report) {
     }
 }
 
-/// Weights say something only where they differ.
-fn equal_weights(block: &Statement, report: &mut Report) {
-    let servers = block.inner().iter().filter(|line| line.name() == "real_server");
-    let weights: Vec<&Statement> = servers
-        .filter_map(|server| server.inner().iter().find(|line| line.name() == "weight"))
-        .collect();
-    if weights.iter().any(|line| line.text(1) != weights[0].text(1)) {
-        for line in weights {
-            report.unsupported(line, "all servers of a proxy have the same weight");
+/// The server for when all others are down: a backup.
+fn sorry(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
+    match endpoint(line) {
+        Some(address) if proxy.servers.iter().all(|server| server.address != address) => {
+            proxy.servers.push(Server { backup: true, ..Server::new(line.place(), address) });
+            report.different(line, "it is a backup server, and checked as the others are");
         }
+        _ => report.unsupported(line, "it is an IP address and a port that no other server has"),
     }
 }

@@ -2,6 +2,7 @@
 //! services become proxies.
 
 mod address;
+mod command;
 mod globals;
 mod group;
 mod ipvs;
@@ -18,6 +19,10 @@ use super::report::Kind;
 use super::source::{Source, Statement};
 use super::{Files, Import};
 
+/// What is said of the hooks of a group, and of a server.
+const GROUP_NOTIFY: &str = "hooks belong to instances: write it there";
+const SERVER_NOTIFY: &str = "no program is run when a server's state changes";
+
 /// What is said of a keyword that is in no table.
 const UNKNOWN: &str = "this keyword is not known to `vipd import`";
 
@@ -29,10 +34,12 @@ pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Impor
     };
     let named = |name: &'static str| statements.iter().filter(move |found| found.name() == name);
     let mut globals = Globals::default();
-    named("global_defs").for_each(|block| globals::read(block, &mut globals, &mut import.report));
+    for block in named("global_defs") {
+        globals::read(block, &mut globals, &mut import.draft, &mut import.report);
+    }
     // Services first: a script may watch one.
     named("virtual_server").for_each(|block| ipvs::import(block, import));
-    let mut scripts = Scripts::collect(&statements, import);
+    let mut scripts = Scripts::collect(&statements, globals.script_user.as_deref(), import);
     let groups = group::groups(&statements, &mut import.report);
     let has_ipvs = named("virtual_server").next().is_some();
     for block in named("vrrp_instance") {

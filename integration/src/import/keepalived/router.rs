@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::globals::Globals;
 use super::script::Scripts;
-use super::{address, vmac};
+use super::{address, command, vmac};
 use crate::import::Import;
 use crate::import::draft::{Got, Router, Watched};
 use crate::import::report::{Kind, Report};
@@ -13,15 +13,13 @@ use crate::import::values::{ip, seconds, spoken};
 
 pub(super) const ANNOUNCE: &str =
     "addresses are announced at once, after 0.1, 0.5, 2 and 5 s, and every minute";
-pub(super) const NOTIFY: &str = "no script is run when the state changes";
 
 /// Of a password, as many bytes are sent.
 const PASSWORD_BYTES: usize = 8;
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 24] = [
+const KNOWN: [(&str, Kind, &str); 23] = [
     ("garp_", Kind::Different, ANNOUNCE),
-    ("notify", Kind::NotSupported, NOTIFY),
     ("smtp_alert", Kind::NotSupported, "no mail is sent"),
     ("virtual_routes", Kind::NotSupported, "routes stay where they are"),
     ("virtual_rules", Kind::NotSupported, "routing rules stay where they are"),
@@ -74,6 +72,10 @@ pub(super) fn import(
             "track_process" => scripts.track(statement, &mut router, import),
             "track_file" => scripts.track(statement, &mut router, import),
             "track_interface" => track_interface(statement, &mut router, block, import),
+            name if name.starts_with("notify") => {
+                let user = globals.script_user.as_deref();
+                command::notify(statement, user, &mut router, &mut import.report);
+            }
             _ => keyword(statement, block, has_ipvs, &mut router, &mut import.report),
         }
     }

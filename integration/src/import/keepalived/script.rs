@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::command;
 use crate::import::Import;
-use crate::import::draft::{Draft, Got, Program, Proxy, Router, Tracker, Watched};
+use crate::import::draft::{Draft, Got, Program, Proxy, Router, Script, Tracker, Watched};
 use crate::import::report::{Kind, Report};
 use crate::import::source::{Mistake, Statement};
 use crate::import::values::{number, seconds, spoken};
@@ -36,11 +37,15 @@ struct Defined {
 
 impl Scripts {
     /// Every script, process and file that `statements` define.
-    pub(super) fn collect(statements: &[Statement], import: &mut Import) -> Self {
+    pub(super) fn collect(
+        statements: &[Statement],
+        user: Option<&str>,
+        import: &mut Import,
+    ) -> Self {
         let mut scripts = Self::default();
         for block in statements {
             let meaning = match block.name() {
-                "vrrp_script" => script(block, &import.draft),
+                "vrrp_script" => script(block, user, import),
                 "vrrp_track_process" => process(block),
                 "track_file" | "vrrp_track_file" => file(block),
                 _ => continue,
@@ -116,7 +121,8 @@ impl Scripts {
                     report.translated(block);
                     for line in block.inner() {
                         match line.name() {
-                            "file" | "weight" => report.translated(line),
+                            "file" | "weight" | "script" | "interval" | "timeout" | "rise"
+                            | "fall" | "user" | "init_fail" => report.translated(line),
                             _ => report.unsupported(line, super::UNKNOWN),
                         }
                     }
@@ -190,7 +196,8 @@ fn file(block: &Statement) -> Meaning {
     }
 }
 
-fn script(block: &Statement, draft: &Draft) -> Meaning {
+fn script(block: &Statement, user: Option<&str>, import: &mut Import) -> Meaning {
+    let draft = &import.draft;
     let Some(script) = find(block, "script") else {
         return Meaning::Nothing("it names no script");
     };
@@ -211,10 +218,40 @@ fn script(block: &Statement, draft: &Draft) -> Meaning {
         |proxy: &&Proxy| proxy.listen.iter().any(|listen| Some(listen.value.port()) == port);
     match draft.proxies.iter().find(listens) {
         Some(proxy) => Meaning::Proxies(vec![proxy.name.clone()]),
-        None => Meaning::Nothing(
-            "scripts are not run: track the proxy (`track = [NAME]`) or a [[track]] table instead",
-        ),
+        None => run(block, script, user, &mut import.report),
     }
+}
+
+/// A script that has to be run for what it finds out.
+fn run(
+    block: &Statement,
+    script: &Statement,
+    global_user: Option<&str>,
+    report: &mut Report,
+) -> Meaning {
+    let text: Vec<&str> = script.args().iter().map(|word| word.text.as_str()).collect();
+    let Some(command) = command::command(&text.join(" ")) else {
+        return Meaning::Nothing("its quotes do not match");
+    };
+    let own = find(block, "user").and_then(|line| line.args().first());
+    let user = command::user(own, global_user, block, report);
+    let time = |name| find(block, name).and_then(|line| seconds(line.text(1)).ok());
+    let count = |name| {
+        find(block, name)
+            .and_then(|line| line.text(1).parse::<u32>().ok())
+            .map(|n| n.clamp(1, 1000))
+    };
+    let timeout = time("timeout").filter(|time| !time.is_zero());
+    let least = Duration::from_millis(100).max(timeout.unwrap_or_default());
+    let asked = time("interval").unwrap_or(Duration::from_secs(1));
+    let interval = asked.clamp(least, Duration::from_secs(3600));
+    if interval != asked {
+        report.different(block, format!("it runs every {}", spoken(interval)));
+    }
+    let initially = if find(block, "init_fail").is_some() { "unusable" } else { "usable" };
+    let (rise, fall) = (count("rise"), count("fall"));
+    let script = Script { command, user, interval, timeout, rise, fall, initially };
+    Meaning::Watched(Watched::Script(script))
 }
 
 /// The process whose existence is all that `command` looks for.

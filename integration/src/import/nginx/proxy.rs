@@ -26,11 +26,12 @@ const BUFFERS: &str = "buffers and the like have fixed sizes";
 pub(super) struct Settings {
     connect: Option<Got<Duration>>,
     idle: Option<Got<Duration>>,
+    send_proxy: Option<Got<&'static str>>,
+    source: Option<Got<IpAddr>>,
 }
 
 /// Directives that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 20] = [
-    ("proxy_protocol", Kind::NotSupported, "servers are not told the client's address"),
+const KNOWN: [(&str, Kind, &str); 19] = [
     ("proxy_ssl", Kind::NotSupported, "TLS is passed through, not begun here"),
     ("ssl_preread", Kind::Ignored, "nothing of a connection is looked into"),
     ("preread_", Kind::Ignored, "nothing of a connection is looked into"),
@@ -68,7 +69,15 @@ impl Settings {
             "proxy_connect_timeout" => self.connect = limited(line, CONNECT, report),
             "include" => report.translated(line),
             // One word more would make it another directive.
-            "proxy_protocol" if line.text(1) == "off" => report.translated(line),
+            "proxy_protocol" => {
+                let on = line.text(1) == "on";
+                self.send_proxy = on.then(|| Got::from(line.place(), "v1"));
+                report.translated(line);
+            }
+            "proxy_bind" if line.words.len() == 2 && line.text(1).parse::<IpAddr>().is_ok() => {
+                self.source = report.ip(line);
+                report.translated(line);
+            }
             "proxy_ssl" if line.text(1) == "off" => report.translated(line),
             "allow" | "deny" | "limit_conn" | "limit_conn_zone" | "return" | "set"
             | "js_access" => {
@@ -137,7 +146,12 @@ pub(super) fn import(
         return report.whole(block, Kind::NotSupported, why);
     };
     report.translated(line);
-    let Some((from, balance, servers)) = servers(line, word, upstreams, report) else { return };
+    let Some((from, balance, mut servers)) = servers(line, word, upstreams, report) else { return };
+    if let Some(source) = &settings.source {
+        for server in servers.iter_mut().filter(|s| s.address.is_ipv4() == source.value.is_ipv4()) {
+            server.source = Some(source.value);
+        }
+    }
     if listen.is_empty() {
         return report.unsupported(block, "none of its listen addresses can be imported");
     }
@@ -155,6 +169,8 @@ pub(super) fn import(
         servers,
         check: Check::default(),
         connect_timeout: Some(settings.connect.unwrap_or(Got::added(CONNECT))),
+        queue_timeout: None,
+        send_proxy: settings.send_proxy,
         idle_timeout: Some(settings.idle.unwrap_or(Got::added(IDLE))),
     };
     import.draft.proxies.push(proxy);
@@ -176,7 +192,7 @@ fn servers(
     }
     let address = target(word, line, report)?;
     report.different(line, "nginx does not check it; here it is checked every second");
-    Some((None, None, vec![Server { from: line.place().clone(), name: None, address }]))
+    Some((None, None, vec![Server::new(line.place(), address)]))
 }
 
 /// `listen ADDRESS:PORT`, `listen PORT`, `listen [::]:PORT`, and options.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::import::draft::{Got, Server};
 use crate::import::report::{Kind, Report};
 use crate::import::source::{Mistake, Statement, Word};
+use crate::import::values::number;
 
 /// A group of servers.
 pub(super) struct Upstream {
@@ -27,7 +28,6 @@ impl Upstream {
         for line in block.inner() {
             upstream.line(line, report);
         }
-        equal_weights(block, report);
         Some(upstream)
     }
 
@@ -57,18 +57,18 @@ impl Upstream {
     fn server(&mut self, line: &Statement, report: &mut Report) {
         let Some(word) = report.argument(line) else { return };
         report.translated(line);
+        let address = target(word, line, report);
+        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Server::new(line.place(), address.unwrap_or(unspecified));
         let mut left_out = false;
         for option in line.words.iter().skip(2) {
-            left_out |= self::option(&option.text, line, report);
+            left_out |= self::option(option, line, &mut server, report);
         }
-        let Some(address) = target(word, line, report) else { return };
-        if left_out {
-            return;
-        }
+        let (Some(address), false) = (address, left_out) else { return };
         if self.servers.iter().any(|server| server.address == address) {
             return report.ignored(line, "it is a server of this group already");
         }
-        self.servers.push(Server { from: line.place().clone(), name: None, address });
+        self.servers.push(server);
     }
 }
 
@@ -96,14 +96,19 @@ pub(super) fn target(word: &Word, line: &Statement, report: &mut Report) -> Opti
 }
 
 /// Reads an option of a server; returns whether the server is left out for it.
-fn option(option: &str, line: &Statement, report: &mut Report) -> bool {
-    let (name, _) = option.split_once('=').unwrap_or((option, ""));
-    match name {
-        "weight" => {}
-        "backup" => {
-            report.unsupported(line, "there are no backup servers: it is left out");
-            return true;
+fn option(word: &Word, line: &Statement, server: &mut Server, report: &mut Report) -> bool {
+    let (name, value) = word.text.split_once('=').unwrap_or((word.text.as_str(), ""));
+    let mut count = |limits: std::ops::RangeInclusive<u32>| match number(value, &limits) {
+        Ok(number) => Some(number),
+        Err(must) => {
+            let title = format!("`{name}` is {value:?}, but {must}");
+            report.mistake(Mistake::at(&word.place, title, ""));
+            None
         }
+    };
+    match name {
+        "weight" => server.weight = count(1..=256).filter(|weight| *weight != 1),
+        "backup" => server.backup = true,
         "down" => {
             report.different(line, "it is down, and left out");
             return true;
@@ -116,8 +121,10 @@ fn option(option: &str, line: &Statement, report: &mut Report) -> bool {
                 ),
             );
         }
+        "max_conns" if value == "0" => {}
         "max_conns" => {
-            report.different(line, "`max_conns`: connections to a server are not limited");
+            server.max_connections = count(1..=1_000_000);
+            report.different(line, "`max_conns`: further connections wait");
         }
         "slow_start" => {
             report.different(
@@ -129,19 +136,4 @@ fn option(option: &str, line: &Statement, report: &mut Report) -> bool {
         _ => report.unsupported(line, format!("`{name}` is not known to `vipd import`")),
     }
     false
-}
-
-/// Weights say something only where they differ.
-fn equal_weights(block: &Statement, report: &mut Report) {
-    let servers: Vec<&Statement> =
-        block.inner().iter().filter(|line| line.name() == "server").collect();
-    let weight = |line: &Statement| {
-        let option = line.words.iter().find_map(|word| word.text.strip_prefix("weight="));
-        option.unwrap_or("1").to_owned()
-    };
-    if servers.iter().any(|line| weight(line) != weight(servers[0])) {
-        for line in servers {
-            report.unsupported(line, "all servers of a proxy have the same weight");
-        }
-    }
 }

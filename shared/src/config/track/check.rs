@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::{Tracked, TrackerConfig, TrackerKind};
+use super::{Tracked, TrackerConfig, TrackerKind, script};
 use crate::config::check::Check;
 use crate::config::raw::{RawFile, RawTracker};
 use crate::config::read::nearest;
@@ -14,7 +14,7 @@ use crate::{InterfaceName, Name};
 /// The longest name of a process that the kernel keeps, in bytes.
 const COMM_LEN: usize = 15;
 
-const KIND_HELP: &str = "write one of `interface`, `process`, `file` or `proxy`, and another [[track]] table for another";
+const KIND_HELP: &str = "write one of `interface`, `process`, `file`, `script` or `proxy`, and another [[track]] table for another";
 
 /// Every name that `track` may use.
 pub(in crate::config) struct Known {
@@ -80,19 +80,24 @@ fn proxies(file: &RawFile) -> impl Iterator<Item = &str> {
 
 fn meant(table: &Spanned<RawTracker>, file: &RawFile, check: &mut Check<'_>) -> Option<Meant> {
     let raw = table.get_ref();
-    let given: Vec<_> = [&raw.interface, &raw.process, &raw.file, &raw.proxy]
+    let words = [&raw.interface, &raw.process, &raw.file, &raw.proxy];
+    let given: Vec<_> = words
         .into_iter()
-        .filter_map(Option::as_ref)
+        .filter_map(|word| word.as_ref().map(Spanned::span))
+        .chain(raw.script.as_ref().map(Spanned::span))
         .collect();
     match given[..] {
         [] => {
             check.problems.error(table.span(), "the [[track]] table watches nothing", KIND_HELP);
             return None;
         }
-        [_] => {}
-        [_, second, ..] => {
+        [_] if raw.script.is_some() => {
+            return script::script(raw, check).map(TrackerKind::Script).map(Meant::Watched);
+        }
+        [_] => script::has_none(raw, check),
+        [_, ref second, ..] => {
             check.problems.error(
-                second.span(),
+                second.clone(),
                 "the [[track]] table watches more than one thing",
                 KIND_HELP,
             );

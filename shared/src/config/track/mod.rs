@@ -3,9 +3,13 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+mod script;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::CommandLine;
 use crate::{InterfaceName, Name};
 
 /// A tracker, ready to run.
@@ -26,6 +30,28 @@ pub enum TrackerKind {
     Process(String),
     /// The number in a file; 0 while there is none.
     File(PathBuf),
+    /// Usable while a program that is run again and again ends with 0.
+    Script(ScriptConfig),
+}
+
+/// A program whose exit code tells whether something is usable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptConfig {
+    /// What is run; never two at once.
+    pub command: CommandLine,
+    /// As whom.
+    pub user: String,
+    /// From one start to the next.
+    pub interval: Duration,
+    /// One that runs longer is killed, and counts as failed.
+    pub timeout: Duration,
+    /// Successes in a row that make it usable.
+    pub rise: NonZeroU32,
+    /// Failures in a row that make it unusable.
+    pub fall: NonZeroU32,
+    /// Whether it counts as usable before the first results; none: they are waited for, and the first
+    /// decides.
+    pub initially: Option<bool>,
 }
 
 /// Something that a router's priority follows, and how.

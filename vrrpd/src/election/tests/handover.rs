@@ -17,7 +17,8 @@ fn handed_over() -> Router {
     let backup =
         transition(StateName::Releasing, StateName::Backup, Cause::Relieved { peer: ip(PEER) });
     let released = Action::ReleaseAddresses(Release::Relieved);
-    assert_eq!(router.hears_lead(PEER, 100), vec![released, backup]);
+    let resign = Action::Advertise(Claim::Resign);
+    assert_eq!(router.hears_lead(PEER, 100), vec![resign, released, backup]);
     router
 }
 
@@ -54,13 +55,39 @@ fn without_a_peer_it_goes_on() {
 }
 
 #[test]
+fn a_peer_that_cannot_serve_does_not_relieve_one_that_can() {
+    let mut router = handing_over();
+    let on = transition(StateName::Releasing, StateName::Active, Cause::NotRelieved);
+    let actions = vec![Action::Advertise(lead(150)), Action::ClaimAddresses, on];
+    assert_eq!(router.hears_lead(PEER, 1), actions);
+    // Of two that cannot serve, the operator's wish decides.
+    let mut unusable = handing_over();
+    let _ = unusable.feed(Event::PriorityChanged(priority(1)));
+    let _ = unusable.hears_lead(PEER, 1);
+    assert_eq!(unusable.name(), StateName::Backup);
+}
+
+#[test]
+fn told_to_keep_the_addresses_meanwhile_it_goes_on() {
+    let mut router = handing_over();
+    let on = transition(StateName::Releasing, StateName::Active, Cause::Reclaimed);
+    let actions = vec![Action::Advertise(lead(150)), Action::ClaimAddresses, on];
+    assert_eq!(router.feed(Event::Reclaim), actions);
+    // Whoever ends, ends.
+    let mut ending = Router::active(settings());
+    let _ = ending.feed(Event::Shutdown);
+    assert_eq!(ending.feed(Event::Reclaim), vec![]);
+}
+
+#[test]
 fn an_end_overtakes_a_handover() {
     let mut router = handing_over();
     assert_eq!(router.feed(Event::Shutdown), vec![]);
     let ended =
         transition(StateName::Releasing, StateName::Initialize, Cause::Relieved { peer: ip(PEER) });
     let released = Action::ReleaseAddresses(Release::Relieved);
-    assert_eq!(router.hears_lead(PEER, 100), vec![released, ended]);
+    let resign = Action::Advertise(Claim::Resign);
+    assert_eq!(router.hears_lead(PEER, 100), vec![resign, released, ended]);
 }
 
 /// As a pause does: the priority falls while the address is handed over.

@@ -1,99 +1,178 @@
 //! Two routers of one sync group.
 
-use super::super::group::{all_wait, consequence};
+use shared::Name;
+
+use super::super::group::{Member, settle};
 use super::*;
 
 const PEER6: &str = "fe80::12";
 
-fn pair() -> [Router; 2] {
+/// A router that keeps its last change for its siblings, and remembers what a sibling's made it do.
+struct Sibling {
+    router: Router,
+    group: Option<Name>,
+    news: Option<Transition>,
+    done: Vec<Action>,
+}
+
+impl Member for Sibling {
+    fn group(&self) -> Option<&Name> {
+        self.group.as_ref()
+    }
+
+    fn state(&self) -> &State {
+        self.router.election.state()
+    }
+
+    fn take_news(&mut self) -> Option<Transition> {
+        self.news.take()
+    }
+}
+
+impl Sibling {
+    fn told(&mut self, event: Event) {
+        let actions = self.router.feed(event);
+        self.noted(&actions);
+        self.done.extend(actions);
+    }
+
+    /// What it did by itself.
+    fn noted(&mut self, actions: &[Action]) {
+        for action in actions {
+            if let Action::Transition(transition) = action {
+                self.news = Some(*transition);
+            }
+        }
+    }
+
+    fn hears_lead(&mut self, source: &str, number: u8) {
+        let actions = self.router.hears_lead(source, number);
+        self.noted(&actions);
+    }
+
+    fn tick(&mut self) {
+        let actions = self.router.tick();
+        self.noted(&actions);
+    }
+}
+
+/// An IPv4 and an IPv6 router that started together.
+fn pair() -> [Sibling; 2] {
     let settings = Settings { grouped: true, ..settings() };
     let other = Settings { address: ip("fe80::11"), ..settings };
     let [one, mut other] = [Router::backup(settings), Router::new(other)];
     (other.start, other.now) = (one.start, one.now);
     let _ = other.feed(Event::Startup);
-    [one, other]
+    let group = Some(Name::try_from("both").unwrap());
+    [one, other].map(|router| Sibling { router, group: group.clone(), news: None, done: vec![] })
 }
 
-fn wait(pair: &[Router]) -> bool {
-    all_wait(pair.iter().map(|router| router.election.state()))
+fn settled(pair: &mut [Sibling; 2]) -> [StateName; 2] {
+    settle(pair, Sibling::told);
+    [pair[0].router.name(), pair[1].router.name()]
 }
+
+const BACKUP: [StateName; 2] = [StateName::Backup; 2];
+const ACTIVE: [StateName; 2] = [StateName::Active; 2];
 
 #[test]
 fn silence_makes_it_active_only_when_all_are_silent() {
-    let [mut one, mut other] = pair();
-    other.advance(1_000_000);
-    let _ = other.hears_lead(PEER6, 150);
+    let mut pair = pair();
+    pair[1].router.advance(1_000_000);
+    pair[1].hears_lead(PEER6, 150);
     // 3609.375 ms after its start; the sibling heard its peer 1 s later.
-    assert_eq!(one.tick(), vec![]);
-    assert_eq!((one.name(), one.election.deadline()), (StateName::Backup, None));
-    let mut pair = [one, other];
-    assert!(!wait(&pair));
-    assert_eq!(pair[1].deadline_micros(), 3_609_375);
-    assert_eq!(pair[1].tick(), vec![]);
-    assert!(wait(&pair));
-    for (router, source, lasted) in [(0, None, 3_609_375), (1, Some(ip(PEER6)), 3_609_375)] {
-        let cause = Cause::Silence { from: source, lasted: Duration::from_micros(lasted) };
+    pair[0].tick();
+    assert_eq!(settled(&mut pair), BACKUP);
+    assert_eq!(pair[0].router.election.deadline(), None);
+    assert_eq!(pair[1].router.deadline_micros(), 3_609_375);
+    pair[1].tick();
+    assert_eq!(settled(&mut pair), ACTIVE);
+    for (sibling, source) in pair.iter().zip([None, Some(ip(PEER6))]) {
+        let cause = Cause::Silence { from: source, lasted: Duration::from_micros(3_609_375) };
         let became = transition(StateName::Backup, StateName::Active, cause);
-        let actions = vec![Action::Advertise(lead(100)), Action::ClaimAddresses, became];
-        assert_eq!(pair[router].feed(Event::Join), actions);
+        let actions = [Action::Advertise(lead(100)), Action::ClaimAddresses, became];
+        assert_eq!(sibling.done, actions);
     }
 }
 
 #[test]
 fn a_peer_that_speaks_again_ends_the_wait() {
-    let [mut one, _] = pair();
-    assert_eq!(one.tick(), vec![]);
-    let _ = one.hears_lead(PEER, 150);
-    assert!(!wait(&[one]));
+    let mut pair = pair();
+    pair[0].tick();
+    assert_eq!(settled(&mut pair), BACKUP);
+    pair[0].hears_lead(PEER, 150);
+    pair[1].tick();
+    assert_eq!(settled(&mut pair), BACKUP);
 }
 
 #[test]
 fn preemption_waits_for_all() {
-    let [mut one, mut other] = pair();
-    for router in [&mut one, &mut other] {
-        let _ = router.hears_lead(PEER, 150);
-        router.advance(4_000_000);
+    let mut pair = pair();
+    for (sibling, peer) in pair.iter_mut().zip([PEER, PEER6]) {
+        sibling.hears_lead(peer, 150);
+        sibling.router.advance(4_000_000);
     }
     // The listening time is over, and one peer's priority fell.
-    assert_eq!(one.hears_lead(PEER, 1), vec![]);
-    let mut pair = [one, other];
-    assert!(!wait(&pair));
-    assert_eq!(pair[1].hears_lead(PEER, 1), vec![]);
-    assert!(wait(&pair));
+    pair[0].hears_lead(PEER, 1);
+    assert_eq!(settled(&mut pair), BACKUP);
+    pair[1].hears_lead(PEER6, 1);
+    assert_eq!(settled(&mut pair), ACTIVE);
+}
+
+/// Both Active.
+fn active() -> [Sibling; 2] {
+    let mut pair = pair();
+    pair.iter_mut().for_each(Sibling::tick);
+    assert_eq!(settled(&mut pair), ACTIVE);
+    pair.iter_mut().for_each(|sibling| sibling.done.clear());
+    pair
 }
 
 #[test]
 fn who_yields_takes_its_siblings_along() {
-    let outranked = Cause::Outranked { peer: ip(PEER), theirs: priority(150), ours: priority(100) };
-    let yielded = Transition { from: StateName::Active, to: StateName::Backup, cause: outranked };
-    assert_eq!(consequence(yielded), Some(Event::Yield));
-    let mut sibling = Router::active(settings());
+    let mut pair = active();
+    pair[0].hears_lead(PEER, 150);
+    assert_eq!(settled(&mut pair), BACKUP);
+    assert_eq!(pair[0].done, []);
     let became = transition(StateName::Active, StateName::Backup, Cause::Yielded);
-    let actions = vec![
+    let actions = [
         Action::Advertise(lead(100)),
         Action::Advertise(Claim::Resign),
         Action::ReleaseAddresses(Release::Relieved),
         became,
     ];
-    assert_eq!(sibling.feed(Event::Yield), actions);
-    assert_eq!(sibling.deadline_micros(), 3_609_375);
+    assert_eq!(pair[1].done, actions);
+    assert_eq!(pair[1].router.deadline_micros(), 3_609_375);
 }
 
 #[test]
-fn only_active_and_backup_concern_the_siblings() {
-    let states =
-        [StateName::Initialize, StateName::Backup, StateName::Active, StateName::Releasing];
-    for from in states {
-        for to in states {
-            let expected = match (from, to) {
-                (_, StateName::Active) => Some(Event::Join),
-                (StateName::Active, StateName::Backup) => Some(Event::Yield),
-                _ => None,
-            };
-            let cause = Cause::Started;
-            assert_eq!(consequence(Transition { from, to, cause }), expected);
-        }
+fn who_yields_is_not_called_back_by_old_news() {
+    for yielding in [0, 1] {
+        let mut pair = active();
+        pair[yielding].hears_lead(PEER, 150);
+        assert_eq!(settled(&mut pair), BACKUP, "the first to yield is number {yielding}");
     }
+}
+
+#[test]
+fn a_fault_and_an_end_are_not_passed_on() {
+    for event in [Event::Fault, Event::Shutdown, Event::HandOver] {
+        let mut pair = active();
+        pair[0].told(event);
+        settle(&mut pair, Sibling::told);
+        assert_eq!(pair[1].done, [], "{event:?}");
+    }
+}
+
+#[test]
+fn another_group_is_not_moved_nor_waited_for() {
+    let mut pair = active();
+    pair[1].group = Some(Name::try_from("other").unwrap());
+    pair[0].hears_lead(PEER, 150);
+    assert_eq!(settled(&mut pair), [StateName::Backup, StateName::Active]);
+    pair[0].tick();
+    assert_eq!(settled(&mut pair), ACTIVE);
+    assert_eq!(pair[1].done, []);
 }
 
 #[test]

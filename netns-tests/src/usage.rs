@@ -7,7 +7,10 @@ use anyhow::Context;
 use integration::lab::Running;
 
 /// A program's processes: all of its process group.
-pub(crate) fn family(program: &Running) -> anyhow::Result<Vec<u32>> {
+///
+/// # Errors
+/// The kernel's list of processes cannot be read.
+pub fn family(program: &Running) -> anyhow::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
@@ -25,7 +28,10 @@ pub(crate) fn family(program: &Running) -> anyhow::Result<Vec<u32>> {
 }
 
 /// Processor time of all threads that live, to the nanosecond.
-pub(crate) fn cpu(processes: &[u32]) -> anyhow::Result<Duration> {
+///
+/// # Errors
+/// A process has ended.
+pub fn cpu(processes: &[u32]) -> anyhow::Result<Duration> {
     let mut total = Duration::ZERO;
     for pid in processes {
         let tasks = format!("/proc/{pid}/task");
@@ -39,16 +45,31 @@ pub(crate) fn cpu(processes: &[u32]) -> anyhow::Result<Duration> {
     Ok(total)
 }
 
-/// Proportional memory in kB.
-pub(crate) fn pss_kb(processes: &[u32]) -> anyhow::Result<f64> {
+/// Proportional memory in kB: what is shared counts in parts.
+///
+/// # Errors
+/// A process has ended.
+pub fn pss_kb(processes: &[u32]) -> anyhow::Result<f64> {
+    rollup_kb(processes, "Pss:")
+}
+
+/// Resident memory in kB: what is shared counts in full, for each process.
+///
+/// # Errors
+/// A process has ended.
+pub fn rss_kb(processes: &[u32]) -> anyhow::Result<f64> {
+    rollup_kb(processes, "Rss:")
+}
+
+fn rollup_kb(processes: &[u32], field: &str) -> anyhow::Result<f64> {
     let mut total = 0.0;
     for pid in processes {
         let path = format!("/proc/{pid}/smaps_rollup");
         let text = fs::read_to_string(&path).with_context(|| path.clone())?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
         let number = line.and_then(|line| line.split_whitespace().next());
         // The kernel's kB are KiB.
-        let kib: f64 = number.context("no Pss")?.parse()?;
+        let kib: f64 = number.with_context(|| format!("no {field}"))?.parse()?;
         total += kib * 1.024;
     }
     Ok(total)

@@ -1,0 +1,38 @@
+//! The answer to whoever asks for the status.
+
+use tokio::sync::oneshot;
+
+use super::Daemon;
+use crate::clock::now;
+use crate::status::Status;
+
+impl Daemon {
+    /// The status is put together beside the daemon's other work.
+    pub(super) fn answer(&self, answer: oneshot::Sender<Status>) {
+        let driver = self.routers.driver().clone();
+        let tracking = self.tracking.clone();
+        let paused = self.pause.is_on();
+        let routers = self.config.routers.clone();
+        let uptime = now().duration_since(self.started);
+        tokio::spawn(async move {
+            let Some(mut report) = driver.report().await else { return };
+            for status in &mut report.routers {
+                let config = routers.iter().find(|config| config.id == status.id);
+                let tracked = config.iter().flat_map(|config| &config.track);
+                status.trackers =
+                    tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();
+            }
+            let status = Status {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+                paused,
+                routers: report.routers,
+                discarded: report.discarded,
+                rejected: report.rejected,
+            };
+            // Whoever asked may have left.
+            answer.send(status).ok();
+        });
+    }
+}
