@@ -45,6 +45,7 @@ use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
+use crate::rivals::{Rivals, Sighting};
 use crate::trackers::{Found, Trackers};
 use crate::tracking::Tracking;
 
@@ -147,6 +148,8 @@ struct Daemon {
     tracking: Tracking,
     trackers: Trackers,
     found: mpsc::Receiver<Found>,
+    rivals: Rivals,
+    seen: mpsc::Receiver<Sighting>,
     presumption: Presumption,
     routers: Routers,
     asked: mpsc::Receiver<Asked>,
@@ -182,7 +185,8 @@ impl Daemon {
         let announcer = Arc::new(announcer);
         let means = Means { addresses, macvlans, announcer, links: links.clone(), hub, pulse };
 
-        let (trackers, found) = Trackers::new();
+        let (trackers, found) = Trackers::new(links.interfaces.clone());
+        let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
         let mut daemon = Self {
             path: args.config.clone(),
             pause: Pause::read(&args.runtime_dir),
@@ -192,6 +196,8 @@ impl Daemon {
             tracking: Tracking::default(),
             trackers,
             found,
+            rivals,
+            seen,
             presumption: Presumption::default(),
             routers: Routers::new(driver, means, surroundings),
             asked,
@@ -223,6 +229,7 @@ impl Daemon {
         self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();
         self.routers.run_all(&self.config, &resume).await;
+        self.rivals.look_out_for(&self.config);
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -237,7 +244,8 @@ impl Daemon {
                 _ = self.hang_up.recv() => self.reload().await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
-                Ok(()) = interfaces.changed() => {}
+                Some(sighting) = self.seen.recv() => self.rivals.seen(&sighting, now()),
+                Ok(()) = interfaces.changed() => self.rivals.look_around(&self.config),
                 () = sleep_until(self.presumption.ends()) => self.end_presumption(),
                 () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
@@ -355,6 +363,7 @@ impl Daemon {
                 info!(path = %self.path.display(), "reloads the configuration");
                 self.routers.change(&self.config, &loaded.config).await;
                 self.config = loaded.config;
+                self.rivals.look_out_for(&self.config);
                 self.trackers.run(&self.config.trackers, &mut self.tracking);
             }
             Err(problems) => {

@@ -27,7 +27,7 @@ pub use self::proxy::{
     ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
-pub use self::track::{ScriptConfig, Tracked, TrackerConfig, TrackerKind};
+pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
 
 /// Where the configuration is unless `--config` says otherwise.

@@ -209,7 +209,8 @@ fn place(config: &RouterConfig, interfaces: &Interfaces) -> Option<Place> {
         Some(source) => interface.has(source).then_some(source),
         None => interface.source(config.id.family, &config.addresses, is_beyond_link(config)),
     };
-    Some(Place { index: interface.index, source: source? })
+    let (index, source) = (interface.index, source?);
+    Some(Place { index, source, prefix_len: interface.prefix_len(source) })
 }
 
 /// Whether the peers are reached by addresses of more than this link.

@@ -40,6 +40,8 @@ pub struct Interface {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Configured {
     ip: IpAddr,
+    /// Bits of its prefix.
+    prefix_len: u8,
     /// We added it.
     ours: bool,
     /// Not yet, or never, usable: duplicate address detection runs or failed.
@@ -53,6 +55,12 @@ impl Interfaces {
     #[must_use]
     pub fn named(&self, name: &InterfaceName) -> Option<&Interface> {
         self.by_index.values().find(|interface| interface.name == *name)
+    }
+
+    /// Whether some interface has this MAC address.
+    #[must_use]
+    pub fn has_mac(&self, mac: MacAddr) -> bool {
+        self.by_index.values().any(|interface| interface.mac == Some(mac))
     }
 
     /// An interface is there, or changed; tells whether that is news.
@@ -126,6 +134,16 @@ impl Interface {
         own.first().map(|known| known.ip)
     }
 
+    /// Bits of the prefix of `address`; all of them if the interface does not have it.
+    #[must_use]
+    pub fn prefix_len(&self, address: IpAddr) -> u8 {
+        let all = if address.is_ipv4() { 32 } else { 128 };
+        self.addresses
+            .iter()
+            .find(|known| known.ip == address)
+            .map_or(all, |known| known.prefix_len)
+    }
+
     /// Whether the interface has `address`, usable.
     #[must_use]
     pub fn has(&self, address: IpAddr) -> bool {
@@ -167,6 +185,7 @@ fn configured(message: &AddressMessage) -> Option<Configured> {
     let flags = flags.unwrap_or(AddressFlags::empty());
     Some(Configured {
         ip: address_of(message)?,
+        prefix_len: message.header.prefix_len,
         ours: is_ours(message),
         tentative: flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed),
         secondary: flags.contains(AddressFlags::Secondary),

@@ -114,9 +114,9 @@ impl Tap {
         for _ in 0..BATCH {
             let mut buffer = [0; BUFFER];
             let fd = self.socket.as_raw_fd();
-            let received = self.socket.try_io(Interest::READABLE, || {
-                Ok(recv(fd, &mut buffer, MsgFlags::MSG_DONTWAIT)?)
-            });
+            let received = self
+                .socket
+                .try_io(Interest::READABLE, || Ok(recv(fd, &mut buffer, MsgFlags::MSG_DONTWAIT)?));
             match received {
                 Ok(length) => claims.extend(claimant::of(&buffer[..length.min(BUFFER)])),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -125,7 +125,6 @@ impl Tap {
         }
         Ok(claims)
     }
-
 }
 
 /// Passes what claims one of `addresses`; over IPv6, an address that ends like one of them.

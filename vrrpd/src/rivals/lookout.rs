@@ -24,8 +24,8 @@ use crate::wire::claimant::Claimant;
 /// Each address that is held is asked for once in this time.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// And two questions are at least so far apart, however many addresses there are.
-const SHORTEST: Duration = Duration::from_millis(20);
+/// Or less often, where there are many: two questions are at least so far apart.
+const SHORTEST: Duration = Duration::from_millis(200);
 
 /// Between hearing a claim and judging it: whoever takes over in order claims while this node lets go.
 const GRACE: Duration = Duration::from_millis(100);
@@ -132,9 +132,8 @@ impl Lookout {
         let interfaces = self.interfaces.borrow().clone();
         for ((address, mac), times) in counted {
             let guarded = self.post.guarded.iter().find(|guarded| guarded.address == address);
-            let foreign = |guarded: &&Guarded| {
-                guarded.virtual_mac != Some(mac) && !interfaces.has_mac(mac)
-            };
+            let foreign =
+                |guarded: &&Guarded| guarded.virtual_mac != Some(mac) && !interfaces.has_mac(mac);
             let held = |guarded: &&Guarded| is_held(guarded, &interfaces);
             let Some(guarded) = guarded.filter(foreign).filter(held) else { continue };
             let sighting = Sighting {

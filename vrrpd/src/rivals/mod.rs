@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use self::lookout::{Guarded, Lookout, Post};
 pub(crate) use self::lookout::Sighting;
+use self::lookout::{Guarded, Lookout, Post};
 use crate::io::announce::{Announcer, station};
 use crate::io::interfaces::Interfaces;
 use crate::status::RivalStatus;
@@ -44,6 +44,8 @@ pub(crate) struct Rivals {
     announcer: Arc<Announcer>,
     interfaces: watch::Receiver<Arc<Interfaces>>,
     lookouts: Vec<(Post, AbortHandle)>,
+    /// The index of each router's interface, while it runs, when that was last seen to.
+    places: Vec<Option<u32>>,
     sightings: mpsc::Sender<Sighting>,
     known: Vec<Rival>,
 }
@@ -67,12 +69,22 @@ impl Rivals {
         interfaces: watch::Receiver<Arc<Interfaces>>,
     ) -> (Self, mpsc::Receiver<Sighting>) {
         let (sightings, seen) = mpsc::channel(SIGHTINGS);
-        (Self { announcer, interfaces, lookouts: Vec::new(), sightings, known: Vec::new() }, seen)
+        let (lookouts, places, known) = (Vec::new(), Vec::new(), Vec::new());
+        (Self { announcer, interfaces, lookouts, places, sightings, known }, seen)
+    }
+
+    /// Interfaces changed. Most often it is but an address.
+    pub(crate) fn look_around(&mut self, config: &Config) {
+        if self.places != places(config, &self.interfaces.borrow()) {
+            self.look_out_for(config);
+        }
     }
 
     /// Has exactly these looked out for: lookouts that need not change are not disturbed.
     pub(crate) fn look_out_for(&mut self, config: &Config) {
-        let wanted = posts(config, &self.interfaces.borrow());
+        let interfaces = self.interfaces.borrow().clone();
+        self.places = places(config, &interfaces);
+        let wanted = posts(config, &interfaces);
         self.lookouts.retain(|(post, task)| {
             let stays = wanted.contains(post);
             if !stays {
@@ -134,7 +146,14 @@ impl Rivals {
             self.known.remove(position);
         }
         let interface = interface.clone();
-        self.known.push(Rival { interface, claimant, times: 0, last: now, logged: None, defended: None });
+        self.known.push(Rival {
+            interface,
+            claimant,
+            times: 0,
+            last: now,
+            logged: None,
+            defended: None,
+        });
         self.known.last_mut()
     }
 
@@ -155,6 +174,14 @@ impl Rivals {
         };
         rivals.iter().map(status).collect()
     }
+}
+
+fn places(config: &Config, interfaces: &Interfaces) -> Vec<Option<u32>> {
+    let place = |router: &RouterConfig| {
+        let interface = interfaces.named(&router.interface).filter(|found| found.running)?;
+        Some(interface.index)
+    };
+    config.routers.iter().map(place).collect()
 }
 
 /// One for each interface and family that has a router.

@@ -92,7 +92,8 @@ mod tests {
         // Captured from Linux, with the frame's padding.
         let mut reply = vec![
             0x02, 0x77, 0, 0, 0, 0x64, 0x02, 0x77, 0, 0, 0, 0x0B, 0x08, 0x06, 0, 1, 8, 0, 6, 4, 0,
-            2, 0x02, 0x77, 0, 0, 0, 0x0B, 10, 77, 0, 200, 0x02, 0x77, 0, 0, 0, 0x64, 10, 77, 0, 100,
+            2, 0x02, 0x77, 0, 0, 0, 0x0B, 10, 77, 0, 200, 0x02, 0x77, 0, 0, 0, 0x64, 10, 77, 0,
+            100,
         ];
         reply.resize(60, 0);
         let mac = MacAddr::new(0x02, 0x77, 0, 0, 0, 0x0B);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::GatewayConfig;
+use super::{GatewayConfig, script};
 use crate::InterfaceName;
 use crate::config::check::{Check, count_in, duration_in};
-use crate::config::raw::{Given, RawFile, RawTracker};
+use crate::config::raw::{Given, RawFile, RawRouter, RawTracker};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -48,14 +48,7 @@ pub(super) fn gateway(
         check.optional("timeout", &raw.timeout, help, longest, duration_in(SHORTEST..=longest));
     let rise = count("rise", &raw.rise, DEFAULT_RISE, check);
     let fall = count("fall", &raw.fall, DEFAULT_FALL, check);
-    for (key, span) in [
-        ("user", raw.user.as_ref().map(Spanned::span)),
-        ("initially", raw.initially.as_ref().map(Spanned::span)),
-    ] {
-        if let Some(span) = span {
-            check.problems.error(span, format!("`{key}` needs `script`"), "remove it");
-        }
-    }
+    script::is_none(raw, check);
     Some(GatewayConfig {
         address: address?,
         interface: interface?,
@@ -84,7 +77,7 @@ fn interface(
         return check.optional("interface", &raw.interface, help, None, read).flatten();
     }
     let name = raw.name.as_ref().map(Spanned::get_ref);
-    let tracks = |router: &&Spanned<crate::config::raw::RawRouter>| {
+    let tracks = |router: &&Spanned<RawRouter>| {
         let track = router.get_ref().track.iter().flat_map(|list| list.get_ref());
         track.into_iter().any(|tracked| Some(tracked.get_ref()) == name)
     };
