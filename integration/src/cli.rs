@@ -10,7 +10,7 @@ use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
 use crate::runner::trust;
-use crate::{drill, events, handover, import, orders, runner, status, supervisor};
+use crate::{drill, events, exporter, handover, import, orders, runner, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -57,6 +57,9 @@ enum Command {
     /// Run hooks and script trackers, write the FIFO (started by `run`)
     #[command(hide = true)]
     Runner(runner::Args),
+    /// Tell metrics over HTTP (started by `run`)
+    #[command(hide = true)]
+    Exporter(exporter::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[command(hide = true)]
     LabBackend(LabBackend),
@@ -170,6 +173,10 @@ impl Cli {
             Command::Runner(args) => {
                 name_process(c"runner");
                 runner::run(&args)
+            }
+            Command::Exporter(args) => {
+                name_process(c"exporter");
+                exporter::run(&args)
             }
             Command::Vrrpd(args) => {
                 name_process(c"vrrpd");

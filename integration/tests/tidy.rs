@@ -155,6 +155,13 @@ fn one_place_changes_the_kernels_links() {
 }
 
 #[test]
+fn one_place_changes_the_kernels_routes() {
+    let others =
+        |path: &str| path != "vrrpd/src/io/routes.rs" && !path.starts_with("integration/src/lab/");
+    none(absent(others, &[".route().add(", ".route().del(", ".rule().add(", ".rule().del("]));
+}
+
+#[test]
 fn one_place_of_a_program_reads_the_clock() {
     let others = |path: &str| !path.ends_with("/clock.rs");
     none(absent(others, &["Instant::now", "SystemTime::now", "clock_gettime"]));

@@ -28,7 +28,7 @@ mod pipe;
 mod plan;
 mod pool;
 mod prepare;
-mod privilege;
+pub mod privilege;
 mod proxy_header;
 mod pulse;
 mod queue;

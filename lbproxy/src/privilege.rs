@@ -21,7 +21,7 @@ const KEPT: CapabilitySet = CapabilitySet::NET_BIND_SERVICE;
 
 /// What could not be given up.
 #[derive(Debug)]
-pub(crate) struct Doubt(String);
+pub struct Doubt(String);
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,7 +31,7 @@ impl fmt::Display for Doubt {
 
 /// Becomes `user` if started by root, and drops every capability but one. Where that is impossible
 /// the proxy goes on with what it has; the doubts are to be logged once there is a log.
-pub(crate) fn drop_all(user: &str) -> Vec<Doubt> {
+pub fn drop_all(user: &str) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     drop_bounding_set();
     if geteuid().is_root()
@@ -85,7 +85,7 @@ fn limit_capabilities() -> rustix::io::Result<()> {
 }
 
 /// Leaves a real-time class that was inherited from the supervisor: only adverts deserve it.
-pub(crate) fn leave_real_time() -> Option<Doubt> {
+pub fn leave_real_time() -> Option<Doubt> {
     if !matches!(thread_schedule_policy(), Ok(ThreadSchedulePolicy::Realtime(_))) {
         return None;
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use integration::lab::probe::ping::PingRecord;
 use integration::lab::{Host, Lab, Moment, OwnerWatch, Ping, Running};
+use nix::sys::signal::Signal;
 
 /// How long a daemon may take to do what a test waits for. Far beyond what any of them needs.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -79,6 +80,20 @@ impl Duel {
         Self { lab, hosts, client, vip, owners }
     }
 
+    /// Runs `ip` on a host with these arguments, separated by spaces; returns what it said.
+    ///
+    /// # Panics
+    /// It failed.
+    #[must_use]
+    pub fn ip(&self, host: usize, arguments: &str) -> String {
+        let mut command = Command::new(peer("ip"));
+        command.args(arguments.split(' '));
+        let output = self.hosts[host].output(&mut command, LIMIT).expect("ip");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ip {arguments}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Starts `vipd run` on a host with this configuration.
     ///
     /// # Panics
@@ -91,6 +106,29 @@ impl Duel {
         command.arg("run").arg("--config").arg(config);
         command.arg("--runtime-dir").arg(self.runtime_dir(host));
         self.hosts[host].start("vipd", &mut command).expect("vipd")
+    }
+
+    /// Starts `vrrpd` without its supervisor.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn lone_vrrpd(&self, host: usize, config: &str) -> Running {
+        let name = self.hosts[host].name();
+        let config = self.lab.write(&format!("{name}.toml"), config).expect("a file");
+        std::fs::create_dir_all(self.runtime_dir(host)).expect("a directory");
+        let mut command = Command::new(binary("vrrpd"));
+        command.arg("--config").arg(config).arg("--runtime-dir").arg(self.runtime_dir(host));
+        self.hosts[host].start("vrrpd", &mut command).expect("vrrpd")
+    }
+
+    /// Writes a host's file anew and tells its `vipd` or `vrrpd`.
+    ///
+    /// # Panics
+    /// It has ended.
+    pub fn reload(&self, host: usize, daemon: &Running, config: &str) {
+        self.lab.write(&format!("{}.toml", self.hosts[host].name()), config).expect("a file");
+        daemon.signal(Signal::SIGHUP).expect("a signal");
     }
 
     /// Where a host's `vipd` has its sockets.

@@ -1,13 +1,12 @@
 //! Virtual addresses in the kernel: how they are configured, who deletes them, what is left behind.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::net::IpAddr;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, Running};
-use netns_tests::{Duel, LIMIT, binary, peer};
+use integration::lab::Moment;
+use integration::status;
+use netns_tests::{Duel, LIMIT};
 use nix::sys::signal::Signal;
 
 const VIP: &str = "10.77.0.200";
@@ -21,22 +20,9 @@ fn router(priority: u8, lines: &str) -> String {
 
 /// What `ip` says of the address on a host.
 fn shown(duel: &Duel, host: usize) -> String {
-    let mut ip = Command::new(peer("ip"));
-    ip.args(["-details", "address", "show", "dev", "eth0"]);
-    let output = duel.hosts[host].output(&mut ip, LIMIT).unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().skip_while(|line| !line.contains(VIP));
+    let text = duel.ip(host, "-details address show dev eth0");
+    let line = text.lines().skip_while(|line| !line.contains(&format!("inet {VIP}")));
     line.take(2).collect::<Vec<_>>().join(" ")
-}
-
-/// `vrrpd` without its supervisor.
-fn lone_vrrpd(duel: &Duel, host: usize, config: &str) -> Running {
-    let name = duel.hosts[host].name();
-    let config = duel.lab.write(&format!("{name}.toml"), config).unwrap();
-    std::fs::create_dir_all(duel.runtime_dir(host)).unwrap();
-    let mut command = Command::new(binary("vrrpd"));
-    command.arg("--config").arg(config).arg("--runtime-dir").arg(duel.runtime_dir(host));
-    duel.hosts[host].start("vrrpd", &mut command).unwrap()
 }
 
 #[test]
@@ -74,6 +60,8 @@ fn that_somebody_deletes_are_back_within_100_ms() {
         sleep(Duration::from_millis(100));
     }
     assert!(vipd.log().contains("a virtual address was deleted"), "{}", vipd.log());
+    let status = status::vrrpd(&duel.runtime_dir(0)).unwrap();
+    assert_eq!(status.routers[0].deletions, 3);
 }
 
 /// All of a node's programs stand still: the kernel takes the address away by itself.
@@ -100,12 +88,12 @@ fn leave_a_frozen_node_when_the_lease_ends() {
 fn that_were_left_behind_are_removed_at_the_next_start() {
     let mut duel = Duel::new(VIP);
     let config = router(150, "lease = \"off\"\n");
-    let mut killed = lone_vrrpd(&duel, 0, &config);
+    let mut killed = duel.lone_vrrpd(0, &config);
     duel.wait_for(&[0]);
     killed.kill().unwrap();
     sleep(Duration::from_secs(1));
     assert_eq!(duel.owners.owners(), ["lb1"]);
-    let started = lone_vrrpd(&duel, 0, &config);
+    let started = duel.lone_vrrpd(0, &config);
     started.wait_for_log("removed an address that an earlier run left behind", LIMIT).unwrap();
     duel.wait_for(&[0]);
 }

@@ -96,3 +96,40 @@ fn whoever_takes_over_announces_itself() {
     let expected = expected_advertisement(MACS[1], "fd77::200");
     assert!(frames.len() >= 3 && frames.iter().all(|frame| *frame == expected), "{frames:?}");
 }
+
+/// Three hundred addresses, a frame every two milliseconds: no switch is flooded by a takeover.
+#[test]
+fn frames_of_many_addresses_are_paced() {
+    let list = |numbers: std::ops::Range<u16>| {
+        let each = numbers.map(|n| format!("\"10.78.{}.{}\"", n / 250, n % 250 + 1));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let config = format!(
+        "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\npriority = 150\n\
+         addresses = [{}]\nexcluded = [{}]\nadvert_interval = \"100ms\"\n\
+         announce = {{ at = [\"0s\", \"1s\"], refresh = \"off\", interval = \"2ms\" }}\n",
+        list(0..255),
+        list(255..300)
+    );
+    let mut duel = Duel::new("10.78.0.1");
+    let capture = Capture::start(&duel, &duel.client);
+    let _vipd = duel.vipd(0, &config);
+    duel.wait_for(&[0]);
+    sleep(Duration::from_millis(2_500));
+    let recorded = capture.stop();
+    let rows = recorded.tshark("arp.isgratuitous", &["frame.time_epoch", "arp.src.proto_ipv4"]);
+    assert_eq!(rows.len(), 600);
+    let mut addresses: Vec<&str> = rows[..300].iter().map(|row| row[1].as_str()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 300, "the first round has every address once");
+    let times: Vec<f64> = rows.iter().map(|row| row[0].parse().unwrap_or_default()).collect();
+    let gap = |pair: &[f64]| pair[1] - pair[0];
+    let round = times[299] - times[0];
+    assert!((0.595..=0.9).contains(&round), "the first round took {round} s");
+    let second = times[300] - times[0];
+    assert!((0.99..=1.2).contains(&second), "the second one began after {second} s");
+    // A frame that was late is not waited for by the next.
+    let close = times[..300].windows(2).filter(|pair| gap(pair) < 0.001).count();
+    assert!(close <= 60, "{close} frames of 300 followed within a millisecond");
+}

@@ -268,3 +268,50 @@ fn other_addresses_are_named() {
     assert!(mismatch.explanation.starts_with(WORDS), "{}", mismatch.explanation);
     assert_eq!(duel.owners.owners(), ["lb2"], "its adverts count");
 }
+
+/// A Backup goes by the Active router's interval (RFC 9568 §6.1), and says that it is another (§7.1).
+#[test]
+fn another_interval_is_learned_and_named() {
+    let theirs = Speech { theirs: "version 3\nadvert_int 0.3\n", ..VERSION_3 };
+    let mut duel = Duel::new(VERSION_3.vip);
+    let _keepalived = theirs.keepalived(&duel, THEIRS, 101, true);
+    duel.wait_for(&[THEIRS]);
+    let vipd = duel.vipd(OURS, &VERSION_3.ours(100, true));
+    vipd.wait_for_log("advertises every 300ms, we every 100ms", LIMIT).unwrap();
+    let status = integration::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
+    let active = status.routers[0].active.as_ref().unwrap();
+    assert_eq!(active.interval.duration(), Duration::from_millis(300));
+}
+
+/// Two routers of priority 255 are told so (§8.3.2, erratum 8298); the higher address serves (§6.4.3).
+#[test]
+fn two_owners_are_named_and_one_serves() {
+    let mut duel = Duel::new(VERSION_3.vip);
+    let first = duel.vipd(OURS, &VERSION_3.ours(255, true));
+    duel.wait_for(&[OURS]);
+    let second = duel.vipd(THEIRS, &VERSION_3.ours(255, true));
+    second.wait_for_log("has priority 255 as we have", LIMIT).unwrap();
+    first.wait_for_log("has priority 255 as we have", LIMIT).unwrap();
+    duel.wait_for(&[THEIRS]);
+}
+
+/// keepalived takes over, and whoever pings the address notices nothing.
+#[test]
+fn handover_to_keepalived_is_not_noticed() {
+    let mut duel = Duel::new(VERSION_2_PASS.vip);
+    let _keepalived = VERSION_2_PASS.keepalived(&duel, THEIRS, 100, true);
+    let _vipd = duel.vipd(OURS, &VERSION_2_PASS.ours(101, true));
+    duel.wait_for(&[OURS]);
+    std::thread::sleep(Duration::from_secs(2));
+    let ping = duel.ping();
+    let since = integration::lab::Moment::now();
+    let mut handover = std::process::Command::new(netns_tests::binary("vipd"));
+    handover.args(["handover", "VI_1", "--runtime-dir"]).arg(duel.runtime_dir(OURS));
+    assert!(handover.status().unwrap().success());
+    duel.wait_for(&[THEIRS]);
+    std::thread::sleep(Duration::from_secs(2));
+    let silence = Duel::silence(&ping.stop(), since);
+    assert!(silence <= 100, "{silence} ms of silence");
+    // It stays there, though our priority is higher.
+    assert_eq!(duel.owners.owners(), ["lb2"]);
+}

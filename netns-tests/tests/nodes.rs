@@ -74,12 +74,6 @@ check = {{ https = "/readyz", ca = "{}", interval = "200ms" }}
     )
 }
 
-/// Writes a host's file anew and tells its `vipd`.
-fn reload(duel: &Duel, host: usize, vipd: &Running, config: &str) {
-    duel.lab.write(&format!("{}.toml", duel.hosts[host].name()), config).unwrap();
-    vipd.signal(Signal::SIGHUP).unwrap();
-}
-
 #[test]
 fn reload_by_difference_or_not_at_all() {
     let mut duel = Duel::new(VIP);
@@ -92,27 +86,22 @@ fn reload_by_difference_or_not_at_all() {
     let (vrrpd, lbproxy) = (before.0.unwrap().pid, before.1.unwrap().pid);
 
     // One mistake for each program.
-    reload(&duel, 0, &first, &node(150, &web, "").replace("vrid = 51", "vrid = 510"));
+    duel.reload(0, &first, &node(150, &web, "").replace("vrid = 51", "vrid = 510"));
     first.wait_for_log("vrid", LIMIT).unwrap();
-    reload(&duel, 0, &first, &node(150, &web, "balance = \"rond_robin\"\n"));
+    duel.reload(0, &first, &node(150, &web, "balance = \"rond_robin\"\n"));
     first.wait_for_log("rond_robin", LIMIT).unwrap();
     sleep(Duration::from_millis(500));
     assert_eq!(duel.owners.owners(), ["lb1"]);
     assert_eq!(web.ask(&duel.client, "10.77.0.200:6443").as_deref(), Some("6443"));
 
     // Of another port, the client gets an answer there; the first one is closed.
-    reload(
-        &duel,
-        0,
-        &first,
-        &node(150, &web, "").replace(":6443\"]\nservers", ":7443\"]\nservers"),
-    );
+    duel.reload(0, &first, &node(150, &web, "").replace(":6443\"]\nservers", ":7443\"]\nservers"));
     web.wait_for(&duel.client, "10.77.0.200:7443", "6443");
     assert_eq!(web.ask(&duel.client, "10.77.0.200:6443"), None);
     assert_eq!(duel.owners.owners(), ["lb1"]);
 
     // Of a lower priority, the peer takes over.
-    reload(&duel, 0, &first, &node(50, &web, ""));
+    duel.reload(0, &first, &node(50, &web, ""));
     duel.wait_for(&[1]);
     web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
 
@@ -129,7 +118,7 @@ fn reload_the_pace_of_adverts() {
     let vipd = duel.vipd(0, &at("10ms"));
     duel.wait_for(&[0]);
     for interval in ["1s", "50ms", "2s"] {
-        reload(&duel, 0, &vipd, &at(interval));
+        duel.reload(0, &vipd, &at(interval));
         sleep(Duration::from_millis(1200));
         assert_eq!(duel.owners.owners(), ["lb1"], "at {interval}: {}", vipd.log());
     }

@@ -16,3 +16,8 @@ pub async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// Blocks this thread until `at`.
+pub fn pause_until(at: Instant) {
+    std::thread::sleep(at.saturating_duration_since(now()));
+}

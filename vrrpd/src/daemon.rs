@@ -41,6 +41,8 @@ use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::links::Links;
 use crate::io::macvlan::Macvlans;
+use crate::io::routes::Routes;
+use crate::io::sockets::Sockets;
 use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
@@ -170,6 +172,7 @@ impl Daemon {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
+        let routes = Routes::open()?;
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
         let occurrences = Occurrences::default();
         let (hub, asked) = bound.serve(&occurrences).context("serve the link's socket")?;
@@ -183,7 +186,16 @@ impl Daemon {
         };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
         let announcer = Arc::new(announcer);
-        let means = Means { addresses, macvlans, announcer, links: links.clone(), hub, pulse };
+        let means = Means {
+            addresses,
+            macvlans,
+            routes,
+            sockets: Sockets::probe(),
+            announcer,
+            links: links.clone(),
+            hub,
+            pulse,
+        };
 
         let (trackers, found) = Trackers::new(links.interfaces.clone());
         let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
@@ -222,7 +234,7 @@ impl Daemon {
         let relied_on: Vec<Name> = relied_on.map(|tracked| tracked.name.clone()).collect();
         relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
         self.presumption.trust(relied_on, PRESUMPTION);
-        let kept: Vec<_> = resumed().flat_map(|r| r.addresses.iter().map(|a| a.ip())).collect();
+        let kept: Vec<_> = resumed().collect();
         let links: Vec<_> = resumed().filter_map(|router| router.virtual_mac.clone()).collect();
         self.routers.clean_up(&kept).await;
         self.routers.clean_up_links(&links).await;

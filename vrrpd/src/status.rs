@@ -108,6 +108,9 @@ pub struct RouterStatus {
     pub source: Option<IpAddr>,
     /// Addresses that follow the Active router.
     pub addresses: Vec<VirtualAddress>,
+    /// How often others deleted one of them; it was added again each time.
+    #[serde(default)]
+    pub deletions: u64,
     /// The Active router, while it is another.
     pub active: Option<ActiveStatus>,
     /// What waits to be proven or is unusable.

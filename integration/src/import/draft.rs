@@ -44,6 +44,10 @@ pub(super) struct Router {
     pub(super) version: Got<u8>,
     pub(super) priority: Option<Got<u8>>,
     pub(super) addresses: Vec<Got<String>>,
+    pub(super) excluded: Vec<Got<String>>,
+    pub(super) announce: Option<Announce>,
+    /// `[[vrrp.address]]`, `[[vrrp.route]]` and `[[vrrp.rule]]`.
+    pub(super) tables: Vec<Table>,
     pub(super) advert_interval: Option<Got<Duration>>,
     pub(super) preempt: Option<Got<bool>>,
     pub(super) preempt_delay: Option<Got<Duration>>,
@@ -68,6 +72,9 @@ impl Router {
             version: Got::added(2),
             priority: None,
             addresses: Vec::new(),
+            excluded: Vec::new(),
+            announce: None,
+            tables: Vec::new(),
             advert_interval: None,
             preempt: None,
             preempt_delay: None,
@@ -89,6 +96,74 @@ pub(super) struct VirtualMac {
     pub(super) wanted: Got<bool>,
     /// Its interface's name; none: by default.
     pub(super) name: Option<Got<String>>,
+}
+
+impl Router {
+    /// Every address, with its prefix if it has one.
+    pub(super) fn every_address(&self) -> impl Iterator<Item = &str> {
+        let listed = self.addresses.iter().chain(&self.excluded).map(|got| got.value.as_str());
+        listed.chain(self.tables.iter().filter_map(|table| match table.get("address") {
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        }))
+    }
+
+    /// Whether any address is in its adverts.
+    pub(super) fn advertises(&self) -> bool {
+        let in_full = |table: &Table| table.has("address") && !table.has("advertise");
+        !self.addresses.is_empty() || self.tables.iter().any(in_full)
+    }
+}
+
+/// A table within a `[[vrrp]]` table.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) from: Place,
+    pub(super) header: &'static str,
+    pub(super) lines: Vec<(&'static str, Value)>,
+}
+
+/// A value in such a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Text(String),
+    Number(u64),
+    Bool(bool),
+}
+
+impl Table {
+    pub(super) fn new(from: &Place, header: &'static str) -> Self {
+        Self { from: from.clone(), header, lines: Vec::new() }
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.lines.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    /// The last one counts.
+    pub(super) fn set(&mut self, key: &'static str, value: Value) {
+        self.remove(key);
+        self.lines.push((key, value));
+    }
+
+    pub(super) fn remove(&mut self, key: &str) {
+        self.lines.retain(|(known, _)| *known != key);
+    }
+}
+
+/// `announce = { … }`; what is not said is left to the default.
+#[derive(Clone, Debug)]
+pub(super) struct Announce {
+    pub(super) from: Place,
+    pub(super) at: Option<Vec<Duration>>,
+    /// Zero: never.
+    pub(super) refresh: Option<Duration>,
+    pub(super) refresh_repeat: Option<u32>,
+    pub(super) interval: Option<Duration>,
 }
 
 /// What a `[[track]]` table watches.

@@ -29,10 +29,11 @@ pub(super) fn follow_proxies(draft: &mut Draft, report: &mut Report) {
         }
         let leads = |listen: &Got<SocketAddr>| {
             let any = listen.value.ip().is_unspecified();
-            any || router.addresses.iter().any(|got| {
-                VirtualAddress::try_from(got.value.as_str())
+            let same = |text: &str| {
+                VirtualAddress::try_from(text)
                     .is_ok_and(|address| address.ip() == listen.value.ip())
-            })
+            };
+            any || router.every_address().any(same)
         };
         let served = proxies.iter().filter(|proxy| proxy.listen.iter().any(leads));
         let names: Vec<String> = served.map(|proxy| proxy.name.clone()).collect();

@@ -3,7 +3,10 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use super::draft::{Check, Draft, Got, Probe, Proxy, Router, Script, Server, Tracker, Watched};
+use super::draft::{
+    Announce, Check, Draft, Got, Probe, Proxy, Router, Script, Server, Table, Tracker, Value,
+    Watched,
+};
 use super::source::Place;
 
 /// The column at which comments start, where the line leaves room.
@@ -36,6 +39,7 @@ impl Toml {
         self.text("auth_pass", router.auth_pass.as_ref());
         self.value("priority", router.priority.as_ref());
         self.list("addresses", &router.addresses);
+        self.list("excluded", &router.excluded);
         self.time("advert_interval", router.advert_interval.as_ref());
         self.value("preempt", router.preempt.as_ref());
         self.time("preempt_delay", router.preempt_delay.as_ref());
@@ -51,6 +55,38 @@ impl Toml {
             self.line(key, words(&command.value), command.from.as_ref());
         }
         self.text("notify_user", router.notify_user.as_ref());
+        router.announce.iter().for_each(|announce| self.announce(announce));
+        router.tables.iter().for_each(|table| self.inner_table(table));
+    }
+
+    fn announce(&mut self, announce: &Announce) {
+        let mut parts = Vec::new();
+        if let Some(at) = &announce.at {
+            let times: Vec<String> = at.iter().map(|time| written(*time)).collect();
+            parts.push(format!("at = [{}]", times.join(", ")));
+        }
+        match announce.refresh {
+            Some(Duration::ZERO) => parts.push("refresh = \"off\"".to_owned()),
+            Some(refresh) => {
+                parts.push(format!("refresh = {}", written(refresh.max(Duration::from_secs(1)))));
+            }
+            None => {}
+        }
+        parts.extend(announce.refresh_repeat.map(|count| format!("refresh_repeat = {count}")));
+        parts.extend(announce.interval.map(|time| format!("interval = {}", written(time))));
+        self.line("announce", format!("{{ {} }}", parts.join(", ")), Some(&announce.from));
+    }
+
+    fn inner_table(&mut self, table: &Table) {
+        self.commented(&format!("\n    [[{}]]", table.header), Some(&table.from));
+        for (key, value) in &table.lines {
+            let value = match value {
+                Value::Text(text) => quoted(text),
+                Value::Number(number) => number.to_string(),
+                Value::Bool(bool) => bool.to_string(),
+            };
+            self.line(&format!("    {key}"), value, None);
+        }
     }
 
     fn tracker(&mut self, tracker: &Tracker) {

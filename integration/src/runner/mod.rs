@@ -21,21 +21,17 @@ mod word;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::process::set_parent_process_death_signal;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, NotifyConfig, load};
-use shared::link::{Tick, line};
 use shared::{Name, TrackerHealth, scheduling, telemetry};
-use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 use vrrpd::occurrence::Occurrence;
 
@@ -44,6 +40,7 @@ use self::follow::Following;
 use self::lane::Lane;
 use self::scripts::Scripts;
 use self::word::{Notice, Told};
+use crate::watched::Ticker;
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
 /// root has root's rights again: the kernel gives them at its start.
@@ -51,10 +48,6 @@ const KEPT: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::CHOWN);
-
-/// Time between two ticks for the supervisor, and how long it shall wait for one.
-const TICK: Duration = Duration::from_millis(500);
-const PATIENCE_MS: u64 = 5_000;
 
 /// How long to listen for `vrrpd`'s last words once told to end: the supervisor ended it before us.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -104,25 +97,16 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn follow(args: &Args, config: Config) -> io::Result<()> {
-    let watchdog = if args.watchdog { Some(watchdog()?) } else { None };
     keep_only_the_needed().unwrap_or_else(
         |error| warn!(%error, "cannot give up privileges that running programs does not need"),
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut runner = Runner::new(config, &args.runtime_dir);
-        runner.follow(args, watchdog).await?;
+        runner.follow(args, Ticker::new(args.watchdog)?).await?;
         runner.end().await;
         Ok(())
     })
-}
-
-/// The supervisor's socket, which has taken the place of standard input. When it dies, so do we.
-fn watchdog() -> io::Result<std::os::unix::net::UnixStream> {
-    set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
-    let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    socket.set_nonblocking(true)?;
-    Ok(socket)
 }
 
 fn keep_only_the_needed() -> rustix::io::Result<()> {
@@ -164,23 +148,17 @@ impl Runner {
     }
 
     /// Follows `vrrpd` until told to end.
-    async fn follow(
-        &mut self,
-        args: &Args,
-        watchdog: Option<std::os::unix::net::UnixStream>,
-    ) -> io::Result<()> {
+    async fn follow(&mut self, args: &Args, mut ticker: Ticker) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
-        let watchdog = watchdog.map(UnixStream::from_std).transpose()?;
-        let mut ticks = interval(TICK);
         loop {
             tokio::select! {
                 biased;
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
                 _ = hang_up.recv() => self.reload(args),
-                _ = ticks.tick() => watchdog.iter().for_each(tick),
+                () = ticker.tick() => {}
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
                 Some(health) = self.results.recv() => self.following.tell(health),
                 occurrence = self.following.next() => self.take(&occurrence),
@@ -281,10 +259,4 @@ impl Runner {
         }
         info!("told the last word");
     }
-}
-
-fn tick(socket: &UnixStream) {
-    let tick = Tick { patience_ms: PATIENCE_MS, resumable: Vec::new() };
-    // A full socket has ticks enough; a supervisor that is gone has sent us a signal.
-    socket.try_write(&line(&tick)).ok();
 }

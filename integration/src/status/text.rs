@@ -93,6 +93,10 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     )?;
     let addresses: Vec<String> = router.addresses.iter().map(VirtualAddress::to_string).collect();
     writeln!(out, "    addresses {}", addresses.join(", "))?;
+    if router.deletions > 0 {
+        let times = router.deletions;
+        writeln!(out, "    addresses were deleted by others {times} times, and added again")?;
+    }
     if let Some(active) = router.active {
         let (address, priority) = (active.address, active.priority);
         writeln!(

@@ -24,6 +24,8 @@ pub(super) enum Program {
     Lbproxy,
     /// Runs hooks and scripts, writes the FIFO.
     Runner,
+    /// Tells monitoring.
+    Exporter,
 }
 
 impl fmt::Display for Program {
@@ -32,6 +34,7 @@ impl fmt::Display for Program {
             Self::Vrrpd => "vrrpd",
             Self::Lbproxy => "lbproxy",
             Self::Runner => "runner",
+            Self::Exporter => "exporter",
         })
     }
 }

@@ -1,20 +1,23 @@
-//! After a death: addresses that nobody keeps any more are removed, and interfaces made for them.
+//! After a death: what nobody keeps any more is removed.
 
 use std::net::IpAddr;
 
-use shared::config::Config;
+use nix::net::if_::if_nametoindex;
+use shared::config::{Belongings, Config};
 use shared::{InterfaceName, RouterId};
 use tracing::{error, info};
-use vrrpd::io::addresses::Addresses;
+use vrrpd::io::addresses::{AddressError, Addresses};
 use vrrpd::io::macvlan::{MacvlanError, Macvlans};
+use vrrpd::io::routes::{RouteError, Routes, Routing};
 
-/// Removes the addresses of `routers` that bear the daemon's tag.
+/// Removes the addresses, routes and rules of `routers` that bear the daemon's tag.
 pub(super) async fn release(config: &Config, routers: &[RouterId]) {
     let theirs = config.routers.iter().filter(|router| routers.contains(&router.id));
-    let addresses: Vec<IpAddr> = theirs
-        .clone()
-        .flat_map(|router| router.addresses.iter().map(|address| address.ip()))
-        .collect();
+    let belongings: Vec<&Belongings> = theirs.clone().map(|router| &router.belongings).collect();
+    if let Err(failure) = remove_routing(&belongings).await {
+        error!(%failure, "cannot remove the routes that the dead vrrpd left behind; its next start does");
+    }
+    let addresses: Vec<IpAddr> = belongings.iter().flat_map(|theirs| theirs.ips()).collect();
     if addresses.is_empty() {
         return;
     }
@@ -40,7 +43,7 @@ async fn remove_links(links: &[InterfaceName]) -> Result<(), MacvlanError> {
     Macvlans::open()?.remove_unless(others).await.map(drop)
 }
 
-async fn remove(addresses: &[IpAddr]) -> Result<usize, vrrpd::io::addresses::AddressError> {
+async fn remove(addresses: &[IpAddr]) -> Result<usize, AddressError> {
     let kernel = Addresses::open()?;
     let mut count = 0;
     for leftover in kernel.leftovers().await? {
@@ -50,4 +53,23 @@ async fn remove(addresses: &[IpAddr]) -> Result<usize, vrrpd::io::addresses::Add
         }
     }
     Ok(count)
+}
+
+async fn remove_routing(belongings: &[&Belongings]) -> Result<(), RouteError> {
+    let routes = belongings.iter().flat_map(|theirs| &theirs.routes).filter_map(|route| {
+        // Where the interface is gone, its routes are.
+        let index = if_nametoindex(route.interface.as_str()).ok()?;
+        Some(Routing::Route(route.clone(), index))
+    });
+    let rules = belongings.iter().flat_map(|theirs| theirs.rules.iter().cloned());
+    let all: Vec<Routing> = routes.chain(rules.map(Routing::Rule)).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let kernel = Routes::open()?;
+    let ours = kernel.ours().await?;
+    for routing in all.iter().filter(|routing| ours.has(routing)) {
+        kernel.remove(routing).await?;
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The supervisor: starts `vrrpd`, `lbproxy` and `runner`, watches them, cleans up after them.
+//! The supervisor: starts `vrrpd`, `lbproxy` and their helpers, watches them, cleans up after them.
 //!
 //! ```text
 //!            watchdog (socketpair)          link (RUNTIME_DIR/vrrpd.sock)
@@ -7,11 +7,12 @@
 //! A `vrrpd` that dies or hangs is replaced while no peer can have taken over yet, and its successor
 //! goes on as Active. If there is no time for that, the addresses are removed when the first peer may
 //! take over: so they are neither missing nor on two nodes for long. It ends with the addresses handed
-//! over, then the proxy, then the runner, whose hooks are told of the end as well.
+//! over, then the proxy, then the helpers: hooks are told of the end as well.
 
 mod backoff;
 mod child;
 mod cleanup;
+mod helpers;
 mod slot;
 mod watchdog;
 
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal as UnixSignal;
 use sd_notify::NotifyState;
-use shared::config::{Config, TrackerConfig, TrackerKind, load};
+use shared::config::{Config, load};
 use shared::link::Resumable;
 use shared::{RouterId, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,9 +31,10 @@ use tracing::{error, info, warn};
 use vrrpd::cli::resume_argument;
 
 use self::child::{Child, Death, Program};
+use self::helpers::Helpers;
 use self::slot::Slot;
 use crate::clock::{millis_until, now, sleep_until};
-use crate::runner::{self, trust::look_at_programs};
+use crate::runner::trust::look_at_programs;
 
 /// Exit code after a second signal: everything was ended at once.
 pub const ENDED_AT_ONCE: u8 = 3;
@@ -48,9 +50,6 @@ const VRRPD_END: Duration = Duration::from_secs(3);
 
 /// What `lbproxy` may take to end.
 const LBPROXY_END: Duration = Duration::from_secs(3);
-
-/// What `runner` may take to end beyond its last hooks.
-const RUNNER_END: Duration = Duration::from_secs(1);
 
 /// What the supervisor is started with.
 #[derive(Clone, Debug)]
@@ -117,7 +116,7 @@ struct Supervisor {
     config: Config,
     vrrpd: Slot,
     lbproxy: Slot,
-    runner: Slot,
+    helpers: Helpers,
     orphans: Vec<Orphan>,
     terminate: Signal,
     interrupt: Signal,
@@ -127,7 +126,7 @@ struct Supervisor {
 enum Woken {
     Vrrpd(Death),
     Lbproxy(Death),
-    Runner(Death),
+    Helper,
     Timer,
     Stop,
     Reload,
@@ -140,7 +139,7 @@ impl Supervisor {
             config,
             vrrpd: Slot::new(Program::Vrrpd),
             lbproxy: Slot::new(Program::Lbproxy),
-            runner: Slot::new(Program::Runner),
+            helpers: Helpers::new(),
             orphans: Vec::new(),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -158,10 +157,7 @@ impl Supervisor {
                 Woken::Lbproxy(death) => {
                     self.lbproxy.bury(death);
                 }
-                Woken::Runner(death) => {
-                    self.runner.bury(death);
-                }
-                Woken::Timer => {}
+                Woken::Helper | Woken::Timer => {}
                 Woken::Reload => self.reload().await,
                 Woken::Stop => return self.stop().await,
             }
@@ -171,14 +167,14 @@ impl Supervisor {
     }
 
     async fn wake(&mut self) -> Woken {
-        let starts = [self.vrrpd.start_at, self.lbproxy.start_at, self.runner.start_at];
+        let starts = [self.vrrpd.start_at, self.lbproxy.start_at, self.helpers.start_at()];
         let orphans = self.orphans.iter().map(|orphan| orphan.until);
         let timer = starts.into_iter().flatten().chain(orphans).min();
         tokio::select! {
             biased;
             death = self.vrrpd.death() => Woken::Vrrpd(death),
             death = self.lbproxy.death() => Woken::Lbproxy(death),
-            death = self.runner.death() => Woken::Runner(death),
+            () = self.helpers.death() => Woken::Helper,
             _ = self.terminate.recv() => Woken::Stop,
             _ = self.interrupt.recv() => Woken::Stop,
             _ = self.hang_up.recv() => Woken::Reload,
@@ -194,9 +190,7 @@ impl Supervisor {
         if !self.config.proxies.is_empty() {
             self.lbproxy.want(at);
         }
-        if wants_runner(&self.config) {
-            self.runner.want(at);
-        }
+        self.helpers.want(&self.config, at);
     }
 
     fn start_what_is_due(&mut self) {
@@ -207,9 +201,7 @@ impl Supervisor {
         if self.lbproxy.is_due() {
             self.lbproxy.start(&self.options, &[]);
         }
-        if self.runner.is_due() {
-            self.runner.start(&self.options, &[]);
-        }
+        self.helpers.start_what_is_due(&self.options);
     }
 
     fn resume_arguments(&self) -> Vec<String> {
@@ -262,11 +254,10 @@ impl Supervisor {
         info!(path = %self.options.config.display(), "reloads the configuration");
         notify(&[NotifyState::Reloading]);
         self.config = loaded.config;
-        for child in
-            [&self.vrrpd.child, &self.lbproxy.child, &self.runner.child].into_iter().flatten()
-        {
+        for child in [&self.vrrpd.child, &self.lbproxy.child].into_iter().flatten() {
             child.signal(UnixSignal::SIGHUP);
         }
+        self.helpers.reload();
         self.end_unwanted().await;
         self.want_programs(now());
         notify(&[NotifyState::Ready]);
@@ -285,12 +276,7 @@ impl Supervisor {
                 child.end(LBPROXY_END).await;
             }
         }
-        if !wants_runner(&self.config) {
-            self.runner.start_at = None;
-            if let Some(mut child) = self.runner.child.take() {
-                child.end(RUNNER_END + runner::FAREWELL).await;
-            }
-        }
+        self.helpers.end_unwanted(&self.config).await;
     }
 
     /// The addresses go first, in order, while the proxy still serves; then the proxy.
@@ -299,12 +285,10 @@ impl Supervisor {
         notify(&[NotifyState::Stopping]);
         let limit = VRRPD_END + relief(&self.config);
         let (vrrpd, lbproxy) = (self.vrrpd.child.take(), self.lbproxy.child.take());
-        let runner = self.runner.child.take();
         let in_order = async {
             let mut clean = end(vrrpd, limit, Program::Vrrpd).await;
             clean &= end(lbproxy, LBPROXY_END, Program::Lbproxy).await;
-            // A node whose hooks fail has handed its addresses over all the same.
-            end(runner, RUNNER_END + runner::FAREWELL, Program::Runner).await;
+            self.helpers.end().await;
             clean
         };
         let clean = tokio::select! {
@@ -330,13 +314,6 @@ impl Supervisor {
         let all: Vec<RouterId> = self.config.routers.iter().map(|r| r.id.clone()).collect();
         cleanup::release(&self.config, &all).await;
     }
-}
-
-/// Whether there is a router, and a program to be run for it.
-fn wants_runner(config: &Config) -> bool {
-    let script = |tracker: &TrackerConfig| matches!(tracker.kind, TrackerKind::Script(_));
-    let has_scripts = config.trackers.iter().any(script);
-    !config.routers.is_empty() && (has_scripts || !config.notify.is_empty())
 }
 
 /// Ends a child in order; tells whether it did.

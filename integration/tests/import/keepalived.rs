@@ -33,7 +33,7 @@ vrrp_instance VI_1 {
     }
     nopreempt
     virtual_ipaddress {
-        192.168.1.100/24 dev eno1 label eno1:1
+        192.168.1.100/24 dev eno1
         192.168.1.101
     }
 }
@@ -71,7 +71,7 @@ source = \"192.168.1.9\"                            # k.conf:11
 #[test]
 fn the_report_says_it_in_words() {
     let report =
-        imported(&instance(" state MASTER\n garp_master_delay 1\n virtual_routes {\n  x\n }"));
+        imported(&instance(" state MASTER\n garp_lower_prio_delay 1\n track_bfd {\n  x\n }"));
     assert_eq!(
         report.report.to_string(),
         "\
@@ -85,11 +85,11 @@ ignored, for it has no effect here:
   k.conf:6: state MASTER
       the priorities decide who leads
 translated with a difference:
-  k.conf:7: garp_master_delay 1
-      addresses are announced at once, after 0.1, 0.5, 2 and 5 s, and every minute
+  k.conf:7: garp_lower_prio_delay 1
+      addresses are announced then as after taking over
 not supported:
-  k.conf:8-10: virtual_routes
-      routes stay where they are
+  k.conf:8-10: track_bfd
+      there is no BFD
 worth knowing:
   VI_1: up to 3s 609ms until a node of this priority notices that the other is dead; with `version = 3` and `advert_interval = \"100ms\"` on both it is under 0.4 s
 "
@@ -306,6 +306,10 @@ fn a_check_of_an_imported_proxy_becomes_that_proxy() {
         assert_eq!(fate(&given, 10).0, Kind::Different, "{command}");
     }
     // Nothing told keepalived; the router follows the proxy that its addresses lead to all the same.
+    let labelled = instance("virtual_ipaddress_excluded {\n 10.0.0.9 label eth0:9\n}");
+    let bound = Source::new("h.cfg", &haproxy.replace('*', "10.0.0.9"));
+    let given = Given { haproxy: Some(bound), ..labelled };
+    assert!(toml(&given).contains("track = [\"api\"]\n"), "{}", toml(&given));
     let given = with(instance(""));
     assert!(toml(&given).contains("track = [\"api\"]\n"), "{}", toml(&given));
     assert!(imported(&given).report.lints.iter().any(|lint| lint.contains("never learned")));

@@ -1,6 +1,7 @@
 //! `vipd import`: small inputs with what must come of them, the guides' set-ups, and real files.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod belongings;
 mod corpus;
 mod haproxy;
 mod hostile;

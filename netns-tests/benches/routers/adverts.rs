@@ -3,7 +3,8 @@
 //! The kernel stamps each packet on arrival, so that a busy listener does not count as a late sender.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::io::IoSliceMut;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,6 @@ use integration::lab::realtime::try_realtime;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use std::io::IoSliceMut;
 use vrrpd::wire::GROUP_V4;
 use vrrpd::wire::ipv4;
 
@@ -91,9 +91,9 @@ fn listen(index: u32, stop: &AtomicBool) -> anyhow::Result<Heard> {
         let fd = socket.as_raw_fd();
         let received = recvmsg::<()>(fd, &mut parts, Some(&mut control), MsgFlags::empty());
         let Ok(received) = received else { continue };
-        let stamp = received.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-            _ => None,
+        let stamp = received.cmsgs()?.find_map(|control| {
+            let ControlMessageOwned::ScmTimestampns(stamp) = control else { return None };
+            Some(Duration::from(stamp))
         });
         let length = received.bytes;
         heard.note(&buffer[..length], stamp.context("the kernel did not stamp a packet")?);
@@ -104,7 +104,7 @@ fn listen(index: u32, stop: &AtomicBool) -> anyhow::Result<Heard> {
 impl Heard {
     fn note(&mut self, packet: &[u8], at: Duration) {
         let Ok(datagram) = ipv4::datagram(packet) else { return };
-        let std::net::IpAddr::V4(source) = datagram.source else { return };
+        let IpAddr::V4(source) = datagram.source else { return };
         let Some(vrid) = datagram.message.get(1) else { return };
         if let Some(last) = self.last.insert((source, *vrid), at) {
             self.gaps.push(Gap { source, length: at.saturating_sub(last) });

@@ -16,6 +16,8 @@ pub(crate) enum Figure {
     Lateness255,
     Worst255,
     Cut,
+    PlannedStop,
+    HandOver,
     LoadLateness,
     LoadWorst,
     LoadFailovers,
@@ -33,7 +35,7 @@ enum Bar {
 }
 
 impl Figure {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::CpuActive100,
         Self::CpuBackup100,
         Self::CpuActive10,
@@ -42,6 +44,8 @@ impl Figure {
         Self::Lateness255,
         Self::Worst255,
         Self::Cut,
+        Self::PlannedStop,
+        Self::HandOver,
         Self::LoadLateness,
         Self::LoadWorst,
         Self::LoadFailovers,
@@ -57,6 +61,8 @@ impl Figure {
             Self::Lateness255 => "p99 lateness, 255 routers at 10 ms, ms",
             Self::Worst255 => "worst lateness of these, ms",
             Self::Cut => "last of 200 addresses after a cut, 100 ms, in ms",
+            Self::PlannedStop => "ping silence of a stop, keepalived as the peer, 1 s, in ms",
+            Self::HandOver => "ping silence of a handover, likewise, in ms",
             Self::LoadLateness => "p99 lateness under load, 100 ms, in ms",
             Self::LoadWorst => "worst lateness of these, ms",
             Self::LoadFailovers => "failovers under load",
@@ -72,6 +78,7 @@ impl Figure {
             Self::Lateness255 => Bar::AtMost(2.0),
             // Three intervals, the skew of priority 100, and 40 ms.
             Self::Cut => Bar::AtMost(300.0 + 60.9 + 40.0),
+            Self::PlannedStop | Self::HandOver => Bar::AtMost(5.0),
             Self::LoadLateness => Bar::AtMost(20.0),
             Self::LoadFailovers => Bar::AtMost(0.0),
             Self::Worst255 | Self::LoadWorst => Bar::None,

@@ -15,7 +15,6 @@ use netns_tests::LIMIT;
 use crate::pair::Bench;
 
 const PORT: u16 = 9_000;
-const BACKEND: u16 = 9_001;
 
 /// Connections that stream at once, and bytes of one write.
 const STREAMS: usize = 8;
@@ -32,8 +31,9 @@ impl Load {
     /// Streams from a backend to clients on the neighbour, through lbproxy on the first node.
     pub(crate) fn start(bench: &Bench) -> anyhow::Result<Self> {
         let [node, _] = &bench.nodes;
-        let backend = SocketAddr::from((bench.neighbour.ipv4(), BACKEND));
-        let listener = bench.neighbour.run(|| TcpListener::bind(backend))??;
+        let address = SocketAddr::from((bench.neighbour.ipv4(), 0));
+        let listener = bench.neighbour.run(|| TcpListener::bind(address))??;
+        let backend = listener.local_addr()?;
         thread::spawn(move || serve(&listener));
         let text = format!(
             "[[proxy]]\nname = \"load\"\nlisten = [\"0.0.0.0:{PORT}\"]\nservers = [\"{backend}\"]\n\

@@ -14,6 +14,7 @@ mod adverts;
 mod figure;
 mod load;
 mod pair;
+mod planned;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -28,6 +29,7 @@ use crate::adverts::Listener;
 use crate::figure::{Figure, Sheet};
 use crate::load::Load;
 use crate::pair::{Bench, Contender};
+use crate::planned::Deed;
 
 /// Measures vrrpd beside keepalived, and prints a table.
 #[derive(Parser)]
@@ -54,7 +56,7 @@ struct Options {
     strict: bool,
 
     /// Only these measurements
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "cpu,late,cut,load")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "cpu,late,cut,planned,load")]
     only: Vec<Work>,
 
     /// Only these programs
@@ -78,6 +80,8 @@ enum Work {
     Late,
     /// The Active node is cut off, 200 routers at 100 ms
     Cut,
+    /// The address is moved to keepalived, at 1 s
+    Planned,
     /// Lateness of adverts while a proxy keeps the Active node's processors busy
     Load,
 }
@@ -172,6 +176,11 @@ fn run(
             let pair = bench.start(contender, 200, SLOW)?;
             note(Figure::Cut, pair.cut()?.as_secs_f64() * 1000.0);
         }
+        Work::Planned if contender == Contender::Ours => {
+            note(Figure::PlannedStop, planned::silence(Deed::Stop)?.as_secs_f64() * 1000.0);
+            note(Figure::HandOver, planned::silence(Deed::HandOver)?.as_secs_f64() * 1000.0);
+        }
+        Work::Planned => {}
         Work::Load => {
             let _pair = bench.start(contender, 1, SLOW)?;
             let _load = Load::start(bench)?;

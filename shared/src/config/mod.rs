@@ -13,12 +13,13 @@ mod read;
 mod track;
 mod vrrp;
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use toml::Spanned;
 
-use self::check::{Check, count_in};
+use self::check::{Check, count_in, endpoint};
 pub use self::command::{CommandLine, NamedProgram};
 pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 pub use self::problem::{Problem, Problems, Severity};
@@ -26,9 +27,12 @@ pub use self::proxy::{
     Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
     ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
-use self::raw::{RawFile, RawLbproxy, RawProxy, RawRouter};
+use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
 pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
-pub use self::vrrp::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
+pub use self::vrrp::{
+    AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
+    Preempt, RouteConfig, RouterConfig, RuleConfig, Scope,
+};
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/vipd/vipd.toml";
@@ -52,6 +56,8 @@ pub struct Config {
     pub lbproxy: LbproxyConfig,
     /// Who is told of changes of state.
     pub notify: NotifyConfig,
+    /// Where metrics are told over HTTP.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// How the proxy process runs.
@@ -154,6 +160,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
     let notify = notify::check::notify(file, check);
+    let metrics = metrics(file.metrics.as_ref(), check);
     if file.vrrp.is_empty() && file.proxy.is_empty() {
         let help = "write a [[vrrp]] table for a virtual address, a [[proxy]] table for a load balancer, or both";
         check.problems.error(0..0, "the file configures nothing", help);
@@ -162,7 +169,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     vrrp::virtual_mac::differ(&file.vrrp, &routers, check);
     across_proxies(&file.proxy, check);
     track::check::all_exist(file, check);
-    Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy?, notify })
+    Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy?, notify, metrics })
 }
 
 fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyConfig> {
@@ -175,6 +182,13 @@ fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyCon
         count_in(1..=256)(number).map(|threads| NonZeroUsize::new(threads as usize))
     });
     Some(LbproxyConfig { user: user?, threads: threads? })
+}
+
+fn metrics(table: Option<&Spanned<RawMetrics>>, check: &mut Check<'_>) -> Option<SocketAddr> {
+    let table = table?;
+    let help =
+        "where monitoring asks, such as \"127.0.0.1:9105\"; leave [metrics] out to tell nobody";
+    check.required(&table.span(), "listen", &table.get_ref().listen, help, |text| endpoint(text))
 }
 
 /// What must differ between routers: names, and VRIDs on one interface (RFC 9568 §5.2.3).
@@ -217,9 +231,12 @@ fn same<T: PartialEq>(other: &Option<Spanned<T>>, value: &Spanned<T>) -> bool {
 
 fn shares_family(one: &RawRouter, other: &RawRouter) -> bool {
     let has = |router: &RawRouter, v6: bool| {
-        let list =
-            router.addresses.as_ref().map(|list| list.get_ref().as_slice()).unwrap_or_default();
-        list.iter().any(|address| address.get_ref().contains(':') == v6)
+        let list = router.addresses.iter().flat_map(|list| list.get_ref());
+        let tables = router.address.iter().map(Spanned::get_ref);
+        let advertised =
+            tables.filter(|table| table.advertise.as_ref().is_none_or(|a| *a.get_ref()));
+        list.chain(advertised.filter_map(|table| table.address.as_ref()))
+            .any(|address| address.get_ref().contains(':') == v6)
     };
     (has(one, false) && has(other, false)) || (has(one, true) && has(other, true))
 }

@@ -25,6 +25,16 @@ pub(super) struct RawFile {
     pub(super) lbproxy: Given<RawLbproxy>,
     /// Who is told of changes of state.
     pub(super) notify: Given<RawNotify>,
+    /// Where monitoring asks.
+    pub(super) metrics: Given<RawMetrics>,
+}
+
+/// `[metrics]`: Prometheus' metrics, and whether the node is well, over HTTP.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMetrics {
+    /// `IP:PORT`.
+    pub(super) listen: Given<String>,
 }
 
 /// `[notify]`: what all hooks share, and a FIFO.
@@ -89,6 +99,19 @@ pub(super) struct RawRouter {
     pub(super) priority: Given<i64>,
     /// The virtual addresses, each `IP` or `IP/PREFIX`.
     pub(super) addresses: List,
+    /// Addresses that come and go with the others, but are in no advert; of either family.
+    pub(super) excluded: List,
+    /// Addresses in full.
+    pub(super) address: Vec<Spanned<RawAddress>>,
+    /// Routes that the node has while it is Active.
+    pub(super) route: Vec<Spanned<RawRoute>>,
+    /// Routing rules that the node has while it is Active.
+    pub(super) rule: Vec<Spanned<RawRule>>,
+    /// `true` (default): a client on the Active node itself has the node's own address as its source,
+    /// not the virtual one, which would leave it when the address moves.
+    pub(super) own_source: Given<bool>,
+    /// When and how often the addresses are announced.
+    pub(super) announce: Given<RawAnnounce>,
     /// Time between adverts; default `"1s"`.
     pub(super) advert_interval: Given<String>,
     /// Whether to take over from a living router of lower priority; default true.
@@ -127,6 +150,75 @@ pub(super) struct RawRouter {
     pub(super) notify_user: Given<String>,
     /// How long each may run; default `"30s"`.
     pub(super) notify_timeout: Given<String>,
+}
+
+/// `[[vrrp.address]]`: one address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAddress {
+    /// `IP` or `IP/PREFIX`.
+    pub(super) address: Given<String>,
+    /// `false`: it is in no advert; default true.
+    pub(super) advertise: Given<bool>,
+    /// The interface to configure it on; default: the router's.
+    pub(super) interface: Given<String>,
+    /// IPv4 only: its label, the interface's name or that with `:WORD` behind it; 15 bytes at most.
+    pub(super) label: Given<String>,
+    /// IPv4 only: `"global"` (default), `"link"` or `"host"`.
+    pub(super) scope: Given<String>,
+    /// IPv4 only: its broadcast address; default: none.
+    pub(super) broadcast: Given<String>,
+}
+
+/// `[[vrrp.route]]`: one route.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRoute {
+    /// `"default"`, `IP` or `IP/PREFIX`.
+    pub(super) destination: Given<String>,
+    /// The next router's address; default: the destination is on the link.
+    pub(super) via: Given<String>,
+    /// The interface; default: the router's.
+    pub(super) interface: Given<String>,
+    /// Routing table, 1 to 4294967295; default 254, which is `main`.
+    pub(super) table: Given<i64>,
+    /// The lowest wins, 0 to 4294967295; default 0, for IPv6 (from 1) 1024.
+    pub(super) metric: Given<i64>,
+    /// The source address of what is sent there; default: the kernel's choice.
+    pub(super) source: Given<String>,
+    /// IPv4 only: `"global"`, `"link"` or `"host"`; default: `"link"` without `via`, else `"global"`.
+    pub(super) scope: Given<String>,
+}
+
+/// `[[vrrp.rule]]`: one routing rule: what it matches, and the table to look in.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRule {
+    /// Matches sources in this network, `IP` or `IP/PREFIX`.
+    pub(super) from: Given<String>,
+    /// Matches destinations in this network, `IP` or `IP/PREFIX`.
+    pub(super) to: Given<String>,
+    /// Matches packets with this mark, 1 to 4294967295.
+    pub(super) fwmark: Given<i64>,
+    /// Routing table, 1 to 4294967295.
+    pub(super) table: Given<i64>,
+    /// Its place among the rules, the lowest first, 1 to 4294967295.
+    pub(super) priority: Given<i64>,
+}
+
+/// `announce = { … }`: gratuitous ARP and unsolicited Neighbor Advertisements.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAnnounce {
+    /// Times after taking over, ascending, `"0s"` first, each up to `"1h"`, at most 32; default
+    /// `["0s", "100ms", "500ms", "2s", "5s"]`.
+    pub(super) at: List,
+    /// Afterwards every so often, `"1s"` to `"1day"`, or `"off"`; default `"1m"`.
+    pub(super) refresh: Given<String>,
+    /// How often in a row then, 1 to 32; default 1.
+    pub(super) refresh_repeat: Given<i64>,
+    /// Pause between two frames, up to `"1s"`; default `"0s"`.
+    pub(super) interval: Given<String>,
 }
 
 /// `[[proxy]]`: listen addresses and the servers behind them.

@@ -16,6 +16,7 @@ impl Daemon {
         let moment = now();
         let mut rivals: Vec<_> =
             routers.iter().map(|router| self.rivals.status(router, moment)).collect();
+        let deletions = self.routers.deletions();
         let uptime = now().duration_since(self.started);
         tokio::spawn(async move {
             let Some(mut report) = driver.report().await else { return };
@@ -24,6 +25,7 @@ impl Daemon {
                 let config = position.map(|position| &routers[position]);
                 status.rivals =
                     position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
+                status.deletions = deletions.get(&status.id).copied().unwrap_or_default();
                 let tracked = config.iter().flat_map(|config| &config.track);
                 status.trackers =
                     tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();

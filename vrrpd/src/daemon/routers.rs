@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Audience, Config, Dialect, RouterConfig};
-use shared::{Family, InterfaceName, Priority, RouterId, address::is_link_local};
+use shared::config::{AddressConfig, Audience, Config, Dialect, RouterConfig};
+use shared::{Family, InterfaceName, Priority, RouterId, VirtualAddress, address::is_link_local};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -14,7 +14,8 @@ use tracing::{info, warn};
 use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
 use crate::io::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
-use crate::keeper::{AddressKeeper, Means, Plan};
+use crate::io::routes::Routing;
+use crate::keeper::{AddressKeeper, Means, Plan, placed_routing};
 use crate::tracking::Tracking;
 use crate::wire::virtual_mac::virtual_mac;
 use crate::wish::Wish;
@@ -25,7 +26,9 @@ pub(super) struct Routers {
     means: Means,
     surroundings: watch::Sender<Arc<AllSurroundings>>,
     plans: BTreeMap<RouterId, watch::Sender<Plan>>,
+    deletions: BTreeMap<RouterId, watch::Receiver<u64>>,
     keepers: JoinSet<()>,
+    watches_routing: bool,
 }
 
 impl Routers {
@@ -34,15 +37,28 @@ impl Routers {
         means: Means,
         surroundings: watch::Sender<Arc<AllSurroundings>>,
     ) -> Self {
-        Self { driver, means, surroundings, plans: BTreeMap::new(), keepers: JoinSet::new() }
+        let (plans, deletions, keepers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
+        Self { driver, means, surroundings, plans, deletions, keepers, watches_routing: false }
     }
 
     pub(super) fn driver(&self) -> &Handle {
         &self.driver
     }
 
-    /// Removes the addresses that bear our tag and are not among `kept`.
-    pub(super) async fn clean_up(&self, kept: &[IpAddr]) {
+    /// Removes what bears our tag and does not belong to a router of `kept`.
+    pub(super) async fn clean_up(&self, kept: &[&RouterConfig]) {
+        let interfaces = self.means.links.interfaces.borrow().clone();
+        let plans: Vec<Plan> = kept.iter().map(|config| plan(config)).collect();
+        let routing: Vec<Routing> =
+            plans.iter().flat_map(|plan| placed_routing(plan, &interfaces)).collect();
+        match self.means.routes.remove_leftovers(&routing).await {
+            Ok(0) => {}
+            Ok(count) => info!(count, "removed routes and rules that an earlier run left behind"),
+            Err(error) => {
+                warn!(%error, "cannot remove routes and rules that an earlier run left behind");
+            }
+        }
+        let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.belongings.ips()).collect();
         let leftovers = match self.means.addresses.leftovers().await {
             Ok(leftovers) => leftovers,
             Err(error) => {
@@ -82,12 +98,25 @@ impl Routers {
     }
 
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
+        self.watch_routing(config);
         let (wish, wishes) = watch::channel(Wish::NOTHING);
         let (plan, plans) = watch::channel(plan(config));
-        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, self.means.clone());
+        let (count, deletions) = watch::channel(0);
+        let means = self.means.clone();
+        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, means, count);
         self.keepers.spawn(keeper.run());
+        self.deletions.insert(config.id.clone(), deletions);
         self.plans.insert(config.id.clone(), plan);
         self.driver.run(NewRouter { config: config.clone(), wish, resume_until }).await;
+    }
+
+    /// From the first router on that has routes or rules.
+    fn watch_routing(&mut self, config: &RouterConfig) {
+        let some = !config.belongings.routes.is_empty() || !config.belongings.rules.is_empty();
+        if some && !self.watches_routing {
+            self.means.links.watch_routing();
+            self.watches_routing = true;
+        }
     }
 
     /// Goes over from one configuration to another by difference: what did not change is not touched.
@@ -97,6 +126,7 @@ impl Routers {
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
             info!(router = %gone.id, "ends: the configuration has it no more");
             self.plans.remove(&gone.id);
+            self.deletions.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
         for router in &after.routers {
@@ -104,6 +134,7 @@ impl Routers {
                 Some(old) if old == router => {}
                 Some(old) if is_same_router(old, router) => {
                     info!(router = %router.id, "takes over its new configuration");
+                    self.watch_routing(router);
                     if let Some(known) = self.plans.get(&router.id) {
                         known.send_if_modified(|known| replace_if_other(known, plan(router)));
                     }
@@ -144,6 +175,11 @@ impl Routers {
         self.surroundings.send_if_modified(|known| replace_if_other(known, Arc::new(all)));
     }
 
+    /// How often others deleted each router's addresses.
+    pub(super) fn deletions(&self) -> BTreeMap<RouterId, u64> {
+        self.deletions.iter().map(|(router, count)| (router.clone(), *count.borrow())).collect()
+    }
+
     /// Ends every router in order; told twice, at once.
     pub(super) async fn stop(&self) {
         self.driver.stop().await;
@@ -172,12 +208,19 @@ fn plan(config: &RouterConfig) -> Plan {
         mac: virtual_mac(config.id.family, config.vrid),
         family: config.id.family,
     });
+    let mut belongings = config.belongings.clone();
+    if let Some(link) = &config.virtual_mac {
+        let theirs = |address: &&mut AddressConfig| address.interface == config.interface;
+        let addresses = belongings.addresses.iter_mut().filter(theirs);
+        addresses.for_each(|address| address.interface.clone_from(link));
+    }
     Plan {
-        interface: config.virtual_mac.as_ref().unwrap_or(&config.interface).clone(),
+        interface: config.interface.clone(),
         link,
-        addresses: config.addresses.clone(),
+        belongings,
         lease: config.lease,
         owner: config.priority.is_owner(),
+        announce: config.announce.clone(),
     }
 }
 
@@ -207,7 +250,11 @@ fn place(config: &RouterConfig, interfaces: &Interfaces) -> Option<Place> {
     }
     let source = match config.source {
         Some(source) => interface.has(source).then_some(source),
-        None => interface.source(config.id.family, &config.addresses, is_beyond_link(config)),
+        None => {
+            let all = config.belongings.addresses.iter().map(|config| config.address);
+            let all: Vec<VirtualAddress> = all.collect();
+            interface.source(config.id.family, &all, is_beyond_link(config))
+        }
     };
     let (index, source) = (interface.index, source?);
     Some(Place { index, source, prefix_len: interface.prefix_len(source) })

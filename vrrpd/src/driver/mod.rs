@@ -11,6 +11,8 @@
 //! must not silence us. A Backup's comes after them: it shall not mistake its own lateness for silence.
 
 mod counters;
+mod differences;
+mod directory;
 mod groups;
 mod handle;
 mod ledger;
@@ -32,6 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use self::counters::Discards;
+use self::directory::Directory;
 use self::handle::{COMMAND_QUEUE, Command};
 pub use self::handle::{Handle, NewRouter, Report};
 use self::ledger::{Ledgers, Taken};
@@ -39,7 +42,7 @@ use self::ports::Ports;
 use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
-use crate::clock::{now, sleep_until};
+use crate::clock::{now, pause_until, sleep_until};
 use crate::election::group;
 use crate::occurrence::Occurrences;
 use crate::wire::{Excerpt, ladder};
@@ -49,6 +52,12 @@ const REALTIME_PRIORITY: u8 = 20;
 
 /// Packets taken from a port before the deadlines are looked at again: under a millisecond of work.
 const BATCH: usize = 64;
+
+/// Batches that are taken before a Backup believes in silence: what 255 routers say in three intervals.
+const BATCHES: usize = 16;
+
+/// Packets that come thicker than this are taken several at a time.
+const GATHER: Duration = Duration::from_micros(500);
 
 /// A port that could not be opened is tried again this often.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -88,7 +97,10 @@ struct Driver {
     /// Routers whose predecessor of the same name has not ended yet.
     waiting: Vec<NewRouter>,
     ports: Ports,
+    directory: Directory,
     reopen_at: Option<Instant>,
+    /// When the last packets were taken.
+    heard_at: Option<Instant>,
     commands: mpsc::Receiver<Command>,
     surroundings: watch::Receiver<Arc<AllSurroundings>>,
     pulse: Pulse,
@@ -112,7 +124,9 @@ impl Driver {
             routers: Vec::new(),
             waiting: Vec::new(),
             ports: Ports::default(),
+            directory: Directory::default(),
             reopen_at: None,
+            heard_at: None,
             commands,
             surroundings: setup.surroundings,
             pulse: Pulse::new(setup.pulse, setup.watchdog),
@@ -137,7 +151,7 @@ impl Driver {
                 Woken::Command(None) => return,
                 Woken::Surroundings => self.look_around(),
                 Woken::Deadline => self.deadline(),
-                Woken::Packets(port) => self.receive(port),
+                Woken::Packets(port) => self.listen(port),
             }
             let (moment, ports) = (now(), &self.ports);
             group::settle(&mut self.routers, |router, event| router.event(event, moment, ports));
@@ -145,8 +159,7 @@ impl Driver {
     }
 
     async fn wake(&mut self) -> Woken {
-        let deadlines = self.routers.iter().filter_map(Router::deadline);
-        let next = deadlines.chain([self.pulse.next(now())]).chain(self.reopen_at).min();
+        let next = self.next_deadline();
         let ports_open = self.ports.count() > 0;
         tokio::select! {
             biased;
@@ -155,6 +168,11 @@ impl Driver {
             Ok(()) = self.surroundings.changed() => Woken::Surroundings,
             port = self.ports.ready(), if ports_open => Woken::Packets(port),
         }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = self.routers.iter().filter_map(Router::deadline);
+        deadlines.chain([self.pulse.next(now())]).chain(self.reopen_at).min()
     }
 
     fn command(&mut self, command: Command) {
@@ -239,6 +257,7 @@ impl Driver {
         }
         let routers = &self.routers;
         self.ports.close_unless(|port| routers.iter().any(|router| router.is_at(port)));
+        self.directory = Directory::new(&self.ports, &self.routers);
     }
 
     /// Opens the port of a router; tells whether it is open.
@@ -267,7 +286,7 @@ impl Driver {
         let due = |router: &Router| router.deadline().is_some_and(|at| moment >= at);
         if self.routers.iter().any(due) {
             // Before a Backup believes in silence it listens to what has arrived.
-            (0..self.ports.count()).for_each(|port| self.receive(port));
+            (0..self.ports.count()).for_each(|port| self.catch_up(port));
             self.routers.iter_mut().for_each(|router| router.tick(moment, &self.ports));
         }
         if self.reopen_at.is_some_and(|at| moment >= at) {
@@ -275,18 +294,38 @@ impl Driver {
         }
     }
 
-    fn receive(&mut self, position: usize) {
-        for _ in 0..BATCH {
-            let Some(port) = self.ports.at(position) else { return };
-            let routers = &self.routers;
-            let find = |vrid: Vrid| {
-                let hears = |router: &Router| router.is_at(port) && router.hears(vrid);
-                routers.iter().position(hears)
-            };
+    /// Packets have come. Where they come thick, a moment is waited for more of them: to be woken by
+    /// each costs several times what taking it does.
+    fn listen(&mut self, port: usize) {
+        let moment = now();
+        if self.heard_at.is_some_and(|at| moment < at + GATHER) {
+            let until = moment + GATHER;
+            pause_until(self.next_deadline().map_or(until, |deadline| deadline.min(until)));
+            self.tick_those_relied_on();
+        }
+        self.receive(port);
+        self.heard_at = Some(now());
+    }
+
+    /// Takes all that has arrived, within limits.
+    fn catch_up(&mut self, port: usize) {
+        for _ in 0..BATCHES {
+            if self.receive(port) < BATCH {
+                return;
+            }
+            self.tick_those_relied_on();
+        }
+    }
+
+    /// Takes a batch of packets from a port; returns how many there were.
+    fn receive(&mut self, position: usize) -> usize {
+        for count in 0..BATCH {
+            let Some(port) = self.ports.at(position) else { return count };
+            let find = |vrid: Vrid| self.directory.find(position, vrid);
             let received = port.receive(|datagram| match datagram {
                 Ok(datagram) => {
                     let outcome = ladder::accept(&datagram, |vrid| {
-                        find(vrid).map(|router| routers[router].expectation())
+                        Some(self.routers.get(find(vrid)?)?.expectation())
                     });
                     let outcome = outcome
                         .map_err(|discard| (discard, Excerpt::of(datagram.message, port.family())));
@@ -301,11 +340,11 @@ impl Driver {
             });
             match received {
                 Ok(Some(taken)) => self.taken(taken, position),
-                Ok(None) => return,
-                // Such as "network is down": the interface's state comes by netlink.
-                Err(_) => return,
+                // An error is such as "network is down": the interface's state comes by netlink.
+                Ok(None) | Err(_) => return count,
             }
         }
+        BATCH
     }
 
     fn taken(&mut self, taken: Taken, port: usize) {

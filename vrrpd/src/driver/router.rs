@@ -5,21 +5,22 @@ use std::time::Instant;
 
 use shared::config::{Audience, Dialect, Preempt, RouterConfig};
 use shared::link::Resumable;
-use shared::{Family, Name, Priority, RouterId, Vrid};
+use shared::{Family, Name, Priority, RouterId};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::counters::{Discards, Told};
+use super::counters::Discards;
+use super::differences::Differences;
 use super::ports::Ports;
-use super::record::{Record, evidence, millis};
+use super::record::{Record, evidence};
 use super::voice::Voice;
 use crate::election::{
     Action, Election, Event, Received, Settings, State, Transition, Version, group, timing,
 };
 use crate::io::port::Port;
 use crate::occurrence::Occurrences;
-use crate::status::{ActiveStatus, Evidence, Mismatch, RouterStatus};
-use crate::wire::{Claim, Discard, Expectation, Heard, OtherAddresses};
+use crate::status::{ActiveStatus, Evidence, RouterStatus};
+use crate::wire::{Claim, Discard, Expectation, Heard};
 use crate::wish::{Wanted, Wish};
 
 /// What surrounds a router: told as a state, for only the latest counts.
@@ -60,9 +61,7 @@ pub(super) struct Router {
     received: u64,
     discards: Discards,
     record: Record,
-    /// Who listed other addresses than ours, when last, and which.
-    mismatch: Option<(IpAddr, Instant, OtherAddresses)>,
-    mismatch_told: Told,
+    differences: Differences,
     /// The last change that its siblings have not been told.
     news: Option<Transition>,
 }
@@ -89,8 +88,7 @@ impl Router {
             wish,
             received: 0,
             discards: Discards::default(),
-            mismatch: None,
-            mismatch_told: Told::default(),
+            differences: Differences::default(),
             news: None,
         }
     }
@@ -117,9 +115,9 @@ impl Router {
         self.config.interface == *port.interface() && self.config.id.family == port.family()
     }
 
-    /// Whether it hears VRID `vrid` on the port of its interface and family.
-    pub(super) fn hears(&self, vrid: Vrid) -> bool {
-        self.config.vrid == vrid && self.place.is_some()
+    /// Whether it hears what comes to `port`.
+    pub(super) fn hears(&self, port: &Port) -> bool {
+        self.place.is_some() && self.is_at(port)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -211,25 +209,10 @@ impl Router {
     pub(super) fn heard(&mut self, heard: &Heard, now: Instant, ports: &Ports) {
         self.received += 1;
         self.voice.imitate(&self.config, heard);
-        self.compare_addresses(heard, now);
+        self.differences.note(&self.config, heard, now);
         let Heard { source, advert, .. } = heard;
         let received = Received { source: *source, claim: advert.claim, interval: advert.interval };
         self.event(Event::Received(received), now, ports);
-    }
-
-    fn compare_addresses(&mut self, heard: &Heard, now: Instant) {
-        match &heard.other_addresses {
-            Some(other) => {
-                if self.mismatch_told.is_due(Some(heard.source), now) {
-                    warn!(router = %self.id(), from = %heard.source, "{other}");
-                }
-                self.mismatch = Some((heard.source, now, other.clone()));
-            }
-            None if self.mismatch.as_ref().is_some_and(|(peer, ..)| *peer == heard.source) => {
-                self.mismatch = None;
-            }
-            None => {}
-        }
     }
 
     pub(super) fn discarded(&mut self, discard: Discard, source: Option<IpAddr>, now: Instant) {
@@ -283,6 +266,7 @@ impl Router {
             Preempt::Never => None,
             Preempt::After(delay) => Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)),
         };
+        let belongings = &self.config.belongings;
         RouterStatus {
             id: self.config.id.clone(),
             interface: self.config.interface.clone(),
@@ -299,7 +283,9 @@ impl Router {
             preempt_delay_ms,
             advert_interval: self.config.advert_interval,
             source: self.place.map(|place| place.source),
-            addresses: self.config.addresses.clone(),
+            addresses: belongings.addresses.iter().map(|config| config.address).collect(),
+            // Known to the address keeper.
+            deletions: 0,
             active: self.active(),
             trackers: Vec::new(),
             sent: self.voice.sent,
@@ -307,11 +293,7 @@ impl Router {
             received: self.received,
             discarded: self.discards.totals(),
             rivals: Vec::new(),
-            mismatch: self.mismatch.as_ref().map(|(peer, at, other)| Mismatch {
-                peer: *peer,
-                explanation: other.to_string(),
-                ago_ms: millis(now.saturating_duration_since(*at)),
-            }),
+            mismatch: self.differences.mismatch(now),
             history: self.record.history(now),
         }
     }

@@ -2,20 +2,25 @@
 //!
 //! Every address bears our tag (`IFA_PROTO`), so that what an earlier run left behind is known for
 //! ours, and a lease: without renewal the kernel deletes it by itself.
+//!
+//! A client on this node shall not have the virtual address as its source: it would keep it when the
+//! address has moved. For IPv4 the kernel takes, for what is sent to an address of its own, the
+//! *primary* address of its subnet. So an address that is alone in its subnet (/32) is made secondary
+//! to the node's own, by adding `OWN peer VIRTUAL/32` first (ADR 12).
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::TryStreamExt;
 use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use nix::libc;
 use rtnetlink::Handle;
-use shared::config::Lease;
+use shared::config::{AddressConfig, Lease, Scope};
 use shared::{InterfaceName, VirtualAddress};
 
-use super::interfaces::{address_of, is_ours};
+use super::interfaces::{is_ours, virtual_address_of};
 
 /// The tag on our addresses: the protocol number of VRRP.
 pub const PROTOCOL: u8 = 112;
@@ -60,33 +65,33 @@ pub struct Addresses {
     netlink: Handle,
 }
 
-/// An interface to change addresses on.
+/// An address and the interface it goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Its name, for what is reported.
-    pub interface: InterfaceName,
-    /// Its index.
+pub struct Placed {
+    /// The address, as configured.
+    pub config: AddressConfig,
+    /// The interface's index.
     pub index: u32,
-    /// It has no addresses but ours: it is there for a virtual MAC address.
+    /// The interface has no addresses but ours: it is there for a virtual MAC address.
     pub bare: bool,
 }
 
-impl Target {
+impl Placed {
     /// Link-local hosts are reached through the interface itself, which needs the way to them.
-    fn needs_prefix(&self, address: VirtualAddress) -> bool {
-        self.bare && address.is_link_local_v6()
+    fn needs_prefix(&self) -> bool {
+        self.bare && self.config.address.is_link_local_v6()
     }
 
     /// RFC 4291 §2.5.6: every link-local address has 64 bits of prefix.
-    fn prefix_len(&self, address: VirtualAddress) -> u8 {
-        if self.needs_prefix(address) { 64 } else { address.prefix_len() }
+    fn prefix_len(&self) -> u8 {
+        if self.needs_prefix() { 64 } else { self.config.address.prefix_len() }
     }
 }
 
 /// An address with our tag that an earlier run left behind.
 #[derive(Debug)]
 pub struct Leftover {
-    /// The address.
+    /// The virtual address.
     pub ip: IpAddr,
     /// The interface's index.
     pub index: u32,
@@ -104,50 +109,74 @@ impl Addresses {
         Ok(Self { netlink })
     }
 
-    /// Adds `address`, or starts its lease anew.
+    /// Adds an address, or starts its lease anew.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn add(
-        &self,
-        target: &Target,
-        address: VirtualAddress,
-        lease: Lease,
-    ) -> Result<(), AddressError> {
-        let (ip, prefix) = (address.ip(), target.prefix_len(address));
-        let mut request = self.netlink.address().add(target.index, ip, prefix).replace();
-        // No duplicate address detection: it would keep an IPv6 address silent for a second. No
-        // route for its prefix: the interface's own address has one.
-        let mut flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
-        flags.set(AddressFlags::Noprefixroute, !target.needs_prefix(address));
-        request.message_mut().attributes.extend([
-            AddressAttribute::Flags(flags),
-            AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)),
-            AddressAttribute::CacheInfo(lifetime(ip, lease)),
-        ]);
-        request.execute().await.map_err(|source| AddressError::Add {
-            address,
-            interface: target.interface.clone(),
-            source,
-        })
+    pub async fn add(&self, placed: &Placed, lease: Lease) -> Result<(), AddressError> {
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
+        let mut request = self.netlink.address().add(placed.index, ip, prefix).replace();
+        configure(request.message_mut(), &placed.config);
+        if placed.needs_prefix() {
+            bring_prefix(request.message_mut());
+        }
+        request.message_mut().attributes.push(AddressAttribute::CacheInfo(lifetime(ip, lease)));
+        request.execute().await.map_err(refused(placed))
     }
 
-    /// Removes `address`; one that is gone already is no error.
+    /// Makes `placed`, which is not there yet, secondary to the node's `own` address.
+    ///
+    /// It has no lease: without the virtual address it does nothing but stand there.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn remove(
-        &self,
-        target: &Target,
-        address: VirtualAddress,
-    ) -> Result<(), AddressError> {
-        let mut request =
-            self.netlink.address().add(target.index, address.ip(), target.prefix_len(address));
+    pub async fn add_own_source(&self, placed: &Placed, own: Ipv4Addr) -> Result<(), AddressError> {
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
+        let mut request = self.netlink.address().add(placed.index, ip, prefix).replace();
+        let message = request.message_mut();
+        configure(
+            message,
+            &AddressConfig { label: None, broadcast: None, ..placed.config.clone() },
+        );
+        message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Local(_)));
+        message.attributes.push(AddressAttribute::Local(own.into()));
+        request.execute().await.map_err(refused(placed))
+    }
+
+    /// Removes an address and what made it secondary; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn remove(&self, placed: &Placed) -> Result<(), AddressError> {
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
+        let mut request = self.netlink.address().add(placed.index, ip, prefix);
         let message = request.message_mut().clone();
+        self.delete(message, placed).await
+    }
+
+    /// Removes what [`add_own_source`](Self::add_own_source) added; gone already is no error.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn remove_own_source(
+        &self,
+        placed: &Placed,
+        own: Ipv4Addr,
+    ) -> Result<(), AddressError> {
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
+        let mut request = self.netlink.address().add(placed.index, ip, prefix);
+        let message = request.message_mut();
+        message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Local(_)));
+        message.attributes.push(AddressAttribute::Local(own.into()));
+        let message = message.clone();
+        self.delete(message, placed).await
+    }
+
+    async fn delete(&self, message: AddressMessage, placed: &Placed) -> Result<(), AddressError> {
         match self.netlink.address().del(message).execute().await {
             Err(error) if !is_gone(&error) => Err(AddressError::Remove {
-                address,
-                interface: target.interface.clone(),
+                address: placed.config.address,
+                interface: placed.config.interface.clone(),
                 source: error,
             }),
             _ => Ok(()),
@@ -170,7 +199,8 @@ impl Addresses {
         let ours = all.into_iter().filter(is_ours);
         Ok(ours
             .filter_map(|message| {
-                Some(Leftover { ip: address_of(&message)?, index: message.header.index, message })
+                let ip = virtual_address_of(&message)?;
+                Some(Leftover { ip, index: message.header.index, message })
             })
             .collect())
     }
@@ -185,6 +215,38 @@ impl Addresses {
             _ => Ok(()),
         }
     }
+}
+
+/// Everything but addresses and lease.
+fn configure(message: &mut AddressMessage, config: &AddressConfig) {
+    message.header.scope = match config.scope {
+        Scope::Global => AddressScope::Universe,
+        Scope::Link => AddressScope::Link,
+        Scope::Host => AddressScope::Host,
+    };
+    // The library makes up a broadcast address.
+    message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Broadcast(_)));
+    message.attributes.extend(config.broadcast.map(AddressAttribute::Broadcast));
+    message.attributes.extend(config.label.clone().map(AddressAttribute::Label));
+    // No duplicate address detection: it would keep an IPv6 address silent for a second. No
+    // route for its prefix: the interface's own address has one.
+    let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
+    message.attributes.push(AddressAttribute::Flags(flags));
+    message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+}
+
+/// With the route for its prefix.
+fn bring_prefix(message: &mut AddressMessage) {
+    for attribute in &mut message.attributes {
+        if let AddressAttribute::Flags(flags) = attribute {
+            flags.remove(AddressFlags::Noprefixroute);
+        }
+    }
+}
+
+fn refused(placed: &Placed) -> impl FnOnce(rtnetlink::Error) -> AddressError {
+    let (address, interface) = (placed.config.address, placed.config.interface.clone());
+    move |source| AddressError::Add { address, interface, source }
 }
 
 /// An IPv6 address is never preferred: the host shall not take it for a source.

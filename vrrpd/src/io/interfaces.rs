@@ -2,8 +2,9 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "of netlink's many messages few concern us")]
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::IpNet;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
 };
@@ -102,7 +103,9 @@ impl Interfaces {
 
     /// An address is gone; tells whether that is news.
     pub fn address_removed(&mut self, message: &AddressMessage) -> bool {
-        let Some(gone) = address_of(message) else { return false };
+        let Some(gone) = address_of(message).filter(|_| !is_own_source(message)) else {
+            return false;
+        };
         let Some(interface) = self.by_index.get_mut(&message.header.index) else { return false };
         let before = interface.addresses.len();
         interface.addresses.retain(|known| known.ip != gone);
@@ -144,6 +147,28 @@ impl Interface {
             .map_or(all, |known| known.prefix_len)
     }
 
+    /// The address of this node that `address` has to be made secondary to, so that clients here
+    /// have it as their source. None where the kernel does so by itself, for both are of one subnet,
+    /// and where the interface has no own address.
+    #[must_use]
+    pub fn own_source_for(&self, address: VirtualAddress) -> Option<Ipv4Addr> {
+        let IpAddr::V4(_) = address.ip() else { return None };
+        let own = |known: &&Configured| known.ip.is_ipv4() && !known.ours && !known.secondary;
+        let one_subnet = |known: &Configured| {
+            let net = IpNet::new(known.ip, known.prefix_len).ok();
+            known.prefix_len == address.prefix_len()
+                && net.is_some_and(|net| net.contains(&address.ip()))
+        };
+        let mut own = self.addresses.iter().filter(own);
+        if own.clone().any(one_subnet) {
+            return None;
+        }
+        own.find_map(|known| match known.ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        })
+    }
+
     /// Whether the interface has `address`, usable.
     #[must_use]
     pub fn has(&self, address: IpAddr) -> bool {
@@ -171,6 +196,28 @@ pub fn address_of(message: &AddressMessage) -> Option<IpAddr> {
     local.or(address)
 }
 
+/// The address that a message is about: where ours says `OWN peer VIRTUAL`, the virtual one.
+#[must_use]
+pub fn virtual_address_of(message: &AddressMessage) -> Option<IpAddr> {
+    if !is_own_source(message) {
+        return address_of(message);
+    }
+    message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(ip) => Some(*ip),
+        _ => None,
+    })
+}
+
+/// Whether the message is about the node's own address, which we repeated to make a virtual one
+/// secondary to it.
+fn is_own_source(message: &AddressMessage) -> bool {
+    let far_end = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(ip) => Some(*ip),
+        _ => None,
+    });
+    is_ours(message) && far_end.is_some() && far_end != address_of(message)
+}
+
 /// Whether the message's address bears our tag.
 #[must_use]
 pub fn is_ours(message: &AddressMessage) -> bool {
@@ -178,6 +225,9 @@ pub fn is_ours(message: &AddressMessage) -> bool {
 }
 
 fn configured(message: &AddressMessage) -> Option<Configured> {
+    if is_own_source(message) {
+        return None;
+    }
     let flags = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Flags(flags) => Some(*flags),
         _ => None,
@@ -271,6 +321,43 @@ mod tests {
         assert_eq!(source(Family::Ipv4, false), Some(ip("10.0.0.11")));
         assert_eq!(source(Family::Ipv6, false), Some(ip("fe80::11")));
         assert_eq!(source(Family::Ipv6, true), Some(ip("2001:db8::11")));
+    }
+
+    fn with_prefix(message: AddressMessage, prefix_len: u8) -> AddressMessage {
+        let mut message = message;
+        message.header.prefix_len = prefix_len;
+        message
+    }
+
+    #[test]
+    fn a_clients_source_is_the_nodes_own_address() {
+        let mut interfaces = eth0();
+        let own_source = |interfaces: &Interfaces, text| {
+            let address = VirtualAddress::try_from(text).unwrap();
+            interfaces.named(&name()).unwrap().own_source_for(address).map(|ip| ip.to_string())
+        };
+        assert_eq!(own_source(&interfaces, "10.0.0.100/32"), None);
+        let own = address(7, "10.0.0.11", AddressFlags::empty(), false);
+        interfaces.address_changed(&with_prefix(own, 24));
+        let virtual_one = address(7, "10.0.0.99", AddressFlags::empty(), true);
+        interfaces.address_changed(&with_prefix(virtual_one, 32));
+        assert_eq!(own_source(&interfaces, "10.0.0.100/32").as_deref(), Some("10.0.0.11"));
+        // In its subnet an address is secondary anyway; of another subnet it would not be.
+        assert_eq!(own_source(&interfaces, "10.0.0.100/24"), None);
+        assert_eq!(own_source(&interfaces, "10.0.1.100/24").as_deref(), Some("10.0.0.11"));
+        assert_eq!(own_source(&interfaces, "2001:db8::100/64"), None);
+    }
+
+    #[test]
+    fn what_makes_an_address_secondary_is_no_address() {
+        let mut interfaces = eth0();
+        interfaces.address_changed(&address(7, "10.0.0.11", AddressFlags::empty(), false));
+        let mut message = address(7, "10.0.0.100", AddressFlags::empty(), true);
+        message.attributes.push(AddressAttribute::Local(ip("10.0.0.11")));
+        assert_eq!(virtual_address_of(&message), Some(ip("10.0.0.100")));
+        assert!(!interfaces.address_changed(&message));
+        assert!(!interfaces.address_removed(&message));
+        assert!(interfaces.named(&name()).unwrap().has_from_others(ip("10.0.0.11")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Watches the kernel's interfaces and addresses.
 //!
 //! Owns: a netlink socket that hears of changes. Publishes: the whole picture as a state, and each
-//! address that vanished as an occurrence. Stops: with the runtime.
+//! address, route and rule that vanished as an occurrence. Stops: with the runtime.
 #![expect(clippy::wildcard_enum_match_arm, reason = "of netlink's many messages few concern us")]
 
 use std::io;
@@ -12,14 +12,17 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::RouteProtocol;
+use netlink_packet_route::rule::RuleAttribute;
 use netlink_sys::AsyncSocket;
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::{broadcast, watch};
 use tracing::warn;
 
-use super::interfaces::{Interfaces, address_of};
+use super::addresses::PROTOCOL;
+use super::interfaces::{Interfaces, virtual_address_of};
 
-/// Vanished addresses a slow keeper may have yet to hear of; one that misses some compares afresh.
+/// Vanished things a slow keeper may have yet to hear of; one that misses some compares afresh.
 const GONE_QUEUE: usize = 256;
 
 /// Bytes the kernel keeps for us: with 255 routers that renew their leases, some seconds of messages.
@@ -28,13 +31,33 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// How long to wait before another try when netlink fails.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// An address that vanished from an interface.
+/// What a picture of the interfaces follows from.
+const LINKS: [MulticastGroup; 3] =
+    [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
+
+const ROUTING: [MulticastGroup; 4] = [
+    MulticastGroup::Ipv4Route,
+    MulticastGroup::Ipv6Route,
+    MulticastGroup::Ipv4Rule,
+    MulticastGroup::Ipv6Rule,
+];
+
+/// What vanished from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone {
-    /// The interface's index.
-    pub index: u32,
-    /// The address.
-    pub ip: IpAddr,
+pub enum Gone {
+    /// A virtual or any other address.
+    Address {
+        /// The interface's index.
+        index: u32,
+        /// The address.
+        ip: IpAddr,
+        /// The netlink port of whoever asked for that; 0 is the kernel itself.
+        by: u32,
+    },
+    /// A route or a rule of ours.
+    Routing,
+    /// Nobody knows what: messages were lost.
+    Anything,
 }
 
 /// What the watcher publishes.
@@ -51,7 +74,7 @@ impl Links {
     /// # Errors
     /// Netlink cannot be had.
     pub async fn watch() -> io::Result<Self> {
-        let mut connection = Connection::open()?;
+        let mut connection = Connection::open(&LINKS)?;
         let interfaces = connection.dump().await?;
         let (publish, receiver) = watch::channel(Arc::new(interfaces.clone()));
         let (gone, _) = broadcast::channel(GONE_QUEUE);
@@ -60,7 +83,13 @@ impl Links {
         Ok(Self { interfaces: receiver, gone })
     }
 
-    /// Addresses that vanish from now on.
+    /// Starts to watch routes and rules as well. That is asked for where there are some of ours: on a
+    /// router with many routes each change is a message.
+    pub fn watch_routing(&self) {
+        tokio::spawn(watch_routing(self.gone.clone()));
+    }
+
+    /// What vanishes from now on.
     #[must_use]
     pub fn gone(&self) -> broadcast::Receiver<Gone> {
         self.gone.subscribe()
@@ -75,9 +104,8 @@ struct Connection {
 }
 
 impl Connection {
-    fn open() -> io::Result<Self> {
-        let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
-        let (mut connection, netlink, messages) = rtnetlink::new_multicast_connection(&groups)?;
+    fn open(groups: &[MulticastGroup]) -> io::Result<Self> {
+        let (mut connection, netlink, messages) = rtnetlink::new_multicast_connection(groups)?;
         connection.socket_mut().socket_mut().set_rx_buf_sz(RECEIVE_BUFFER)?;
         tokio::spawn(connection);
         Ok(Self { netlink, messages: messages.map(|(message, _)| message).boxed() })
@@ -108,8 +136,10 @@ struct Watcher {
 impl Watcher {
     async fn run(mut self) {
         loop {
-            match self.connection.messages.next().await.map(|message| message.payload) {
-                Some(NetlinkPayload::InnerMessage(message)) => self.apply(&message),
+            let next = self.connection.messages.next().await;
+            let port = next.as_ref().map_or(0, |message| message.header.port_number);
+            match next.map(|message| message.payload) {
+                Some(NetlinkPayload::InnerMessage(message)) => self.apply(&message, port),
                 Some(NetlinkPayload::Overrun(_)) => {
                     warn!("netlink lost messages: reading interfaces and addresses afresh");
                     self.start_afresh().await;
@@ -123,7 +153,7 @@ impl Watcher {
         }
     }
 
-    fn apply(&mut self, message: &RouteNetlinkMessage) {
+    fn apply(&mut self, message: &RouteNetlinkMessage, by: u32) {
         let (mut changed, mut gone) = (false, None);
         let interfaces = &mut self.interfaces;
         match message {
@@ -134,7 +164,8 @@ impl Watcher {
             }
             RouteNetlinkMessage::DelAddress(address) => {
                 changed = interfaces.address_removed(address);
-                gone = address_of(address).map(|ip| Gone { index: address.header.index, ip });
+                let index = address.header.index;
+                gone = virtual_address_of(address).map(|ip| Gone::Address { index, ip, by });
             }
             _ => {}
         }
@@ -155,6 +186,7 @@ impl Watcher {
                     self.connection = connection;
                     self.interfaces = interfaces;
                     self.publish.send_replace(Arc::new(self.interfaces.clone()));
+                    self.gone.send(Gone::Anything).ok();
                     return;
                 }
                 Err(error) => {
@@ -166,8 +198,42 @@ impl Watcher {
     }
 
     async fn reopen() -> io::Result<(Connection, Interfaces)> {
-        let mut connection = Connection::open()?;
+        let mut connection = Connection::open(&LINKS)?;
         let interfaces = connection.dump().await?;
         Ok((connection, interfaces))
+    }
+}
+
+/// Tells of our routes and rules that vanish; what becomes of others' concerns nobody.
+async fn watch_routing(gone: broadcast::Sender<Gone>) {
+    loop {
+        match Connection::open(&ROUTING) {
+            Ok(mut connection) => {
+                while let Some(message) = connection.messages.next().await {
+                    if concerns_our_routing(&message.payload) {
+                        gone.send(Gone::Routing).ok();
+                    }
+                }
+                warn!("netlink closed: opening it again");
+            }
+            Err(error) => warn!(%error, "cannot watch the routes; trying again in {RETRY:?}"),
+        }
+        tokio::time::sleep(RETRY).await;
+        // Nobody knows what vanished meanwhile.
+        gone.send(Gone::Routing).ok();
+    }
+}
+
+fn concerns_our_routing(payload: &NetlinkPayload<RouteNetlinkMessage>) -> bool {
+    let tag = RouteProtocol::Other(PROTOCOL);
+    match payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(route)) => {
+            route.header.protocol == tag
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRule(rule)) => {
+            rule.attributes.contains(&RuleAttribute::Protocol(tag))
+        }
+        NetlinkPayload::Overrun(_) => true,
+        _ => false,
     }
 }

@@ -8,27 +8,40 @@
 //! holds its lock, and no advert may wait with it. Yet a lease is renewed only as long as the advert
 //! thread's pulse is fresh, so that a daemon that no longer advertises loses its addresses.
 
+mod announcing;
 mod burst;
+mod deletions;
+mod kernel;
+mod place;
+mod routing;
 mod virtual_link;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::Lease;
+use shared::config::{Announce, Belongings, Lease};
 use shared::link::{Ownership, OwnershipState};
-use shared::{InterfaceName, RouterId, VirtualAddress};
+use shared::{InterfaceName, RouterId};
 use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
-use self::burst::Burst;
+use self::announcing::Announcing;
+use self::deletions::{Deletions, Worth};
+pub use self::place::placed_routing;
+use self::place::{Held, Listed, Places};
 use self::virtual_link::LinkState;
 use crate::clock::{now, sleep_until};
 use crate::election::Release;
-use crate::io::addresses::{AddressError, Addresses, Target};
-use crate::io::announce::{Announcer, station};
+use crate::io::addresses::Addresses;
+use crate::io::announce::Announcer;
+use crate::io::culprit::Culprit;
 use crate::io::interfaces::Interfaces;
 use crate::io::links::{Gone, Links};
 use crate::io::macvlan::{Macvlan, Macvlans};
+use crate::io::routes::{Routes, Routing};
+use crate::io::sockets::Sockets;
 use crate::link::Hub;
 use crate::wish::{Wanted, Wish};
 
@@ -45,16 +58,18 @@ const RENEWALS_PER_LEASE: u32 = 4;
 /// What is to be kept, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Where.
+    /// Where the router speaks.
     pub interface: InterfaceName,
-    /// What that interface has to be, if it is one for a virtual MAC address.
+    /// The interface of its virtual MAC address, which has its addresses.
     pub link: Option<Macvlan>,
     /// What.
-    pub addresses: Vec<VirtualAddress>,
-    /// How long the kernel keeps them without us.
+    pub belongings: Belongings,
+    /// How long the kernel keeps the addresses without us.
     pub lease: Lease,
     /// They are this node's own (priority 255): what is there from others stays there.
     pub owner: bool,
+    /// When they are announced.
+    pub announce: Announce,
 }
 
 /// What all keepers share.
@@ -64,9 +79,13 @@ pub struct Means {
     pub addresses: Addresses,
     /// Changes links for virtual MAC addresses.
     pub macvlans: Macvlans,
-    /// Announces them.
+    /// Changes routes and rules.
+    pub routes: Routes,
+    /// Resets other programs' connections.
+    pub sockets: Sockets,
+    /// Announces addresses.
     pub announcer: Arc<Announcer>,
-    /// Tells of interfaces and of addresses that vanish.
+    /// Tells of interfaces and of what vanishes.
     pub links: Links,
     /// Tells the proxies.
     pub hub: Hub,
@@ -84,16 +103,27 @@ pub struct AddressKeeper {
     gone: broadcast::Receiver<Gone>,
     holding: Option<Holding>,
     link_state: LinkState,
+    deletions: Deletions,
+    count: watch::Sender<u64>,
+    /// Plan or interfaces changed since they were last compared with what is held.
+    compare: bool,
 }
 
-/// Addresses that are in the kernel.
+/// What is in the kernel.
 struct Holding {
-    target: Target,
     plan: Plan,
+    addresses: Vec<Held>,
+    routing: Vec<Routing>,
+    /// Something may have taken routes or rules away.
+    routing_in_doubt: bool,
+    /// Those of them that the kernel refused, and that were told.
+    refused: BTreeSet<String>,
     renewed_at: Instant,
-    /// When to try again what failed.
+    /// Addresses that are not there, for somebody deleted them or the kernel refused them.
+    missing: BTreeSet<IpAddr>,
+    /// When to add them again.
     retry_at: Option<Instant>,
-    burst: Burst,
+    announcing: Announcing,
     announcements: u64,
 }
 
@@ -115,17 +145,30 @@ impl Holding {
 }
 
 impl AddressKeeper {
-    /// A keeper that holds nothing yet.
+    /// A keeper that holds nothing yet. It counts in `count` how often others deleted an address.
     #[must_use]
     pub fn new(
         router: RouterId,
         wish: watch::Receiver<Wish>,
         plan: watch::Receiver<Plan>,
         means: Means,
+        count: watch::Sender<u64>,
     ) -> Self {
         let (gone, interfaces) = (means.links.gone(), means.links.interfaces.clone());
-        let link_state = LinkState::default();
-        Self { router, wish, plan, means, interfaces, gone, holding: None, link_state }
+        let deletions = Deletions::default();
+        Self {
+            router,
+            wish,
+            plan,
+            means,
+            interfaces,
+            gone,
+            holding: None,
+            link_state: LinkState::default(),
+            deletions,
+            count,
+            compare: true,
+        }
     }
 
     /// Runs until the wish closes.
@@ -148,20 +191,23 @@ impl AddressKeeper {
     /// Waits until there may be something to do; false once nobody wishes any more.
     async fn wait(&mut self) -> bool {
         let holding = self.holding.as_ref();
-        let announce_at = holding.map(|holding| holding.burst.next());
+        let announce_at = holding.and_then(|holding| holding.announcing.next());
         let retry_at = holding.and_then(|holding| holding.retry_at);
-        let link_retry_at = self.link_state.retry_at;
         let renew_at = holding.and_then(Holding::renew_at);
+        let link_retry_at = self.link_state.retry_at;
         // The advert thread hangs: its first beat counts. Otherwise nobody is woken by beats.
         let overdue = renew_at.is_some_and(|at| now() >= at);
         tokio::select! {
             biased;
             changed = self.wish.changed() => return changed.is_ok(),
-            gone = self.gone.recv() => self.noticed(gone.ok()),
-            Ok(()) = self.plan.changed() => {}
+            gone = self.gone.recv() => self.noticed(gone.unwrap_or(Gone::Anything)),
+            Ok(()) = self.plan.changed() => self.compare = true,
             Ok(()) = self.means.pulse.changed(), if overdue => {}
             () = sleep_until(renew_at), if renew_at.is_some() && !overdue => {}
-            Ok(()) = self.interfaces.changed() => {}
+            Ok(()) = self.interfaces.changed() => {
+                self.compare = true;
+                self.doubt_routing();
+            }
             () = sleep_until(announce_at), if announce_at.is_some() => {}
             () = sleep_until(retry_at), if retry_at.is_some() => {}
             () = sleep_until(link_retry_at), if link_retry_at.is_some() => {}
@@ -169,138 +215,111 @@ impl AddressKeeper {
         true
     }
 
-    /// An address vanished, or so many that we lost count (none).
-    fn noticed(&mut self, gone: Option<Gone>) {
+    /// Something vanished; whether it was ours is to be seen.
+    fn noticed(&mut self, gone: Gone) {
         let Some(holding) = &mut self.holding else { return };
-        let Some(gone) = gone else {
-            holding.retry_at = Some(now());
-            return;
-        };
-        let ours = holding.plan.addresses.iter().any(|address| address.ip() == gone.ip);
-        let interfaces = self.interfaces.borrow();
-        let back = interfaces.named(&holding.target.interface).is_some_and(|i| i.has(gone.ip));
-        if ours && !back && gone.index == holding.target.index {
-            let (router, interface) = (&self.router, &holding.target.interface);
-            warn!(%router, address = %gone.ip, %interface, "a virtual address was deleted: adding it again");
-            holding.retry_at = Some(now());
+        match gone {
+            Gone::Address { index, ip, by } => {
+                let mut held = holding.addresses.iter().map(|held| &held.placed);
+                let Some(placed) = held.find(|p| p.index == index && p.config.address.ip() == ip)
+                else {
+                    return;
+                };
+                let interface = &placed.config.interface;
+                let interfaces = self.interfaces.borrow();
+                if interfaces.named(interface).is_some_and(|interface| interface.has(ip)) {
+                    return;
+                }
+                let router = &self.router;
+                let culprit = Culprit::of(by);
+                let worth = match culprit {
+                    Culprit::Kernel => Worth::Note,
+                    Culprit::Process { .. } | Culprit::Unknown => self.deletions.noticed(now()),
+                };
+                match worth {
+                    Worth::Note => {
+                        info!(%router, address = %ip, %interface, by = %culprit, "a virtual address was deleted: adding it again");
+                    }
+                    Worth::Warning => {
+                        let told = culprit.told(interface, index);
+                        warn!(%router, address = %ip, "a virtual address is deleted again and again, and added again: {told}");
+                    }
+                    Worth::Nothing => {}
+                }
+                self.count.send_replace(self.deletions.total());
+                holding.missing.insert(ip);
+                holding.retry_at = Some(now());
+            }
+            Gone::Anything => {
+                holding.missing = holding.addresses.iter().map(Held::ip).collect();
+                holding.retry_at = Some(now());
+            }
+            Gone::Routing => {}
         }
+        // The kernel drops routes along with an address, and does not tell.
+        self.doubt_routing();
     }
 
     async fn hold(&mut self, wish: Wish) {
-        let plan = self.plan.borrow_and_update().clone();
-        let Some(target) = self.target(&plan.interface) else {
-            // The interface is gone, and the addresses with it.
-            if self.holding.take().is_some() {
-                self.tell(&plan, OwnershipState::Backup).await;
+        if self.compare || self.holding.is_none() {
+            self.compare = false;
+            let plan = self.plan.borrow_and_update().clone();
+            let interfaces = self.interfaces.borrow_and_update().clone();
+            if interfaces.named(&plan.interface).is_none() {
+                // The interface is gone, and with it all that it had.
+                if let Some(holding) = self.holding.take() {
+                    self.let_go(&holding).await;
+                }
+                return;
             }
-            return;
-        };
-        let fits = self.holding.as_ref().is_some_and(|h| h.target == target && h.plan == plan);
-        if !fits {
-            self.let_go_of_what_left_the_plan(&plan, &target).await;
-            self.claim(target, plan, wish).await;
-            return;
+            let places = Places::of(&plan, &interfaces);
+            let fits = self.holding.as_ref().is_some_and(|h| h.plan == plan && places.fit(h));
+            if !fits {
+                self.change(plan, places, wish).await;
+            }
         }
         self.renew().await;
+        self.correct_routing().await;
         self.announce(wish);
     }
 
-    /// The interface, if it is there.
-    fn target(&mut self, interface: &InterfaceName) -> Option<Target> {
-        let interfaces = self.interfaces.borrow_and_update();
-        let index = interfaces.named(interface)?.index;
-        let bare = self.plan.borrow().link.is_some();
-        Some(Target { interface: interface.clone(), index, bare })
-    }
-
-    async fn claim(&mut self, target: Target, plan: Plan, wish: Wish) {
+    /// Goes over to `places` by difference: what is there and stays is not touched.
+    async fn change(&mut self, plan: Plan, places: Places, wish: Wish) {
         let began = now();
-        let raised = self.raise_link(&plan).await;
-        let added = self.add_all(&target, &plan).await;
-        let retry_at = raised.or(added);
-        let holding = Holding {
-            target,
-            plan,
-            renewed_at: began,
-            retry_at,
-            burst: Burst::begin(now()),
-            announcements: wish.announcements,
-        };
-        info!(
-            router = %self.router,
-            addresses = %Listed(&holding.plan.addresses),
-            interface = %holding.target.interface,
-            micros = now().duration_since(began).as_micros(),
-            "holds the addresses"
-        );
-        self.tell(&holding.plan, OwnershipState::Active).await;
+        let before = self.holding.take();
+        let first = before.is_none();
+        let mut holding = before.unwrap_or_else(|| Holding::nothing(plan.clone(), wish, began));
+        let left = places.left_over(&holding);
+        self.remove_routing(holding.routing.iter().filter(|r| !places.routing.contains(r))).await;
+        if !left.is_empty() {
+            self.release_and_remove(&left).await;
+        }
+        let another_lease = holding.plan.lease != plan.lease;
+        holding.plan = plan;
+        let sorted = places.sorted(&holding);
+        if sorted.iter().any(|(_, new)| *new) {
+            self.raise_link(&mut holding).await;
+        }
+        for (held, _) in sorted.iter().filter(|(_, new)| *new) {
+            self.add(&mut holding, held, began).await;
+        }
+        holding.addresses = sorted.into_iter().map(|(held, _)| held).collect();
+        if another_lease {
+            self.renew_all(&mut holding, began).await;
+        }
+        holding.routing_in_doubt = holding.routing != places.routing;
+        holding.routing = places.routing;
+        if first {
+            info!(
+                router = %self.router,
+                addresses = %Listed(&holding.addresses),
+                interface = %holding.plan.interface,
+                micros = now().duration_since(began).as_micros(),
+                "holds the addresses"
+            );
+        }
+        self.tell(&holding.addresses, OwnershipState::Active).await;
         self.holding = Some(holding);
-        self.announce(wish);
-    }
-
-    /// Adds or renews all; returns when to try again, if something failed.
-    async fn add_all(&self, target: &Target, plan: &Plan) -> Option<Instant> {
-        let mut retry_at = None;
-        for address in &plan.addresses {
-            if plan.owner && self.is_there_from_others(target, *address) {
-                continue;
-            }
-            if let Err(error) = self.means.addresses.add(target, *address, plan.lease).await {
-                warn!(router = %self.router, %error, "cannot hold an address; trying again in {RETRY:?}");
-                retry_at = Some(now() + RETRY);
-            }
-        }
-        retry_at
-    }
-
-    fn is_there_from_others(&self, target: &Target, address: VirtualAddress) -> bool {
-        let interfaces = self.interfaces.borrow();
-        let interface = interfaces.named(&target.interface);
-        interface.is_some_and(|interface| interface.has_from_others(address.ip()))
-    }
-
-    /// Starts the leases anew, if it is time and the advert thread lives; adds what vanished.
-    async fn renew(&mut self) {
-        let Some(mut holding) = self.holding.take() else { return };
-        let now = now();
-        let retry = holding.retry_at.is_some_and(|at| now >= at);
-        let pulse = *self.means.pulse.borrow_and_update();
-        let due = holding.renewal_pause().is_some_and(|pause| {
-            // A pulse that is older than a renewal's pause is of a thread that hangs.
-            let alive = now.saturating_duration_since(pulse) < pause;
-            alive && now >= holding.renewed_at + pause
-        });
-        if retry || due {
-            let raised = if retry { self.raise_link(&holding.plan).await } else { None };
-            let added = self.add_all(&holding.target, &holding.plan).await;
-            holding.retry_at = raised.or(added);
-            holding.renewed_at = now;
-        }
-        if retry {
-            holding.burst = Burst::begin(now);
-        }
-        self.holding = Some(holding);
-    }
-
-    fn announce(&mut self, wish: Wish) {
-        let Some(holding) = &mut self.holding else { return };
-        let now = now();
-        if holding.announcements != wish.announcements {
-            holding.announcements = wish.announcements;
-            holding.burst.again(now);
-        }
-        if now < holding.burst.next() {
-            return;
-        }
-        holding.burst.sent(now);
-        let (router, interface) = (&self.router, &holding.target.interface);
-        let announced = station(interface, router.family).and_then(|station| {
-            let mut addresses = holding.plan.addresses.iter();
-            addresses.try_for_each(|address| self.means.announcer.announce(address.ip(), &station))
-        });
-        if let Err(error) = announced {
-            warn!(%router, %interface, %error, "cannot announce the addresses; hosts may still look for them elsewhere");
-        }
     }
 
     /// Lets go of everything: whoever is connected is reset first, for afterwards no packet leaves.
@@ -310,16 +329,23 @@ impl AddressKeeper {
             self.holding = Some(holding);
             return;
         }
-        self.means.hub.release(self.ownership(&holding.plan, OwnershipState::Releasing)).await;
+        self.means.hub.release(self.ownership(&holding.addresses, OwnershipState::Releasing)).await;
         if self.is_wanted() {
-            self.tell(&holding.plan, OwnershipState::Active).await;
+            self.tell(&holding.addresses, OwnershipState::Active).await;
             self.holding = Some(holding);
             return;
         }
-        self.remove_all(&holding.target, &holding.plan.addresses).await;
+        self.let_go(&holding).await;
+        info!(router = %self.router, addresses = %Listed(&holding.addresses), "released the addresses");
+    }
+
+    /// Removes everything; the proxies' clients have been reset, and others' are.
+    async fn let_go(&self, holding: &Holding) {
+        self.means.sockets.destroy(holding.addresses.iter().map(Held::ip).collect()).await;
+        self.remove_routing(holding.routing.iter()).await;
+        self.remove_all(&holding.addresses).await;
         self.lower_link(&holding.plan).await;
-        self.tell(&holding.plan, OwnershipState::Backup).await;
-        info!(router = %self.router, addresses = %Listed(&holding.plan.addresses), "released the addresses");
+        self.tell(&holding.addresses, OwnershipState::Backup).await;
     }
 
     /// Sleeps, unless the addresses are wanted again meanwhile.
@@ -338,56 +364,29 @@ impl AddressKeeper {
         self.wish.has_changed().is_ok() && self.wish.borrow().wanted == Wanted::Hold
     }
 
-    async fn remove_all(&self, target: &Target, addresses: &[VirtualAddress]) {
-        for address in addresses {
-            if let Err(error) = self.remove(target, *address).await {
-                // The lease takes it away; without one the next start does.
-                warn!(router = %self.router, %error, "cannot remove an address; the kernel does when its lease ends");
-            }
-        }
+    async fn tell(&self, addresses: &[Held], state: OwnershipState) {
+        self.means.hub.tell(self.ownership(addresses, state)).await;
     }
 
-    async fn remove(&self, target: &Target, address: VirtualAddress) -> Result<(), AddressError> {
-        if self.is_there_from_others(target, address) {
-            return Ok(());
-        }
-        self.means.addresses.remove(target, address).await
-    }
-
-    /// A reload took addresses away, or moved them to another interface.
-    async fn let_go_of_what_left_the_plan(&mut self, plan: &Plan, target: &Target) {
-        let Some(holding) = self.holding.take() else { return };
-        let stays = |address: &VirtualAddress| {
-            holding.target == *target && plan.addresses.contains(address)
-        };
-        let left: Vec<_> = holding.plan.addresses.iter().copied().filter(|a| !stays(a)).collect();
-        if left.is_empty() {
-            return;
-        }
-        let leaving = Plan { addresses: left, ..holding.plan };
-        self.means.hub.release(self.ownership(&leaving, OwnershipState::Releasing)).await;
-        self.remove_all(&holding.target, &leaving.addresses).await;
-    }
-
-    async fn tell(&self, plan: &Plan, state: OwnershipState) {
-        self.means.hub.tell(self.ownership(plan, state)).await;
-    }
-
-    fn ownership(&self, plan: &Plan, state: OwnershipState) -> Ownership {
-        let addresses = plan.addresses.iter().map(|address| address.ip()).collect();
+    fn ownership(&self, addresses: &[Held], state: OwnershipState) -> Ownership {
+        let addresses = addresses.iter().map(Held::ip).collect();
         Ownership { router: self.router.clone(), addresses, state }
     }
 }
 
-/// Addresses with commas between.
-struct Listed<'a>(&'a [VirtualAddress]);
-
-impl std::fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (position, address) in self.0.iter().enumerate() {
-            let comma = if position == 0 { "" } else { ", " };
-            write!(f, "{comma}{address}")?;
+impl Holding {
+    fn nothing(plan: Plan, wish: Wish, now: Instant) -> Self {
+        Self {
+            announcing: Announcing::nothing(plan.announce.clone(), now),
+            plan,
+            addresses: Vec::new(),
+            routing: Vec::new(),
+            routing_in_doubt: false,
+            refused: BTreeSet::new(),
+            renewed_at: now,
+            missing: BTreeSet::new(),
+            retry_at: None,
+            announcements: wish.announcements,
         }
-        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::{AddressKeeper, Plan, RETRY};
+use super::{AddressKeeper, Holding, Plan, RETRY};
 use crate::clock::now;
 use crate::io::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
@@ -55,11 +55,13 @@ impl AddressKeeper {
         }
     }
 
-    /// Brings the link up, if there is one; returns when to try again, if that failed.
-    pub(super) async fn raise_link(&self, plan: &Plan) -> Option<Instant> {
-        let error = self.means.macvlans.raise(plan.link.as_ref()?).await.err()?;
-        warn!(router = %self.router, %error, "cannot answer for the addresses; trying again in {RETRY:?}");
-        Some(now() + RETRY)
+    /// Brings the link up, if there is one; what fails is tried again.
+    pub(super) async fn raise_link(&self, holding: &mut Holding) {
+        let Some(link) = &holding.plan.link else { return };
+        if let Err(error) = self.means.macvlans.raise(link).await {
+            warn!(router = %self.router, %error, "cannot answer for the addresses; trying again in {RETRY:?}");
+            holding.retry_at = Some(now() + RETRY);
+        }
     }
 
     /// Brings the link down, if there is one.

@@ -121,6 +121,7 @@ mod tests {
             advert_interval: shared::AdvertInterval::DEFAULT,
             source: None,
             addresses: Vec::new(),
+            deletions: 0,
             active: None,
             trackers: Vec::new(),
             sent: 0,

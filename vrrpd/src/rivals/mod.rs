@@ -160,7 +160,7 @@ impl Rivals {
     /// What was seen of a router's rivals, latest first.
     pub(crate) fn status(&self, router: &RouterConfig, now: Instant) -> Vec<RivalStatus> {
         let of_router = |rival: &&Rival| {
-            let listed = router.addresses.iter().any(|a| a.ip() == rival.claimant.address);
+            let listed = router.belongings.ips().any(|ip| ip == rival.claimant.address);
             listed && rival.interface == router.interface
         };
         let mut rivals: Vec<&Rival> = self.known.iter().filter(of_router).collect();
@@ -193,8 +193,11 @@ fn posts(config: &Config, interfaces: &Interfaces) -> Vec<Post> {
         };
         let (family, index) = (router.id.family, found.index);
         let mac = virtual_mac(family, router.vrid);
-        let guarded = router.addresses.iter().map(|address| Guarded {
-            address: address.ip(),
+        let all = router.belongings.addresses.iter().filter(|address| {
+            address.interface == router.interface && address.address.family() == family
+        });
+        let guarded = all.map(|address| Guarded {
+            address: address.address.ip(),
             held_on: router.virtual_mac.as_ref().unwrap_or(&router.interface).clone(),
             virtual_mac: router.virtual_mac.as_ref().map(|_| mac),
         });

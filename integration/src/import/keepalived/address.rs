@@ -1,10 +1,10 @@
 //! `virtual_ipaddress` and `virtual_ipaddress_excluded`.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use shared::{Family, VirtualAddress};
+use shared::{Family, InterfaceName, VirtualAddress};
 
-use crate::import::draft::{Got, Router};
+use crate::import::draft::{Got, Router, Table, Value};
 use crate::import::report::Report;
 use crate::import::source::{Mistake, Statement};
 
@@ -17,7 +17,7 @@ pub(super) fn addresses(
 ) {
     report.translated(list);
     for line in list.inner() {
-        address(line, block, router, report);
+        address(line, block, true, router, report);
     }
 }
 
@@ -30,23 +30,17 @@ pub(super) fn excluded(
 ) {
     report.translated(list);
     for line in list.inner() {
-        let v6 = line.name().contains(':');
-        if v6 && router.version.value == 2 {
-            report.unsupported(line, "version 2 has no IPv6; write a [[vrrp]] table of version 3");
-            continue;
-        }
-        let others = router.addresses.iter().any(|got| got.value.contains(':') != v6);
-        address(line, block, router, report);
-        let how = if others && v6 {
-            "addresses of the other family have an election of their own"
-        } else {
-            "it is announced in adverts as well"
-        };
-        report.different(line, how);
+        address(line, block, false, router, report);
     }
 }
 
-fn address(line: &Statement, block: &Statement, router: &mut Router, report: &mut Report) {
+fn address(
+    line: &Statement,
+    block: &Statement,
+    advertised: bool,
+    router: &mut Router,
+    report: &mut Report,
+) {
     let text = line.name();
     let address = match VirtualAddress::try_from(text) {
         Ok(address) => address,
@@ -55,52 +49,88 @@ fn address(line: &Statement, block: &Statement, router: &mut Router, report: &mu
             return report.mistake(Mistake::at(&line.words[0].place, title, ""));
         }
     };
-    let again = |got: &Got<String>| {
-        VirtualAddress::try_from(got.value.as_str()).is_ok_and(|other| other.ip() == address.ip())
-    };
-    if router.addresses.iter().any(again) {
+    let again = |other: &str| VirtualAddress::try_from(other).is_ok_and(|o| o.ip() == address.ip());
+    if router.every_address().any(again) {
         return report.ignored(line, "the address stands there already");
     }
-    router.addresses.push(Got::from(line.place(), text.to_owned()));
     report.translated(line);
-    options(line, block, report);
+    let mut table = Table::new(line.place(), "vrrp.address");
+    table.set("address", Value::Text(text.to_owned()));
+    if !advertised {
+        table.set("advertise", Value::Bool(false));
+    }
+    let plain = table.lines.len();
+    options(line, block, address.family(), &mut table, report);
+    if table.lines.len() > plain {
+        router.tables.push(table);
+    } else if advertised {
+        router.addresses.push(Got::from(line.place(), text.to_owned()));
+    } else {
+        router.excluded.push(Got::from(line.place(), text.to_owned()));
+    }
 }
 
 /// `dev`, `label` and the like: pairs of a word and its value.
-fn options(line: &Statement, block: &Statement, report: &mut Report) {
+fn options(
+    line: &Statement,
+    block: &Statement,
+    family: Family,
+    table: &mut Table,
+    report: &mut Report,
+) {
     let own = block.inner().iter().find(|other| other.name() == "interface");
     let own = own.map_or("", |own| own.text(1));
+    let v4 = family == Family::Ipv4;
     let mut words = line.args().iter().map(|word| word.text.as_str());
     while let Some(word) = words.next() {
         match word {
-            "dev" => match words.next() {
-                Some(device) if device == own => {}
-                device => {
-                    let device = device.unwrap_or_default();
-                    let why = format!("addresses are on the adverts' interface, not on {device}");
-                    report.unsupported(line, why);
-                }
+            "dev" => match words.next().map(InterfaceName::try_from) {
+                Some(Ok(device)) if device.as_str() == own => {}
+                Some(Ok(device)) => table.set("interface", Value::Text(device.to_string())),
+                _ => report.different(line, "it is on the adverts' interface"),
             },
             "label" => {
-                words.next();
-                report.ignored(line, "`ip address` shows the address without a label");
+                let label = words.next().unwrap_or_default();
+                table.set("label", Value::Text(label.to_owned()));
             }
-            "brd" | "broadcast" => {
-                words.next();
-                report.ignored(line, "nobody broadcasts from a virtual address");
-            }
-            "scope" => match words.next() {
-                Some("global" | "0") => {}
-                _ => report.different(line, "its scope is global"),
+            "brd" | "broadcast" => match words.next().map(str::parse::<Ipv4Addr>) {
+                Some(Ok(broadcast)) if v4 => {
+                    table.set("broadcast", Value::Text(broadcast.to_string()));
+                }
+                _ => report.different(line, "it has no broadcast address"),
+            },
+            "scope" => match words.next().and_then(super::routing::scope) {
+                Some("global") => {}
+                Some(scope) if v4 => table.set("scope", Value::Text(scope.to_owned())),
+                _ => report.different(line, "its scope is the kernel's choice"),
             },
             "no_track" | "no-track" => report.ignored(line, "the address is always watched"),
-            "home" | "-nodad" | "nodad" | "mngtmpaddr" | "noprefixroute" | "autojoin"
-            | "track_group" | "preferred_lft" | "use_vmac" | "peer" => {
+            "-nodad" => report.different(line, "it is used without duplicate address detection"),
+            "nodad" | "noprefixroute" => {}
+            "home" | "mngtmpaddr" | "autojoin" | "track_group" | "preferred_lft" | "use_vmac"
+            | "peer" => {
                 report.unsupported(line, format!("an address has no `{word}`"));
             }
             // Their values, and what keepalived ignores with a word.
             other => report.different(line, format!("{other:?} is left out: it is not read")),
         }
+    }
+    fitting_label(line, own, v4, table, report);
+}
+
+/// A label that the interface cannot have is left out.
+fn fitting_label(line: &Statement, own: &str, v4: bool, table: &mut Table, report: &mut Report) {
+    let Some(Value::Text(label)) = table.get("label").cloned() else { return };
+    let interface = match table.get("interface") {
+        Some(Value::Text(interface)) => interface.clone(),
+        _ => own.to_owned(),
+    };
+    let rest = label.strip_prefix(interface.as_str());
+    let begins = rest.is_some_and(|r| r.is_empty() || (r.starts_with(':') && r.len() > 1));
+    let clean = !label.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control());
+    if !v4 || !begins || !clean || label.len() > 15 {
+        table.remove("label");
+        report.different(line, format!("it has no label: that is {interface} or {interface}:WORD"));
     }
 }
 
@@ -108,8 +138,15 @@ fn options(line: &Statement, block: &Statement, report: &mut Report) {
 pub(super) fn link_local_first(block: &Statement, router: &mut Router, report: &mut Report) {
     let parsed = |got: &Got<String>| VirtualAddress::try_from(got.value.as_str()).ok();
     let v6 = |got: &Got<String>| parsed(got).is_some_and(|found| found.family() == Family::Ipv6);
-    let Some(first) = router.addresses.iter().position(v6) else { return };
-    if parsed(&router.addresses[first]).is_some_and(VirtualAddress::is_link_local_v6) {
+    let in_full = router.tables.iter().any(|table| {
+        let v6 = matches!(table.get("address"), Some(Value::Text(text)) if text.contains(':'));
+        v6 && !table.has("advertise")
+    });
+    // Those in full come after the list.
+    let end = in_full.then_some(router.addresses.len());
+    let Some(first) = router.addresses.iter().position(v6).or(end) else { return };
+    let first_one = router.addresses.get(first).and_then(parsed);
+    if first_one.is_some_and(VirtualAddress::is_link_local_v6) {
         return;
     }
     let local = |got: &Got<String>| parsed(got).is_some_and(VirtualAddress::is_link_local_v6);

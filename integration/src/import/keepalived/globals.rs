@@ -1,5 +1,6 @@
 //! `global_defs`.
 
+use super::announce::Garp;
 use crate::import::draft::{Draft, Got};
 use crate::import::report::{Kind, Report};
 use crate::import::source::Statement;
@@ -13,6 +14,8 @@ pub(super) struct Globals {
     pub(super) script_user: Option<String>,
     /// `default_interface`.
     pub(super) interface: Option<String>,
+    /// `vrrp_garp_…`.
+    pub(super) garp: Garp,
 }
 
 const ANNOUNCE: &str =
@@ -23,7 +26,7 @@ const SCRIPTS: &str = "it is about scripts";
 const FIREWALL: &str = "no firewall rules are needed";
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 33] = [
+const KNOWN: [(&str, Kind, &str); 31] = [
     ("router_id", Kind::Ignored, "it is for mails and SNMP"),
     ("lvs_id", Kind::Ignored, "it is for mails and SNMP"),
     ("notification_email_from", Kind::Ignored, MAIL),
@@ -42,8 +45,6 @@ const KNOWN: [(&str, Kind, &str); 33] = [
     ("bfd_", Kind::Ignored, "there is no such process"),
     ("lvs_", Kind::Ignored, "there is no IPVS: proxies take its place"),
     ("vrrp_garp_", Kind::Different, ANNOUNCE),
-    ("vrrp_gna_", Kind::Different, ANNOUNCE),
-    ("vrrp_min_garp", Kind::Different, ANNOUNCE),
     ("vrrp_skip_check_adv_addr", Kind::Ignored, "the addresses in adverts are never compared"),
     ("vrrp_check_unicast_src", Kind::Ignored, "adverts are taken from configured peers only"),
     ("vrrp_strict", Kind::Different, "the RFC is kept without it, and the addresses still answer"),
@@ -68,7 +69,11 @@ pub(super) fn read(
 ) {
     report.translated(block);
     for statement in block.inner() {
-        match statement.name() {
+        let name = statement.name();
+        match name {
+            _ if name
+                .strip_prefix("vrrp_")
+                .is_some_and(|n| globals.garp.read(n, statement, report)) => {}
             "vrrp_version" => {
                 globals.version = report.number(statement, 2..=3).map(|got| got.value);
                 report.translated(statement);

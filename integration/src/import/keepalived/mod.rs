@@ -2,12 +2,14 @@
 //! services become proxies.
 
 mod address;
+mod announce;
 mod command;
 mod globals;
 mod group;
 mod ipvs;
 mod read;
 mod router;
+mod routing;
 mod script;
 mod vmac;
 

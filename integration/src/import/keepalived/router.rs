@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::announce::Garp;
 use super::globals::Globals;
 use super::script::Scripts;
-use super::{address, command, vmac};
+use super::{address, command, routing, vmac};
 use crate::import::Import;
 use crate::import::draft::{Got, Router, Watched};
 use crate::import::report::{Kind, Report};
@@ -18,11 +19,10 @@ pub(super) const ANNOUNCE: &str =
 const PASSWORD_BYTES: usize = 8;
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 23] = [
-    ("garp_", Kind::Different, ANNOUNCE),
+const KNOWN: [(&str, Kind, &str); 22] = [
+    ("garp_group", Kind::Different, ANNOUNCE),
+    ("garp_extra_if", Kind::NotSupported, "addresses are announced where they are"),
     ("smtp_alert", Kind::NotSupported, "no mail is sent"),
-    ("virtual_routes", Kind::NotSupported, "routes stay where they are"),
-    ("virtual_rules", Kind::NotSupported, "routing rules stay where they are"),
     ("track_bfd", Kind::NotSupported, "there is no BFD"),
     ("track_src_ip", Kind::Ignored, "it is always done"),
     ("dont_track_primary", Kind::Different, "without its interface this router never takes part"),
@@ -66,8 +66,10 @@ pub(super) fn import(
     let mut router = Router::new(block.place(), name);
     router.interface = globals.interface.clone().map(Got::added);
     router.version = version(block, globals, &mut import.report);
+    let mut garp = Garp::default();
     for statement in block.inner() {
         match statement.name() {
+            name if garp.read(name, statement, &mut import.report) => {}
             "track_script" => scripts.track(statement, &mut router, import),
             "track_process" => scripts.track(statement, &mut router, import),
             "track_file" => scripts.track(statement, &mut router, import),
@@ -79,6 +81,7 @@ pub(super) fn import(
             _ => keyword(statement, block, has_ipvs, &mut router, &mut import.report),
         }
     }
+    router.announce = garp.announce(&globals.garp);
     complete(block, &mut router, &mut import.report);
     vmac::complete(block, &mut router, import);
     import.draft.routers.push(router);
@@ -125,6 +128,8 @@ fn keyword(
         "virtual_ipaddress_excluded" => address::excluded(statement, block, router, report),
         "use_vmac" => vmac::use_vmac(statement, block, router, report),
         "vmac_xmit_base" => vmac::xmit_base(statement, block, report),
+        "virtual_routes" => routing::routes(statement, block, router, report),
+        "virtual_rules" => routing::rules(statement, router, report),
         "authentication" => authentication(statement, router, report),
         "nopreempt" | "preempt" | "preempt_delay" => preempt(statement, block, router, report),
         "unicast_src_ip" | "mcast_src_ip" => {
@@ -306,7 +311,7 @@ fn complete(block: &Statement, router: &mut Router, report: &mut Report) {
     let missing = [
         ("interface", router.interface.is_none()),
         ("virtual_router_id", router.vrid.is_none()),
-        ("virtual_ipaddress", router.addresses.is_empty()),
+        ("virtual_ipaddress", !router.advertises()),
     ];
     for (keyword, _) in missing.iter().filter(|(_, missing)| *missing) {
         // One that is there and wrong was reported already.

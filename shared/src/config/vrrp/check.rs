@@ -1,21 +1,27 @@
 //! From a `[[vrrp]]` table to virtual routers.
 
-use std::net::{IpAddr, Ipv6Addr};
+mod addresses;
+mod announce;
+mod routing;
+
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use toml::Spanned;
 
+use self::addresses::Wanted;
 use super::virtual_mac;
-use super::{Audience, Auth, Checksum, Dialect, Lease, Password, Preempt, RouterConfig};
+use super::{
+    Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password, Preempt, RouteConfig,
+    RouterConfig, RuleConfig, Scope,
+};
 use crate::config::check::{Check, duration, duration_in, word};
 use crate::config::problem::Span;
 use crate::config::raw::{Given, RawRouter};
 use crate::config::track::Tracked;
 use crate::config::track::check::Known;
-use crate::{
-    AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid,
-};
+use crate::{AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, Vrid};
 
 const LEASE_HELP: &str =
     "the kernel deletes the addresses by itself that long after vrrpd stopped renewing them";
@@ -30,6 +36,8 @@ struct Common {
     advert_interval: AdvertInterval,
     preempt: Preempt,
     lease: Lease,
+    own_source: bool,
+    announce: Announce,
 }
 
 /// Checks one table; gives a router for each address family, none where something is wrong.
@@ -40,7 +48,10 @@ pub(in crate::config) fn routers(
 ) -> Vec<RouterConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
     let common = common(raw, &table, check);
-    let addresses = addresses(raw, &table, check);
+    let wanted = addresses::wanted(raw, &table, check);
+    let families = families(&wanted);
+    let interface = common.as_ref().map(|common| &common.interface);
+    let routing = routing(raw, interface, &families, check);
     let peers_help = "the other router's own address, not a virtual one";
     let peers = check.each("peers", &raw.peers, peers_help, ip);
     let source = source(raw, check);
@@ -53,12 +64,14 @@ pub(in crate::config) fn routers(
     });
 
     let mut routers = Vec::new();
-    let families = families(&addresses);
     virtual_mac::check(raw, &families, check);
-    for family in families {
-        let of_family: Vec<_> =
-            addresses.iter().filter(|address| address.get_ref().family() == family).collect();
-        check_addresses(family, &of_family, raw, check);
+    for &family in &families {
+        let of_family: Vec<_> = wanted
+            .iter()
+            .filter(|wanted| wanted.advertised && wanted.family() == family)
+            .map(|wanted| &wanted.address)
+            .collect();
+        addresses::check_advertised(family, &of_family, raw, check);
         let audience = audience(family, &peers, raw, check);
         check_source(source, family, &raw.source, check);
         let Some(common) = &common else { continue };
@@ -68,6 +81,8 @@ pub(in crate::config) fn routers(
             vrid: common.vrid,
             priority: common.priority,
             addresses: of_family.iter().map(|address| *address.get_ref()).collect(),
+            belongings: belongings(family, &families, &wanted, &routing, common),
+            announce: common.announce.clone(),
             dialect: common.dialect,
             advert_interval: common.advert_interval,
             preempt: common.preempt,
@@ -98,6 +113,7 @@ fn common(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Option<Common
     let advert_interval = advert_interval(raw, dialect, check);
     let preempt = preempt(raw, check);
     let lease = lease(raw, advert_interval.unwrap_or_default(), check);
+    let announce = announce::announce(&raw.announce, check);
     Some(Common {
         name: name?,
         interface: interface?,
@@ -107,6 +123,8 @@ fn common(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Option<Common
         advert_interval: advert_interval?,
         preempt: preempt?,
         lease: lease?,
+        own_source: raw.own_source.as_ref().is_none_or(|given| *given.get_ref()),
+        announce: announce?,
     })
 }
 
@@ -119,32 +137,61 @@ fn ip(text: &str) -> Result<IpAddr, &'static str> {
     text.parse().map_err(|_| "must be an IP address")
 }
 
-fn families(addresses: &[Spanned<VirtualAddress>]) -> Vec<Family> {
-    let has = |family| addresses.iter().any(|address| address.get_ref().family() == family);
+/// The families of the adverts.
+fn families(wanted: &[Wanted]) -> Vec<Family> {
+    let has = |family| wanted.iter().any(|wanted| wanted.advertised && wanted.family() == family);
     [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| has(*family)).collect()
 }
 
-fn addresses(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Vec<Spanned<VirtualAddress>> {
-    const HELP: &str = "such as \"192.168.1.100\" or \"192.168.1.100/24\"";
-    match &raw.addresses {
-        None => check.missing(table, "addresses", HELP),
-        Some(list) if list.get_ref().is_empty() => {
-            check.problems.error(list.span(), "`addresses` is empty", HELP);
-        }
-        Some(_) => {}
+/// What is in no advert goes with the router of its family, or else with the one there is.
+fn belongings(
+    of: Family,
+    families: &[Family],
+    wanted: &[Wanted],
+    routing: &(Vec<RouteConfig>, Vec<RuleConfig>),
+    common: &Common,
+) -> Belongings {
+    let mine = |family: Family| {
+        let home = if families.contains(&family) { Some(&family) } else { families.first() };
+        home == Some(&of)
+    };
+    let (routes, rules) = routing;
+    let addresses = wanted.iter().filter(|wanted| mine(wanted.family()));
+    Belongings {
+        addresses: addresses.map(|wanted| wanted.config(&common.interface)).collect(),
+        routes: routes.iter().filter(|r| mine(Family::of(r.destination.addr()))).cloned().collect(),
+        rules: rules.iter().filter(|rule| mine(rule.family)).cloned().collect(),
+        own_source: common.own_source,
     }
-    let addresses =
-        check.each("addresses", &raw.addresses, HELP, |text| VirtualAddress::try_from(text));
-    for (position, address) in addresses.iter().enumerate() {
-        if addresses[..position]
-            .iter()
-            .any(|earlier| earlier.get_ref().ip() == address.get_ref().ip())
-        {
-            let title = format!("the address {} stands here twice", address.get_ref().ip());
-            check.problems.error(address.span(), title, "");
+}
+
+/// The routes and rules of a table; none may stand there twice.
+fn routing(
+    raw: &RawRouter,
+    interface: Option<&InterfaceName>,
+    families: &[Family],
+    check: &mut Check<'_>,
+) -> (Vec<RouteConfig>, Vec<RuleConfig>) {
+    let (mut routes, mut rules) = (Vec::<RouteConfig>::new(), Vec::<RuleConfig>::new());
+    for table in &raw.route {
+        let family = families.first().copied();
+        let Some(route) = routing::route(table, interface, family, check) else { continue };
+        let key = |r: &RouteConfig| (r.destination, r.table, r.metric);
+        if routes.iter().any(|other| key(other) == key(&route)) {
+            let title = format!("the route to {} stands here twice", route.destination);
+            let help = "give one of the two another `metric` or `table`";
+            check.problems.error(table.span(), title, help);
         }
+        routes.push(route);
     }
-    addresses
+    for table in &raw.rule {
+        let read = routing::rules(table, families, check);
+        if read.iter().any(|rule| rules.contains(rule)) {
+            check.problems.error(table.span(), "the rule stands here twice", "");
+        }
+        rules.extend(read);
+    }
+    (routes, rules)
 }
 
 fn dialect(raw: &RawRouter, check: &mut Check<'_>) -> Option<Dialect> {
@@ -306,39 +353,9 @@ fn check_source(
     }
 }
 
-/// What the protocol demands of the addresses of one family.
-fn check_addresses(
-    family: Family,
-    addresses: &[&Spanned<VirtualAddress>],
-    raw: &RawRouter,
-    check: &mut Check<'_>,
-) {
-    // An advert counts its addresses in one byte, and must fit an Ethernet frame of 1500 bytes.
-    let most = if family == Family::Ipv4 { 255 } else { 90 };
-    if let Some(beyond) = addresses.get(most) {
-        let title = format!("an advert holds at most {most} {family} addresses");
-        let help = "put the others into a [[vrrp]] table with another vrid";
-        check.problems.error(beyond.span(), title, help);
-    }
-    let Some(first) = addresses.first().filter(|_| family == Family::Ipv6) else { return };
-    if let Some(version) = raw.version.as_ref().filter(|version| *version.get_ref() == 2) {
-        let title = "version 2 has no IPv6, but `addresses` has";
-        let help = "use version 3, or one [[vrrp]] table for each family";
-        check.problems.error(version.span(), title, help);
-    }
-    if !first.get_ref().is_link_local_v6() {
-        let vrid = raw.vrid.as_ref().map_or(51, |vrid| *vrid.get_ref());
-        let suffix = suggested_suffix(vrid);
-        let suggestion = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x200, 0x5eff, 0xfe00, suffix);
-        let title = "the first IPv6 address must be link-local (RFC 9568 §5.2.9)";
-        let help = format!("put \"{suggestion}\" before it, the same on every node");
-        check.problems.error(first.span(), title, &help);
-    }
-}
-
-/// The last group of the link-local address that belongs to a VRID's virtual MAC address.
-fn suggested_suffix(vrid: i64) -> u16 {
-    0x0200 | u16::from(u8::try_from(vrid).unwrap_or(51))
+/// How far an address or a destination is.
+fn scope(text: &String) -> Result<Scope, String> {
+    word(&[("global", Scope::Global), ("link", Scope::Link), ("host", Scope::Host)])(text)
 }
 
 #[cfg(test)]

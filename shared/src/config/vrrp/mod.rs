@@ -2,6 +2,7 @@
 //!
 //! [`check`] makes them of what the file says.
 
+mod belongings;
 pub(super) mod check;
 pub(super) mod group;
 pub(super) mod virtual_mac;
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub use self::belongings::{AddressConfig, Announce, Belongings, RouteConfig, RuleConfig, Scope};
 use super::track::Tracked;
 use crate::{AdvertInterval, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid};
 
@@ -25,8 +27,12 @@ pub struct RouterConfig {
     pub vrid: Vrid,
     /// Priority while everything tracked is usable.
     pub priority: Priority,
-    /// The addresses, at least one and all of one family, in the order of the advert.
+    /// The addresses of the adverts, at least one and all of one family, in their order.
     pub addresses: Vec<VirtualAddress>,
+    /// What the kernel has while the router is Active; the addresses of the adverts among it.
+    pub belongings: Belongings,
+    /// When the addresses are announced.
+    pub announce: Announce,
     /// Version of the protocol, and what only that version has.
     pub dialect: Dialect,
     /// Time between our adverts.

@@ -297,5 +297,53 @@ mod any_bytes {
                 prop_assert_eq!(&heard.advert, &advert);
             }
         }
+
+        #[test]
+        fn of_version_2_survive_being_written(
+            vrid in 1..=255_u8,
+            priority: u8,
+            seconds in 1..=40_u16,
+            count in 1..=255_usize,
+            password in proptest::option::of("[ -~]{1,8}"),
+        ) {
+            let claim = Priority::try_from(priority).map_or(Claim::Resign, Claim::Lead);
+            let auth = password.map_or(Auth::None, |text| Auth::Pass(Password::from_text(&text)));
+            let advert = Advert {
+                vrid: Vrid::try_from(vrid).unwrap(),
+                claim,
+                interval: interval(seconds * 100),
+                addresses: vec![ip("192.0.2.1"); count],
+            };
+            let router = Expectation {
+                interval: advert.interval,
+                ..expectation(Dialect::V2(auth), &["192.0.2.1"])
+            };
+            let (source, destination) = (ip("192.0.2.251"), ip("224.0.0.18"));
+            let format = crate::wire::Format::V2(auth);
+            let message = crate::wire::advert::emit(&advert, format, source, destination);
+            prop_assert_eq!(outcome(multicast(&message), vrid, &router).unwrap().advert, advert);
+        }
+
+        #[test]
+        fn over_ipv6_survive_being_written(
+            vrid in 1..=255_u8,
+            priority: u8,
+            centiseconds in 1..=4095_u16,
+            count in 1..=90_usize,
+        ) {
+            let claim = Priority::try_from(priority).map_or(Claim::Resign, Claim::Lead);
+            let advert = Advert {
+                vrid: Vrid::try_from(vrid).unwrap(),
+                claim,
+                interval: interval(centiseconds),
+                addresses: vec![ip("fe80::1"); count],
+            };
+            let router =
+                Expectation { own: ip("fe80::64"), ..expectation(Dialect::V3(Checksum::Auto), &[]) };
+            let format = crate::wire::Format::V3(Coverage::PseudoHeader);
+            let (source, destination) = (ip("fe80::c8"), ip("ff02::12"));
+            let message = crate::wire::advert::emit(&advert, format, source, destination);
+            prop_assert_eq!(outcome(v6(&message), vrid, &router).unwrap().advert, advert);
+        }
     }
 }

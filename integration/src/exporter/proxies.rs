@@ -1,0 +1,130 @@
+//! What `lbproxy` tells, as metrics.
+
+use lbproxy::status::{Mode, ProxyStatus, ServerStatus, State, Status};
+use shared::Usability;
+
+use super::page::{Labels, Page, count, flag};
+
+const STATES: [(State, &str); 5] = [
+    (State::Unknown, "unknown"),
+    (State::Up, "up"),
+    (State::Draining, "draining"),
+    (State::Down, "down"),
+    (State::Maint, "maint"),
+];
+
+/// Writes everything of `status`.
+pub(super) fn write(status: &Status, page: &mut Page) {
+    page.counter(
+        "vipd_log_lines_dropped",
+        "Access lines that a slow reader of the log did not get",
+        [(vec![], status.dropped_log_lines as u64)],
+    );
+    page.gauge(
+        "vipd_workers_alive",
+        "Every worker thread of the proxy goes on",
+        [(vec![], flag(status.workers_alive))],
+    );
+    proxies(&status.proxies, page);
+    let servers: Vec<(&ProxyStatus, &ServerStatus)> = status
+        .proxies
+        .iter()
+        .flat_map(|proxy| proxy.servers.iter().map(move |server| (proxy, server)))
+        .collect();
+    self::servers(&servers, page);
+}
+
+fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
+    let labels = |proxy: &ProxyStatus| vec![("proxy", proxy.name.to_string())];
+    let gauge = |value: fn(&ProxyStatus) -> f64| {
+        proxies.iter().map(move |proxy| (labels(proxy), value(proxy)))
+    };
+    let counter = |value: fn(&ProxyStatus) -> u64| {
+        proxies.iter().map(move |proxy| (labels(proxy), value(proxy)))
+    };
+    page.gauge(
+        "vipd_proxy_usable",
+        "The proxy can serve clients",
+        gauge(|proxy| flag(proxy.state == Usability::Usable)),
+    );
+    page.gauge(
+        "vipd_proxy_panics",
+        "No server is up, and all that might serve are used",
+        gauge(|proxy| flag(proxy.panics)),
+    );
+    page.gauge(
+        "vipd_proxy_connections",
+        "Client connections that are open",
+        gauge(|proxy| count(proxy.sessions)),
+    );
+    page.gauge(
+        "vipd_proxy_connections_waiting",
+        "Of these, waiting for a server with room",
+        gauge(|proxy| f64::from(proxy.waiting)),
+    );
+    page.counter(
+        "vipd_proxy_connections_accepted",
+        "Client connections accepted",
+        counter(|proxy| proxy.accepted),
+    );
+    page.counter(
+        "vipd_proxy_connections_refused",
+        "Of these, reset for want of a server",
+        counter(|proxy| proxy.refused),
+    );
+}
+
+fn servers(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
+    let gauge = |value: fn(&ServerStatus) -> f64| {
+        servers.iter().map(move |(proxy, server)| (labels(proxy, server), value(server)))
+    };
+    let states = servers.iter().flat_map(|(proxy, server)| {
+        STATES.iter().map(|(state, name)| {
+            let mut labels = labels(proxy, server);
+            labels.push(("state", (*name).to_owned()));
+            (labels, flag(server.state == *state))
+        })
+    });
+    page.gauge("vipd_server_state", "1 for the state of a server", states);
+    page.gauge(
+        "vipd_server_state_age_seconds",
+        "For how long it has been in its state",
+        gauge(|server| count(server.since_seconds)),
+    );
+    page.gauge(
+        "vipd_server_held_back",
+        "An operator lets it have no new connections",
+        gauge(|server| flag(server.mode != Mode::Ready)),
+    );
+    page.gauge(
+        "vipd_server_weight",
+        "Its share of the connections",
+        gauge(|server| f64::from(server.weight)),
+    );
+    page.gauge(
+        "vipd_server_connections",
+        "Connections to it that are open",
+        gauge(|server| f64::from(server.sessions)),
+    );
+    let counter = |value: fn(&ServerStatus) -> u64| {
+        servers.iter().map(move |(proxy, server)| (labels(proxy, server), value(server)))
+    };
+    page.counter(
+        "vipd_server_connections_opened",
+        "Connections to it ever opened",
+        counter(|server| server.total),
+    );
+    page.counter(
+        "vipd_server_connections_failed",
+        "Attempts to connect to it that failed",
+        counter(|server| server.connect_failures),
+    );
+}
+
+fn labels(proxy: &ProxyStatus, server: &ServerStatus) -> Labels {
+    vec![
+        ("proxy", proxy.name.to_string()),
+        ("server", server.name.to_string()),
+        ("address", server.address.to_string()),
+    ]
+}

@@ -1,0 +1,50 @@
+//! What every small program under the supervisor shares: its ticks, and an end when the supervisor dies.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+use shared::link::{Tick, line};
+use tokio::net::UnixStream;
+use tokio::time::{Interval, interval};
+
+/// Time between two ticks, and how long the supervisor shall wait for one.
+const TICK: Duration = Duration::from_millis(500);
+const PATIENCE_MS: u64 = 5_000;
+
+/// Ticks into the supervisor's socket, if there is one.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    socket: Option<UnixStream>,
+    ticks: Interval,
+}
+
+impl Ticker {
+    /// With `watched`, the supervisor's socket has taken the place of standard input, and its death ends
+    /// this process.
+    ///
+    /// # Errors
+    /// Standard input is no socket.
+    pub(crate) fn new(watched: bool) -> io::Result<Self> {
+        let socket = watched.then(socket).transpose()?;
+        Ok(Self { socket, ticks: interval(TICK) })
+    }
+
+    /// Waits for the time of the next tick and sends it. Cancel-safe.
+    pub(crate) async fn tick(&mut self) {
+        self.ticks.tick().await;
+        if let Some(socket) = &self.socket {
+            let tick = Tick { patience_ms: PATIENCE_MS, resumable: Vec::new() };
+            // A full socket has ticks enough; a supervisor that is gone has sent us a signal.
+            socket.try_write(&line(&tick)).ok();
+        }
+    }
+}
+
+fn socket() -> io::Result<UnixStream> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}

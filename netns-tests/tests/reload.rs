@@ -1,0 +1,180 @@
+//! Reload by difference: what did not change is not touched.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use integration::lab::{Moment, Running, wait_until};
+use integration::status;
+use netns_tests::capture::{Capture, Recorded};
+use netns_tests::{Duel, LIMIT, peer};
+
+const VIP: &str = "10.77.0.200";
+
+/// Addresses, routes and a rule, and no leases to renew.
+fn router(priority: u8) -> String {
+    format!(
+        r#"[[vrrp]]
+name = "api"
+interface = "eth0"
+vrid = 51
+priority = {priority}
+addresses = ["{VIP}", "10.77.0.201/24"]
+excluded = ["fd77::200"]
+advert_interval = "100ms"
+lease = "off"
+announce = {{ at = ["0s"], refresh = "off" }}
+
+[[vrrp.route]]
+destination = "10.5.0.0/16"
+via = "10.77.0.100"
+source = "{VIP}"
+
+[[vrrp.rule]]
+from = "{VIP}"
+table = 1000
+priority = 1000
+"#
+    )
+}
+
+/// Everything the kernel tells of links, addresses, routes and rules of the first host.
+fn monitor(duel: &Duel) -> Running {
+    let mut command = Command::new(peer("ip"));
+    command.args(["monitor", "link", "address", "route", "rule", "nexthop", "netconf", "prefix"]);
+    let monitor = duel.hosts[0].start("monitor", &mut command).unwrap();
+    // It says nothing when it is ready.
+    sleep(Duration::from_millis(300));
+    monitor
+}
+
+/// A pair that has settled.
+fn pair() -> (Duel, [Running; 2]) {
+    let mut duel = Duel::new(VIP);
+    let first = duel.vipd(0, &router(150));
+    duel.wait_for(&[0]);
+    let second = duel.vipd(1, &router(100));
+    wait_until("the route", LIMIT, || duel.ip(0, "route show").contains("10.5.0.0/16")).unwrap();
+    sleep(Duration::from_secs(1));
+    (duel, [first, second])
+}
+
+/// Milliseconds between the adverts of the first host.
+fn gaps(recorded: &Recorded) -> Vec<u128> {
+    let rows = recorded.tshark("vrrp && ip.src == 10.77.0.11", &["frame.time_epoch"]);
+    let times: Vec<f64> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
+    times.windows(2).map(|pair| Duration::from_secs_f64(pair[1] - pair[0]).as_millis()).collect()
+}
+
+#[test]
+fn of_an_unchanged_file_touches_nothing() {
+    let (duel, [first, _second]) = pair();
+    let monitor = monitor(&duel);
+    let capture = Capture::start(&duel, &duel.client);
+    let ping = duel.ping();
+    for _ in 0..3 {
+        duel.reload(0, &first, &router(150));
+        sleep(Duration::from_millis(500));
+    }
+    // The supervisor says so, and vrrpd.
+    assert_eq!(first.log().matches("reloads the configuration").count(), 6, "{}", first.log());
+    let record = ping.stop();
+    let lost = record.echoes.iter().filter(|echo| echo.answered.is_none()).count();
+    // The last few were on their way when the probe stopped.
+    assert!(record.echoes.len() >= 1_300 && lost <= 1, "{lost} of {}", record.echoes.len());
+    assert_eq!(monitor.log(), "");
+    let gaps = gaps(&capture.stop());
+    assert!(gaps.len() >= 13 && gaps.iter().all(|gap| (70..=150).contains(gap)), "{gaps:?}");
+}
+
+#[test]
+fn of_another_priority_touches_no_address() {
+    let (duel, [first, _second]) = pair();
+    let monitor = monitor(&duel);
+    let capture = Capture::start(&duel, &duel.client);
+    sleep(Duration::from_millis(300));
+    duel.reload(0, &first, &router(160));
+    let advertised = || {
+        let status = status::vrrpd(&duel.runtime_dir(0)).unwrap();
+        status.routers[0].priority.get() == 160
+    };
+    wait_until("the priority", LIMIT, advertised).unwrap();
+    sleep(Duration::from_millis(500));
+    let tracked = format!(
+        "{}\n[[track]]\nname = \"drain\"\nfile = \"{}\"\n",
+        router(160).replace("lease =", "track = [\"drain\"]\nlease ="),
+        duel.lab.write("drain", "5").unwrap().display()
+    );
+    duel.reload(0, &first, &tracked);
+    let followed = || {
+        let status = status::vrrpd(&duel.runtime_dir(0)).unwrap();
+        status.routers[0].effective_priority.get() == 165
+    };
+    wait_until("the tracker", LIMIT, followed).unwrap();
+    sleep(Duration::from_millis(500));
+    assert_eq!(monitor.log(), "");
+    let recorded = capture.stop();
+    let priorities = recorded.tshark("vrrp && ip.src == 10.77.0.11", &["vrrp.prio"]);
+    let mut priorities: Vec<String> = priorities.into_iter().flatten().collect();
+    priorities.dedup();
+    assert_eq!(priorities, ["150", "160", "165"]);
+}
+
+#[test]
+fn of_another_address_touches_that_one() {
+    let (duel, [first, _second]) = pair();
+    let monitor = monitor(&duel);
+    let ping = duel.ping();
+    let since = Moment::now();
+    let without = router(150).replace(", \"10.77.0.201/24\"", "");
+    duel.reload(0, &first, &without);
+    let gone = || monitor.log().contains("Deleted");
+    wait_until("an address gone", LIMIT, gone).unwrap();
+    sleep(Duration::from_millis(300));
+    let log = monitor.log();
+    assert!(
+        log.lines().all(|line| line.contains("10.77.0.201") || line.contains("valid_lft")),
+        "{log}"
+    );
+
+    duel.reload(0, &first, &without.replace("fd77::200", "fd77::201"));
+    wait_until("another address", LIMIT, || monitor.log().contains("fd77::201")).unwrap();
+    sleep(Duration::from_millis(300));
+    let news = monitor.log()[log.len()..].to_owned();
+    let about = |line: &str| {
+        line.contains("fd77::20") || line.contains("valid_lft") || line.trim().is_empty()
+    };
+    assert!(news.lines().all(about), "{news}");
+
+    let table = monitor.log().len();
+    duel.reload(
+        0,
+        &first,
+        &without.replace("fd77::200", "fd77::201").replace("10.5.0.0", "10.6.0.0"),
+    );
+    wait_until("another route", LIMIT, || monitor.log().contains("10.6.0.0/16")).unwrap();
+    sleep(Duration::from_millis(300));
+    let news = monitor.log()[table..].to_owned();
+    let routes = |line: &str| line.contains("10.5.0.0/16") || line.contains("10.6.0.0/16");
+    assert!(news.lines().count() == 2 && news.lines().all(routes), "{news}");
+    let silence = Duel::silence(&ping.stop(), since);
+    assert!(silence <= 20, "{silence} ms of silence");
+}
+
+#[test]
+fn of_a_wrong_file_changes_nothing() {
+    let (duel, [first, _second]) = pair();
+    let monitor = monitor(&duel);
+    let capture = Capture::start(&duel, &duel.client);
+    let wrong = router(200).replace("fd77::200", "fd77::300").replace("table = 1000", "table = 0");
+    duel.reload(0, &first, &wrong);
+    first.wait_for_log("everything stays as it is", LIMIT).unwrap();
+    assert!(first.log().contains("`table` is 0"), "{}", first.log());
+    sleep(Duration::from_millis(500));
+    assert_eq!(monitor.log(), "");
+    let recorded = capture.stop();
+    let priorities = recorded.tshark("vrrp && ip.src == 10.77.0.11", &["vrrp.prio"]);
+    assert!(priorities.iter().all(|row| row[0] == "150"), "{priorities:?}");
+    assert!(gaps(&recorded).iter().all(|gap| (70..=150).contains(gap)));
+}

@@ -1,0 +1,65 @@
+//! What a peer's adverts say that our configuration does not: heard all the same, and named
+//! (RFC 9568 §7.1, §8.3.2; erratum 8298).
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use shared::config::RouterConfig;
+use tracing::warn;
+
+use super::counters::Told;
+use super::record::millis;
+use crate::status::Mismatch;
+use crate::wire::{Claim, Heard, OtherAddresses};
+
+/// What differs between us and our peers.
+#[derive(Debug, Default)]
+pub(super) struct Differences {
+    /// Who listed other addresses than ours, when last, and which.
+    addresses: Option<(IpAddr, Instant, OtherAddresses)>,
+    addresses_told: Told,
+    interval_told: Told,
+    owner_told: Told,
+}
+
+impl Differences {
+    /// Compares an advert with our configuration. Each sender is named once a minute.
+    pub(super) fn note(&mut self, config: &RouterConfig, heard: &Heard, now: Instant) {
+        let (router, from) = (&config.id, heard.source);
+        self.compare_addresses(config, heard, now);
+        let (theirs, ours) = (heard.advert.interval, config.advert_interval);
+        if theirs != ours && self.interval_told.is_due(Some(from), now) {
+            warn!(%router, %from, "advertises every {theirs}, we every {ours}: a Backup goes by the Active router's interval; set the same `advert_interval` on both nodes");
+        }
+        let both_own = config.priority.is_owner()
+            && matches!(heard.advert.claim, Claim::Lead(priority) if priority.is_owner());
+        if both_own && self.owner_told.is_due(Some(from), now) {
+            warn!(%router, %from, "has priority 255 as we have: only one router can own the addresses; give the other a lower `priority`");
+        }
+    }
+
+    fn compare_addresses(&mut self, config: &RouterConfig, heard: &Heard, now: Instant) {
+        let (router, from) = (&config.id, heard.source);
+        match &heard.other_addresses {
+            Some(other) => {
+                if self.addresses_told.is_due(Some(from), now) {
+                    warn!(%router, %from, "{other}");
+                }
+                self.addresses = Some((from, now, other.clone()));
+            }
+            None if self.addresses.as_ref().is_some_and(|(peer, ..)| *peer == from) => {
+                self.addresses = None;
+            }
+            None => {}
+        }
+    }
+
+    /// The difference in addresses that lasts.
+    pub(super) fn mismatch(&self, now: Instant) -> Option<Mismatch> {
+        self.addresses.as_ref().map(|(peer, at, other)| Mismatch {
+            peer: *peer,
+            explanation: other.to_string(),
+            ago_ms: millis(now.saturating_duration_since(*at)),
+        })
+    }
+}

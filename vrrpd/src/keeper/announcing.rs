@@ -1,0 +1,104 @@
+//! Sends the announcements that are due.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use shared::config::Announce;
+use shared::{Family, InterfaceName};
+use tracing::warn;
+
+use super::burst::Burst;
+use super::place::Held;
+use super::{AddressKeeper, Wish};
+use crate::clock::now;
+use crate::io::announce::{Station, station};
+
+/// Which addresses are announced, and when.
+pub(super) struct Announcing {
+    burst: Burst,
+    /// Those of this burst; a reminder is for all.
+    addresses: Vec<(InterfaceName, IpAddr)>,
+    /// A burst is to begin with the next frames.
+    anew: bool,
+    /// Where they are on the link, looked up once a round.
+    stations: BTreeMap<(InterfaceName, Family), Station>,
+}
+
+impl Announcing {
+    pub(super) fn nothing(announce: Announce, now: Instant) -> Self {
+        let burst = Burst::begin(announce, now);
+        Self { burst, addresses: Vec::new(), anew: true, stations: BTreeMap::new() }
+    }
+
+    /// When the next frame is due; none: never again.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.burst.next()
+    }
+
+    /// Something is to be announced; a burst that has just begun covers it.
+    fn again(&mut self, now: Instant) {
+        self.anew |= self.burst.is_old(now);
+    }
+
+    /// An address is new, or back: it is announced with those whose burst is not over.
+    pub(super) fn add(&mut self, held: &Held, now: Instant) {
+        if self.burst.refreshes() {
+            self.addresses.clear();
+            self.anew = true;
+        }
+        self.again(now);
+        let this = (held.placed.config.interface.clone(), held.ip());
+        if !self.addresses.contains(&this) {
+            self.addresses.push(this);
+        }
+    }
+}
+
+impl AddressKeeper {
+    /// Sends the frames that are due.
+    pub(super) fn announce(&mut self, wish: Wish) {
+        let Some(holding) = &mut self.holding else { return };
+        let (now, announcing) = (now(), &mut holding.announcing);
+        announcing.burst.follow(&holding.plan.announce, now);
+        let again = holding.announcements != wish.announcements;
+        if again {
+            holding.announcements = wish.announcements;
+            announcing.again(now);
+        }
+        if std::mem::take(&mut announcing.anew) {
+            announcing.burst = Burst::begin(holding.plan.announce.clone(), now);
+        }
+        if announcing.next().is_none_or(|at| now < at) {
+            return;
+        }
+        if again || announcing.burst.refreshes() {
+            let all = holding.addresses.iter();
+            announcing.addresses =
+                all.map(|held| (held.placed.config.interface.clone(), held.ip())).collect();
+        }
+        let due = announcing.burst.due(announcing.addresses.len(), now);
+        if due.start == 0 {
+            announcing.stations.clear();
+        }
+        let mut failed = None;
+        for (interface, address) in &announcing.addresses[due] {
+            let key = (interface.clone(), Family::of(*address));
+            let found = match announcing.stations.get(&key) {
+                Some(found) => Ok(found.clone()),
+                None => station(interface, key.1),
+            };
+            let sent = found.and_then(|found| {
+                self.means.announcer.announce(*address, &found)?;
+                announcing.stations.insert(key, found);
+                Ok(())
+            });
+            // One that was lost does not keep the others back; it has further rounds.
+            failed = sent.err().or(failed);
+        }
+        if let Some(error) = failed {
+            let router = &self.router;
+            warn!(%router, %error, "cannot announce the addresses; hosts may still look for them elsewhere");
+        }
+    }
+}

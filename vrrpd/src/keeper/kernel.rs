@@ -1,0 +1,99 @@
+//! Adds, renews and removes addresses in the kernel.
+
+use std::time::Instant;
+
+use shared::link::OwnershipState;
+use tracing::warn;
+
+use super::place::Held;
+use super::{AddressKeeper, Holding, RETRY};
+use crate::clock::now;
+
+impl AddressKeeper {
+    /// Adds an address and announces it; what the kernel refuses is tried again.
+    pub(super) async fn add(&self, holding: &mut Holding, held: &Held, now: Instant) {
+        holding.announcing.add(held, now);
+        if holding.plan.owner && self.is_there_from_others(held) {
+            return;
+        }
+        if let Some(own) = held.own_source
+            && let Err(error) = self.means.addresses.add_own_source(&held.placed, own).await
+        {
+            // The address counts for more than what its clients here have as their source.
+            warn!(router = %self.router, %error, "clients on this node will have the virtual address as their source");
+        }
+        if let Err(error) = self.means.addresses.add(&held.placed, holding.plan.lease).await {
+            warn!(router = %self.router, %error, "cannot hold an address; trying again in {RETRY:?}");
+            holding.missing.insert(held.ip());
+            holding.retry_at = Some(now + RETRY);
+        }
+    }
+
+    /// Starts the leases anew, if it is time and the advert thread lives; adds what is missing.
+    pub(super) async fn renew(&mut self) {
+        let Some(mut holding) = self.holding.take() else { return };
+        let now = now();
+        if holding.retry_at.is_some_and(|at| now >= at) {
+            holding.retry_at = None;
+            self.raise_link(&mut holding).await;
+            let missing = std::mem::take(&mut holding.missing);
+            let again: Vec<_> =
+                holding.addresses.iter().filter(|h| missing.contains(&h.ip())).cloned().collect();
+            for held in &again {
+                self.add(&mut holding, held, now).await;
+            }
+            holding.routing_in_doubt = true;
+        }
+        let pulse = *self.means.pulse.borrow_and_update();
+        let due = holding.renewal_pause().is_some_and(|pause| {
+            // A pulse that is older than a renewal's pause is of a thread that hangs.
+            let alive = now.saturating_duration_since(pulse) < pause;
+            alive && now >= holding.renewed_at + pause
+        });
+        if due {
+            self.renew_all(&mut holding, now).await;
+        }
+        self.holding = Some(holding);
+    }
+
+    /// Starts every lease anew.
+    pub(super) async fn renew_all(&self, holding: &mut Holding, now: Instant) {
+        holding.renewed_at = now;
+        for held in &holding.addresses {
+            if holding.plan.owner && self.is_there_from_others(held) {
+                continue;
+            }
+            if let Err(error) = self.means.addresses.add(&held.placed, holding.plan.lease).await {
+                warn!(router = %self.router, %error, "cannot renew an address; trying again in {RETRY:?}");
+                holding.missing.insert(held.ip());
+                holding.retry_at = Some(now + RETRY);
+            }
+        }
+    }
+
+    /// A reload took addresses away, or moved them to another interface.
+    pub(super) async fn release_and_remove(&self, left: &[Held]) {
+        self.means.hub.release(self.ownership(left, OwnershipState::Releasing)).await;
+        self.means.sockets.destroy(left.iter().map(Held::ip).collect()).await;
+        self.remove_all(left).await;
+    }
+
+    pub(super) async fn remove_all(&self, addresses: &[Held]) {
+        for held in addresses.iter().filter(|held| !self.is_there_from_others(held)) {
+            let mut removed = self.means.addresses.remove(&held.placed).await;
+            if let (Some(own), Ok(())) = (held.own_source, &removed) {
+                removed = self.means.addresses.remove_own_source(&held.placed, own).await;
+            }
+            if let Err(error) = removed {
+                // The lease takes it away; without one the next start does.
+                warn!(router = %self.router, %error, "cannot remove an address; the kernel does when its lease ends");
+            }
+        }
+    }
+
+    fn is_there_from_others(&self, held: &Held) -> bool {
+        let interfaces = self.interfaces.borrow();
+        let interface = interfaces.named(&held.placed.config.interface);
+        interface.is_some_and(|interface| interface.has_from_others(held.ip()))
+    }
+}
