@@ -27,6 +27,7 @@ fuzz_target!(|input: (bool, bool, u8, Vec<u8>)| {
         interval: AdvertInterval::DEFAULT,
         audience: Audience::Multicast,
         own: ip("192.0.2.2"),
+        own_prefix: 24,
         addresses: Vec::new(),
     };
     // Half of the messages get past the checksum, or the rungs above it would never be reached.

@@ -148,6 +148,13 @@ fn one_place_changes_the_kernels_addresses() {
 }
 
 #[test]
+fn one_place_changes_the_kernels_links() {
+    let others =
+        |path: &str| path != "vrrpd/src/io/macvlan.rs" && !path.starts_with("integration/src/lab/");
+    none(absent(others, &[".link().add(", ".link().set(", ".link().del("]));
+}
+
+#[test]
 fn one_place_changes_the_kernels_routes() {
     let others =
         |path: &str| path != "vrrpd/src/io/routes.rs" && !path.starts_with("integration/src/lab/");

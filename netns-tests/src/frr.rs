@@ -11,6 +11,7 @@ use integration::lab::{Host, Running, wait_until};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 
+use crate::link::ip;
 use crate::rival::Rival;
 use crate::{Duel, LIMIT, peer};
 
@@ -150,12 +151,4 @@ fn give_to_frr(directory: &Path) {
     let frr = frr.expect("the user `frr` is missing: install its package, as ./test does");
     std::fs::create_dir_all(directory).expect("a directory");
     chown(directory, Some(frr.uid.as_raw()), Some(frr.gid.as_raw())).expect("FRR's directory");
-}
-
-fn ip(host: &Host, arguments: &[&str]) -> String {
-    let mut command = Command::new(peer("ip"));
-    let output = host.output(command.args(arguments), LIMIT).expect("ip");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {}: {errors}", arguments.join(" "));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

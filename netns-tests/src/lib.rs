@@ -7,6 +7,7 @@
 pub mod attacker;
 pub mod capture;
 pub mod frr;
+pub mod link;
 pub mod rival;
 pub mod usage;
 

@@ -133,7 +133,8 @@ pub trait Pairing {
         let since = Moment::now();
         theirs.stop();
         wait_ours(&mut duel, true);
-        let limit = self.interval() * 156 / 256 + Duration::from_secs(1);
+        // keepalived resigns first, and then needs a second to remove an interface of its own.
+        let limit = self.interval() * 156 / 256 + Duration::from_secs(2);
         assert!(since.elapsed() <= limit, "{:?} after it resigned", since.elapsed());
         // It comes back, and is then gone without a word; healed, it is the better node still.
         theirs = self.theirs(&duel, 101, true);

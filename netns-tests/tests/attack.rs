@@ -28,14 +28,19 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with(["", ""])
+    }
+
+    /// With these lines in the nodes' tables.
+    fn with(lines: [&str; 2]) -> Self {
         let mut duel = Duel::new(VIP);
-        let config = |priority: u8| {
+        let config = |priority: u8, lines: &str| {
             format!(
                 "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\n\
-                 priority = {priority}\naddresses = [\"{VIP}\"]\nadvert_interval = \"100ms\"\n"
+                 priority = {priority}\naddresses = [\"{VIP}\"]\nadvert_interval = \"100ms\"\n{lines}"
             )
         };
-        let nodes = [duel.vipd(0, &config(150)), duel.vipd(1, &config(100))];
+        let nodes = [duel.vipd(0, &config(150, lines[0])), duel.vipd(1, &config(100, lines[1]))];
         duel.wait_for(&[0]);
         sleep(INTERVAL * 5);
         let attacker = Attacker::at(&duel.client);
@@ -244,4 +249,32 @@ fn a_forged_interval_is_forgotten_with_the_next_advert() {
     assert!(since.elapsed() <= Duration::from_millis(1_500), "{:?}", since.elapsed());
     let [_, mut second] = scene.nodes;
     second.stop(LIMIT).unwrap();
+}
+
+/// keepalived believes both of these: a stranger at any TTL, and a peer's address from behind a router.
+#[test]
+fn a_unicast_pair_hears_its_peer_and_nobody_else() {
+    let mut scene = Scene::with(["peers = [\"10.77.0.12\"]\n", "peers = [\"10.77.0.11\"]\n"]);
+    let changes = scene.changes();
+    let to = |source, destination, ttl, priority| {
+        Forged { destination, ttl, ..Forged::from(source, advert(priority)) }.sealed()
+    };
+    for priority in [0, 255] {
+        for ttl in [255, 64] {
+            assert!(scene.attacker.send(&to(STRANGER, ipv4(11), ttl, priority)));
+            assert!(scene.attacker.send(&to(STRANGER, ipv4(12), ttl, priority)));
+        }
+        assert!(scene.attacker.send(&to(ipv4(12), ipv4(11), 64, priority)));
+        assert!(scene.attacker.send(&to(ipv4(11), ipv4(12), 254, priority)));
+        assert!(scene.attacker.send(&Forged::from(STRANGER, advert(priority)).sealed()));
+    }
+    sleep(INTERVAL * 5);
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
+    for host in [0, 1] {
+        let counted = counted(&scene.status(host));
+        let of = |reason| counted.get(reason).copied();
+        let expected = [Some(4), Some(2), Some(2)];
+        assert_eq!(["stranger", "hops", "audience"].map(of), expected, "{counted:?}");
+    }
 }

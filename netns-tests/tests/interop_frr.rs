@@ -16,6 +16,8 @@ struct Speech {
     vip: &'static str,
     /// Of our adverts.
     source: &'static str,
+    /// As FRR always does.
+    virtual_mac: bool,
 }
 
 const VERSION_2: Speech = Speech {
@@ -24,6 +26,7 @@ const VERSION_2: Speech = Speech {
     addresses: &["10.77.0.200"],
     vip: "10.77.0.200",
     source: "10.77.0.11",
+    virtual_mac: false,
 };
 
 const VERSION_3: Speech = Speech { version: 3, interval_ms: 100, ..VERSION_2 };
@@ -35,6 +38,10 @@ const VERSION_3_IPV6: Speech = Speech {
     ..VERSION_3
 };
 
+const VIRTUAL_MAC: Speech = Speech { virtual_mac: true, ..VERSION_3 };
+
+const VIRTUAL_MAC_IPV6: Speech = Speech { virtual_mac: true, ..VERSION_3_IPV6 };
+
 impl Pairing for Speech {
     fn vip(&self) -> String {
         self.vip.to_owned()
@@ -45,11 +52,11 @@ impl Pairing for Speech {
     }
 
     fn ours(&self, priority: u8, preempt: bool) -> String {
-        let Self { version, interval_ms, addresses, .. } = self;
+        let Self { version, interval_ms, addresses, virtual_mac, .. } = self;
         format!(
             "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\nversion = {version}\n\
              priority = {priority}\naddresses = {addresses:?}\npreempt = {preempt}\n\
-             advert_interval = \"{interval_ms}ms\"\n"
+             advert_interval = \"{interval_ms}ms\"\nvirtual_mac = {virtual_mac}\n"
         )
     }
 
@@ -92,4 +99,24 @@ fn version_3_over_ipv6_we_lead() {
 #[test]
 fn version_3_over_ipv6_they_lead() {
     VERSION_3_IPV6.they_lead();
+}
+
+#[test]
+fn virtual_mac_we_lead() {
+    VIRTUAL_MAC.we_lead();
+}
+
+#[test]
+fn virtual_mac_they_lead() {
+    VIRTUAL_MAC.they_lead();
+}
+
+#[test]
+fn virtual_mac_over_ipv6_we_lead() {
+    VIRTUAL_MAC_IPV6.we_lead();
+}
+
+#[test]
+fn virtual_mac_over_ipv6_they_lead() {
+    VIRTUAL_MAC_IPV6.they_lead();
 }

@@ -59,6 +59,20 @@ const VERSION_3_IPV6: Speech = Speech {
     ..VERSION_3
 };
 
+/// Both with the virtual router's MAC address.
+const VIRTUAL_MAC: Speech = Speech {
+    ours: "advert_interval = \"100ms\"\nvirtual_mac = true\n",
+    theirs: "version 3\nadvert_int 0.1\nuse_vmac\n",
+    ..VERSION_3
+};
+
+const VIRTUAL_MAC_IPV6: Speech = Speech {
+    addresses: VERSION_3_IPV6.addresses,
+    vip: VERSION_3_IPV6.vip,
+    source: VERSION_3_IPV6.source,
+    ..VIRTUAL_MAC
+};
+
 impl Speech {
     fn keepalived(&self, duel: &Duel, host: usize, priority: u8, preempt: bool) -> Keepalived {
         let lines = self.theirs;
@@ -157,6 +171,26 @@ fn version_3_over_ipv6_we_lead() {
 #[test]
 fn version_3_over_ipv6_they_lead() {
     VERSION_3_IPV6.they_lead();
+}
+
+#[test]
+fn virtual_mac_we_lead() {
+    VIRTUAL_MAC.we_lead();
+}
+
+#[test]
+fn virtual_mac_they_lead() {
+    VIRTUAL_MAC.they_lead();
+}
+
+#[test]
+fn virtual_mac_over_ipv6_we_lead() {
+    VIRTUAL_MAC_IPV6.we_lead();
+}
+
+#[test]
+fn virtual_mac_over_ipv6_they_lead() {
+    VIRTUAL_MAC_IPV6.they_lead();
 }
 
 /// Nodes that do not understand each other are told so, with what both have and what to change: once

@@ -40,12 +40,14 @@ use crate::driver::{self, Setup};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::links::Links;
+use crate::io::macvlan::Macvlans;
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
 use crate::keeper::Means;
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
+use crate::rivals::{Rivals, Sighting};
 use crate::trackers::{Found, Trackers};
 use crate::tracking::Tracking;
 
@@ -148,6 +150,8 @@ struct Daemon {
     tracking: Tracking,
     trackers: Trackers,
     found: mpsc::Receiver<Found>,
+    rivals: Rivals,
+    seen: mpsc::Receiver<Sighting>,
     presumption: Presumption,
     routers: Routers,
     asked: mpsc::Receiver<Asked>,
@@ -167,7 +171,7 @@ impl Daemon {
     ) -> anyhow::Result<Self> {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
-        let addresses = Addresses::open()?;
+        let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
         let routes = Routes::open()?;
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
         let occurrences = Occurrences::default();
@@ -184,6 +188,7 @@ impl Daemon {
         let announcer = Arc::new(announcer);
         let means = Means {
             addresses,
+            macvlans,
             routes,
             sockets: Sockets::probe(),
             announcer,
@@ -192,7 +197,8 @@ impl Daemon {
             pulse,
         };
 
-        let (trackers, found) = Trackers::new();
+        let (trackers, found) = Trackers::new(links.interfaces.clone());
+        let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
         let mut daemon = Self {
             path: args.config.clone(),
             pause: Pause::read(&args.runtime_dir),
@@ -202,6 +208,8 @@ impl Daemon {
             tracking: Tracking::default(),
             trackers,
             found,
+            rivals,
+            seen,
             presumption: Presumption::default(),
             routers: Routers::new(driver, means, surroundings),
             asked,
@@ -227,10 +235,13 @@ impl Daemon {
         relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
         self.presumption.trust(relied_on, PRESUMPTION);
         let kept: Vec<_> = resumed().collect();
+        let links: Vec<_> = resumed().filter_map(|router| router.virtual_mac.clone()).collect();
         self.routers.clean_up(&kept).await;
+        self.routers.clean_up_links(&links).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();
         self.routers.run_all(&self.config, &resume).await;
+        self.rivals.look_out_for(&self.config);
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -245,7 +256,8 @@ impl Daemon {
                 _ = self.hang_up.recv() => self.reload().await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
-                Ok(()) = interfaces.changed() => {}
+                Some(sighting) = self.seen.recv() => self.rivals.seen(&sighting, now()),
+                Ok(()) = interfaces.changed() => self.rivals.look_around(&self.config),
                 () = sleep_until(self.presumption.ends()) => self.end_presumption(),
                 () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
@@ -363,6 +375,7 @@ impl Daemon {
                 info!(path = %self.path.display(), "reloads the configuration");
                 self.routers.change(&self.config, &loaded.config).await;
                 self.config = loaded.config;
+                self.rivals.look_out_for(&self.config);
                 self.trackers.run(&self.config.trackers, &mut self.tracking);
             }
             Err(problems) => {

@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod link;
 pub mod occurrence;
 pub mod privilege;
+mod rivals;
 pub mod status;
 mod trackers;
 pub mod tracking;

@@ -126,6 +126,9 @@ pub struct RouterStatus {
     /// How the addresses that a peer advertises differ from ours.
     #[serde(default)]
     pub mismatch: Option<Mismatch>,
+    /// Other stations that claimed addresses while they were held here, latest first.
+    #[serde(default)]
+    pub rivals: Vec<RivalStatus>,
     /// The last changes, latest first.
     pub history: Vec<Change>,
 }
@@ -138,6 +141,19 @@ pub struct Mismatch {
     /// What differs and what to change, in words.
     pub explanation: String,
     /// Milliseconds since it was heard.
+    pub ago_ms: u64,
+}
+
+/// A station that claimed an address which was held here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RivalStatus {
+    /// The address.
+    pub address: IpAddr,
+    /// The station's MAC address.
+    pub mac: String,
+    /// How often it was heard to.
+    pub times: u64,
+    /// Milliseconds since the last.
     pub ago_ms: u64,
 }
 

@@ -54,6 +54,7 @@ pub(super) struct Router {
     pub(super) peers: Vec<Got<IpAddr>>,
     pub(super) source: Option<Got<IpAddr>>,
     pub(super) auth_pass: Option<Got<String>>,
+    pub(super) virtual_mac: Option<VirtualMac>,
     pub(super) sync_group: Option<Got<String>>,
     pub(super) track: Vec<Got<String>>,
     /// Keys and commands.
@@ -80,12 +81,21 @@ impl Router {
             peers: Vec::new(),
             source: None,
             auth_pass: None,
+            virtual_mac: None,
             sync_group: None,
             track: Vec::new(),
             hooks: Vec::new(),
             notify_user: None,
         }
     }
+}
+
+/// A virtual MAC address.
+#[derive(Clone, Debug)]
+pub(super) struct VirtualMac {
+    pub(super) wanted: Got<bool>,
+    /// Its interface's name; none: by default.
+    pub(super) name: Option<Got<String>>,
 }
 
 impl Router {

@@ -45,6 +45,10 @@ impl Toml {
         self.time("preempt_delay", router.preempt_delay.as_ref());
         self.list("peers", &router.peers);
         self.text("source", router.source.as_ref());
+        if let Some(virtual_mac) = &router.virtual_mac {
+            self.value("virtual_mac", Some(&virtual_mac.wanted));
+            self.text("virtual_mac_interface", virtual_mac.name.as_ref());
+        }
         self.text("sync_group", router.sync_group.as_ref());
         self.list("track", &router.track);
         for (key, command) in &router.hooks {

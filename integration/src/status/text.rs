@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lbproxy::status::{ProxyStatus, ServerStatus};
 use shared::{TrackerHealth, VirtualAddress};
-use vrrpd::status::{Change, Mismatch, RejectedAdvert, RejectedSender, RouterStatus};
+use vrrpd::status::{Change, Mismatch, RejectedAdvert, RejectedSender, RivalStatus, RouterStatus};
 
 use super::Status;
 
@@ -110,6 +110,14 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     }
     for tracker in &router.trackers {
         writeln!(out, "    tracks {}", tracked(tracker))?;
+    }
+    for rival in &router.rivals {
+        let RivalStatus { address, mac, times, ago_ms } = rival;
+        writeln!(
+            out,
+            "    {address} is also claimed by {mac}: {times} times, the last {} ago",
+            ago(*ago_ms)
+        )?;
     }
     let discarded: u64 = router.discarded.values().sum();
     writeln!(

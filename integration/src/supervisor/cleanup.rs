@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 
 use nix::net::if_::if_nametoindex;
-use shared::RouterId;
 use shared::config::{Belongings, Config};
+use shared::{InterfaceName, RouterId};
 use tracing::{error, info};
 use vrrpd::io::addresses::{AddressError, Addresses};
+use vrrpd::io::macvlan::{MacvlanError, Macvlans};
 use vrrpd::io::routes::{RouteError, Routes, Routing};
 
 /// Removes the addresses, routes and rules of `routers` that bear the daemon's tag.
 pub(super) async fn release(config: &Config, routers: &[RouterId]) {
     let theirs = config.routers.iter().filter(|router| routers.contains(&router.id));
-    let belongings: Vec<&Belongings> = theirs.map(|router| &router.belongings).collect();
+    let belongings: Vec<&Belongings> = theirs.clone().map(|router| &router.belongings).collect();
     if let Err(failure) = remove_routing(&belongings).await {
         error!(%failure, "cannot remove the routes that the dead vrrpd left behind; its next start does");
     }
@@ -27,6 +28,19 @@ pub(super) async fn release(config: &Config, routers: &[RouterId]) {
             error!(%failure, ?addresses, "cannot remove the addresses that the dead vrrpd left behind; the kernel does when their lease ends");
         }
     }
+    let links: Vec<InterfaceName> =
+        theirs.filter_map(|router| router.virtual_mac.clone()).collect();
+    if let Err(failure) = remove_links(&links).await {
+        error!(%failure, "cannot remove the interfaces that the dead vrrpd left behind; without an address they are silent");
+    }
+}
+
+async fn remove_links(links: &[InterfaceName]) -> Result<(), MacvlanError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let others = |name: &str| !links.iter().any(|link| link.as_str() == name);
+    Macvlans::open()?.remove_unless(others).await.map(drop)
 }
 
 async fn remove(addresses: &[IpAddr]) -> Result<usize, AddressError> {

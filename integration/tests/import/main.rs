@@ -7,6 +7,7 @@ mod haproxy;
 mod hostile;
 mod keepalived;
 mod nginx;
+mod vmac;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use integration::lab::realtime::try_realtime;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use vrrpd::io::port::GROUP_V4;
+use vrrpd::wire::GROUP_V4;
 use vrrpd::wire::ipv4;
 
 /// Bytes that may wait for the listener.

@@ -28,7 +28,7 @@ pub use self::proxy::{
     ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
-pub use self::track::{ScriptConfig, Tracked, TrackerConfig, TrackerKind};
+pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{
     AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
     Preempt, RouteConfig, RouterConfig, RuleConfig, Scope,
@@ -166,6 +166,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
         check.problems.error(0..0, "the file configures nothing", help);
     }
     across_routers(&file.vrrp, check);
+    vrrp::virtual_mac::differ(&file.vrrp, &routers, check);
     across_proxies(&file.proxy, check);
     track::check::all_exist(file, check);
     Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy?, notify, metrics })

@@ -47,14 +47,14 @@ pub(super) struct RawNotify {
     pub(super) fifo: Given<String>,
 }
 
-/// `[[track]]`: one of `interface`, `process`, `file`, `script`, `proxy`, and what it does to the priority of
-/// the routers that name it.
+/// `[[track]]`: one of `interface`, `process`, `file`, `script`, `gateway`, `proxy`, and what it does to the
+/// priority of the routers that name it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTracker {
     /// Its name, for `track`, logs and status.
     pub(super) name: Given<String>,
-    /// Usable while this interface is up and has carrier.
+    /// Usable while this interface is up and has carrier; with `gateway`, the way to it.
     pub(super) interface: Given<String>,
     /// Usable while a process of this name runs.
     pub(super) process: Given<String>,
@@ -64,13 +64,15 @@ pub(super) struct RawTracker {
     pub(super) proxy: Given<String>,
     /// Program and arguments: usable while it ends with 0.
     pub(super) script: List,
-    /// From one start of the script to the next; default `"1s"`.
+    /// A neighbour's address: usable while it answers ARP or Neighbor Discovery.
+    pub(super) gateway: Given<String>,
+    /// From one start of the script, or question to the gateway, to the next; default `"1s"`.
     pub(super) interval: Given<String>,
-    /// How long it may run; default: the interval.
+    /// How long it may run, or be waited for; default: the interval.
     pub(super) timeout: Given<String>,
-    /// Successes in a row that make it usable; default 1.
+    /// Successes in a row that make it usable; default 1, of a gateway 2.
     pub(super) rise: Given<i64>,
-    /// Failures in a row that make it unusable; default 1.
+    /// Failures in a row that make it unusable; default 1, of a gateway 3.
     pub(super) fall: Given<i64>,
     /// The user it runs as; default `"nobody"`.
     pub(super) user: Given<String>,
@@ -128,6 +130,10 @@ pub(super) struct RawRouter {
     pub(super) lease: Given<String>,
     /// Routers of the same group are Active together or not at all; default: each table is a group.
     pub(super) sync_group: Given<String>,
+    /// `true`: the addresses answer with the virtual router's own MAC address.
+    pub(super) virtual_mac: Given<bool>,
+    /// The interface that bears it; default: `vrrp4-VRID` for IPv4, `vrrp6-VRID` for IPv6.
+    pub(super) virtual_mac_interface: Given<String>,
     /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
     /// Program and arguments, run after every change of state with `INSTANCE NAME STATE PRIORITY`.

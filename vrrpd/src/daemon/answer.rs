@@ -13,12 +13,18 @@ impl Daemon {
         let tracking = self.tracking.clone();
         let paused = self.pause.is_on();
         let routers = self.config.routers.clone();
+        let moment = now();
+        let mut rivals: Vec<_> =
+            routers.iter().map(|router| self.rivals.status(router, moment)).collect();
         let deletions = self.routers.deletions();
         let uptime = now().duration_since(self.started);
         tokio::spawn(async move {
             let Some(mut report) = driver.report().await else { return };
             for status in &mut report.routers {
-                let config = routers.iter().find(|config| config.id == status.id);
+                let position = routers.iter().position(|config| config.id == status.id);
+                let config = position.map(|position| &routers[position]);
+                status.rivals =
+                    position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
                 status.deletions = deletions.get(&status.id).copied().unwrap_or_default();
                 let tracked = config.iter().flat_map(|config| &config.track);
                 status.trackers =

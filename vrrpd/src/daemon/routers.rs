@@ -5,17 +5,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Audience, Config, Dialect, RouterConfig};
-use shared::{Family, Priority, RouterId, VirtualAddress, address::is_link_local};
+use shared::config::{AddressConfig, Audience, Config, Dialect, RouterConfig};
+use shared::{Family, InterfaceName, Priority, RouterId, VirtualAddress, address::is_link_local};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
 use crate::io::interfaces::Interfaces;
+use crate::io::macvlan::Macvlan;
 use crate::io::routes::Routing;
 use crate::keeper::{AddressKeeper, Means, Plan, placed_routing};
 use crate::tracking::Tracking;
+use crate::wire::virtual_mac::virtual_mac;
 use crate::wish::Wish;
 
 /// Every running router.
@@ -71,6 +73,20 @@ impl Routers {
                 Err(error) => {
                     warn!(%address, %error, "cannot remove an address that an earlier run left behind");
                 }
+            }
+        }
+    }
+
+    /// Removes the links for virtual MAC addresses that an earlier run left behind and that none of
+    /// `kept` goes on with.
+    pub(super) async fn clean_up_links(&self, kept: &[InterfaceName]) {
+        let kept = |name: &str| kept.iter().any(|kept| kept.as_str() == name);
+        match self.means.macvlans.remove_unless(kept).await {
+            Ok(removed) => removed.iter().for_each(|interface| {
+                info!(interface, "removed an interface that an earlier run left behind");
+            }),
+            Err(error) => {
+                warn!(%error, "cannot remove what an earlier run left behind");
             }
         }
     }
@@ -186,9 +202,22 @@ impl Routers {
 }
 
 fn plan(config: &RouterConfig) -> Plan {
+    let link = config.virtual_mac.clone().map(|name| Macvlan {
+        name,
+        parent: config.interface.clone(),
+        mac: virtual_mac(config.id.family, config.vrid),
+        family: config.id.family,
+    });
+    let mut belongings = config.belongings.clone();
+    if let Some(link) = &config.virtual_mac {
+        let theirs = |address: &&mut AddressConfig| address.interface == config.interface;
+        let addresses = belongings.addresses.iter_mut().filter(theirs);
+        addresses.for_each(|address| address.interface.clone_from(link));
+    }
     Plan {
         interface: config.interface.clone(),
-        belongings: config.belongings.clone(),
+        link,
+        belongings,
         lease: config.lease,
         owner: config.priority.is_owner(),
         announce: config.announce.clone(),
@@ -204,12 +233,21 @@ fn replace_if_other<T: PartialEq>(known: &mut T, new: T) -> bool {
 /// Whether a running router can take `new` over without ending: peers know it by the same marks.
 fn is_same_router(old: &RouterConfig, new: &RouterConfig) -> bool {
     let version_2 = |config: &RouterConfig| matches!(config.dialect, Dialect::V2(_));
-    old.vrid == new.vrid && old.interface == new.interface && version_2(old) == version_2(new)
+    old.vrid == new.vrid
+        && old.interface == new.interface
+        && old.virtual_mac == new.virtual_mac
+        && version_2(old) == version_2(new)
 }
 
-/// Where the router is, if its interface runs and has a source for its adverts.
+/// Where the router is, if its interface runs and has a source for its adverts, and the one for its
+/// virtual MAC address is there.
 fn place(config: &RouterConfig, interfaces: &Interfaces) -> Option<Place> {
     let interface = interfaces.named(&config.interface).filter(|interface| interface.running)?;
+    if let Some(link) = &config.virtual_mac {
+        let mac = virtual_mac(config.id.family, config.vrid);
+        let upon = Some(interface.index);
+        interfaces.named(link).filter(|link| link.upon == upon && link.mac == Some(mac))?;
+    }
     let source = match config.source {
         Some(source) => interface.has(source).then_some(source),
         None => {
@@ -218,7 +256,8 @@ fn place(config: &RouterConfig, interfaces: &Interfaces) -> Option<Place> {
             interface.source(config.id.family, &all, is_beyond_link(config))
         }
     };
-    Some(Place { index: interface.index, source: source? })
+    let (index, source) = (interface.index, source?);
+    Some(Place { index, source, prefix_len: interface.prefix_len(source) })
 }
 
 /// Whether the peers are reached by addresses of more than this link.

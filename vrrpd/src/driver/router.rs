@@ -41,6 +41,8 @@ pub struct Place {
     pub index: u32,
     /// The source address of our adverts.
     pub source: IpAddr,
+    /// Bits of its prefix.
+    pub prefix_len: u8,
 }
 
 /// A router at work.
@@ -77,7 +79,7 @@ impl Router {
         let unknown = unspecified(config.id.family);
         Self {
             election: Election::new(settings(&config, config.priority, unknown)),
-            expectation: expectation(&config, unknown),
+            expectation: expectation(&config, unknown, 0),
             voice: Voice::new(&config),
             record: Record::new(config.id.clone(), occurrences, now),
             config,
@@ -152,7 +154,8 @@ impl Router {
         let settings = *self.election.settings();
         let anew = self::settings(&config, settings.priority, settings.address);
         let actions = self.election.reconfigure(anew, now);
-        self.expectation = expectation(&config, settings.address);
+        let prefix = self.expectation.own_prefix;
+        self.expectation = expectation(&config, settings.address, prefix);
         self.voice.reconfigure(&config);
         self.config = config;
         self.act(actions, evidence, now, ports);
@@ -175,6 +178,7 @@ impl Router {
         if let Some(place) = place {
             self.election.set_address(place.source);
             self.expectation.own = place.source;
+            self.expectation.own_prefix = place.prefix_len;
         }
         self.event(Event::PriorityChanged(priority), now, ports);
         self.start_if_ready(now, ports);
@@ -306,6 +310,7 @@ impl Router {
             send_errors: self.voice.errors,
             received: self.received,
             discarded: self.discards.totals(),
+            rivals: Vec::new(),
             mismatch: self.differences.mismatch(now),
             history: self.record.history(now),
         }
@@ -358,12 +363,13 @@ fn settings(config: &RouterConfig, priority: Priority, address: IpAddr) -> Setti
     }
 }
 
-fn expectation(config: &RouterConfig, own: IpAddr) -> Expectation {
+fn expectation(config: &RouterConfig, own: IpAddr, own_prefix: u8) -> Expectation {
     Expectation {
         dialect: config.dialect,
         interval: config.advert_interval,
         audience: config.audience.clone(),
         own,
+        own_prefix,
         addresses: config.addresses.clone(),
     }
 }

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::ports::Ports;
 use crate::io::port::group;
+use crate::wire::virtual_mac::virtual_mac;
 use crate::wire::{Advert, Claim, Coverage, Format, Heard, advert};
 
 /// Errors are logged this often.
@@ -75,9 +76,18 @@ impl Voice {
             (None, Audience::Multicast) => everyone.as_slice(),
             (None, Audience::Peers(peers)) => peers,
         };
+        // Bridges learn from adverts where a virtual MAC address is (RFC 9568 §7.3). A unicast peer
+        // takes them from the interface's own: the kernel knows its way there.
+        let multicast = config.audience == Audience::Multicast;
+        let mac = config.virtual_mac.as_ref().filter(|_| multicast);
+        let mac = mac.map(|_| virtual_mac(config.id.family, config.vrid));
         for destination in destinations {
             let message = advert::emit(&advert, format, source, *destination);
-            match port.send(&message, source, *destination) {
+            let sent = match mac {
+                Some(mac) => port.send_from_mac(&message, source, mac),
+                None => port.send(&message, source, *destination),
+            };
+            match sent {
                 Ok(()) => self.sent += 1,
                 Err(error) => self.failed(&error, *destination, config, now),
             }

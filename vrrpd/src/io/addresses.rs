@@ -72,6 +72,20 @@ pub struct Placed {
     pub config: AddressConfig,
     /// The interface's index.
     pub index: u32,
+    /// The interface has no addresses but ours: it is there for a virtual MAC address.
+    pub bare: bool,
+}
+
+impl Placed {
+    /// Link-local hosts are reached through the interface itself, which needs the way to them.
+    fn needs_prefix(&self) -> bool {
+        self.bare && self.config.address.is_link_local_v6()
+    }
+
+    /// RFC 4291 §2.5.6: every link-local address has 64 bits of prefix.
+    fn prefix_len(&self) -> u8 {
+        if self.needs_prefix() { 64 } else { self.config.address.prefix_len() }
+    }
 }
 
 /// An address with our tag that an earlier run left behind.
@@ -100,9 +114,12 @@ impl Addresses {
     /// # Errors
     /// What the kernel says.
     pub async fn add(&self, placed: &Placed, lease: Lease) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.config.address.prefix_len());
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
         let mut request = self.netlink.address().add(placed.index, ip, prefix).replace();
         configure(request.message_mut(), &placed.config);
+        if placed.needs_prefix() {
+            bring_prefix(request.message_mut());
+        }
         request.message_mut().attributes.push(AddressAttribute::CacheInfo(lifetime(ip, lease)));
         request.execute().await.map_err(refused(placed))
     }
@@ -114,7 +131,7 @@ impl Addresses {
     /// # Errors
     /// What the kernel says.
     pub async fn add_own_source(&self, placed: &Placed, own: Ipv4Addr) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.config.address.prefix_len());
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
         let mut request = self.netlink.address().add(placed.index, ip, prefix).replace();
         let message = request.message_mut();
         configure(
@@ -131,7 +148,7 @@ impl Addresses {
     /// # Errors
     /// What the kernel says.
     pub async fn remove(&self, placed: &Placed) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.config.address.prefix_len());
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
         let mut request = self.netlink.address().add(placed.index, ip, prefix);
         let message = request.message_mut().clone();
         self.delete(message, placed).await
@@ -146,7 +163,7 @@ impl Addresses {
         placed: &Placed,
         own: Ipv4Addr,
     ) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.config.address.prefix_len());
+        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
         let mut request = self.netlink.address().add(placed.index, ip, prefix);
         let message = request.message_mut();
         message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Local(_)));
@@ -216,6 +233,15 @@ fn configure(message: &mut AddressMessage, config: &AddressConfig) {
     let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
     message.attributes.push(AddressAttribute::Flags(flags));
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+}
+
+/// With the route for its prefix.
+fn bring_prefix(message: &mut AddressMessage) {
+    for attribute in &mut message.attributes {
+        if let AddressAttribute::Flags(flags) = attribute {
+            flags.remove(AddressFlags::Noprefixroute);
+        }
+    }
 }
 
 fn refused(placed: &Placed) -> impl FnOnce(rtnetlink::Error) -> AddressError {

@@ -4,11 +4,11 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket};
 use pnet_base::MacAddr;
 use shared::{Family, InterfaceName};
 
+use super::frames::link_address;
 use crate::wire::{garp, neighbor};
 
 /// Sends announcements. Holds one packet socket, which receives nothing: it is bound to no protocol.
@@ -63,11 +63,7 @@ impl Announcer {
 /// # Errors
 /// There is none of this name, or it has no Ethernet address.
 pub fn station(interface: &InterfaceName, family: Family) -> io::Result<Station> {
-    // A packet socket's address cannot be made safely; the kernel hands one out for each interface.
-    let link = getifaddrs()?
-        .filter(|entry| entry.interface_name == interface.as_str())
-        .find_map(|entry| entry.address.and_then(|address| address.as_link_addr().copied()))
-        .ok_or_else(|| io::Error::other(format!("there is no interface {interface}")))?;
+    let link = link_address(interface)?;
     let [a, b, c, d, e, f] = link
         .addr()
         .filter(|_| link.halen() == 6)

@@ -9,9 +9,11 @@ use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use pnet_base::MacAddr;
 use shared::{Family, InterfaceName, VirtualAddress, address::is_link_local};
 
 use super::addresses::PROTOCOL;
+use super::macvlan::{mac_of, upon};
 
 /// Every interface of this network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub struct Interface {
     pub index: u32,
     /// Up, and with carrier.
     pub running: bool,
+    /// Its Ethernet address.
+    pub mac: Option<MacAddr>,
+    /// A macvlan: the index of the interface that it is made upon.
+    pub upon: Option<u32>,
     addresses: Vec<Configured>,
 }
 
@@ -35,6 +41,7 @@ pub struct Interface {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Configured {
     ip: IpAddr,
+    /// Bits of its prefix.
     prefix_len: u8,
     /// We added it.
     ours: bool,
@@ -51,6 +58,12 @@ impl Interfaces {
         self.by_index.values().find(|interface| interface.name == *name)
     }
 
+    /// Whether some interface has this MAC address.
+    #[must_use]
+    pub fn has_mac(&self, mac: MacAddr) -> bool {
+        self.by_index.values().any(|interface| interface.mac == Some(mac))
+    }
+
     /// An interface is there, or changed; tells whether that is news.
     pub fn link_changed(&mut self, message: &LinkMessage) -> bool {
         let name = message.attributes.iter().find_map(|attribute| match attribute {
@@ -62,7 +75,9 @@ impl Interfaces {
         let running = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
         let known = self.by_index.get(&index);
         let addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
-        let interface = Interface { name, index, running, addresses };
+        let mac = mac_of(message).or_else(|| known?.mac);
+        let upon = upon(message);
+        let interface = Interface { name, index, running, mac, upon, addresses };
         let news = known != Some(&interface);
         self.by_index.insert(index, interface);
         news
@@ -120,6 +135,16 @@ impl Interface {
         let mut own: Vec<&Configured> = self.addresses.iter().filter(own).filter(fits).collect();
         own.sort_by_key(|known| known.secondary);
         own.first().map(|known| known.ip)
+    }
+
+    /// Bits of the prefix of `address`; all of them if the interface does not have it.
+    #[must_use]
+    pub fn prefix_len(&self, address: IpAddr) -> u8 {
+        let all = if address.is_ipv4() { 32 } else { 128 };
+        self.addresses
+            .iter()
+            .find(|known| known.ip == address)
+            .map_or(all, |known| known.prefix_len)
     }
 
     /// The address of this node that `address` has to be made secondary to, so that clients here

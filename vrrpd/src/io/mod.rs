@@ -3,8 +3,11 @@
 pub mod addresses;
 pub mod announce;
 pub mod culprit;
+pub mod frames;
 pub mod interfaces;
 pub mod links;
+pub mod macvlan;
 pub mod port;
 pub mod routes;
 pub mod sockets;
+pub mod tap;

@@ -1,6 +1,7 @@
 //! The raw sockets adverts travel through: one for each interface and family, whatever the number of
 //! routers on it (the kernel allows a socket only 20 group memberships).
 
+use std::cell::OnceCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,21 +12,16 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
     sockopt,
 };
+use pnet_base::MacAddr;
 use shared::{Family, InterfaceName};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use crate::wire::{Datagram, Discard, HOPS, PROTOCOL, ipv4};
-
-/// The group of all IPv4 VRRP routers (RFC 9568 §5.1.1.2).
-pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-
-/// The group of all IPv6 VRRP routers (RFC 9568 §5.1.2.2).
-pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
-
-/// Class selector 6, internetwork control: adverts go first where a network queues (RFC 4594 §3.1).
-const TOS: u32 = 0xC0;
+use super::frames::Frames;
+use crate::wire::{
+    Datagram, Discard, GROUP_V4, GROUP_V6, HOPS, PROTOCOL, TRAFFIC_CLASS, envelope, ipv4,
+};
 
 /// Room for the longest advert, 90 IPv6 addresses or 255 IPv4 ones, behind a header with options.
 /// What is longer is cut, and discarded for its length.
@@ -53,6 +49,8 @@ pub struct Port {
     family: Family,
     interface: InterfaceName,
     index: u32,
+    /// For adverts from virtual MAC addresses; opened with the first of them.
+    frames: OnceCell<Frames>,
 }
 
 impl Port {
@@ -74,7 +72,8 @@ impl Port {
             Family::Ipv6 => open_v6(&socket, index)?,
         }
         let socket = UdpSocket::from_std(std::net::UdpSocket::from(OwnedFd::from(socket)))?;
-        Ok(Self { socket, family, interface: interface.clone(), index })
+        let frames = OnceCell::new();
+        Ok(Self { socket, family, interface: interface.clone(), index, frames })
     }
 
     /// The interface it is bound to.
@@ -148,6 +147,21 @@ impl Port {
         Ok(())
     }
 
+    /// Sends `message` to the group from `source`, in a frame whose sender is `mac`.
+    ///
+    /// # Errors
+    /// What the kernel says: no packet socket, interface down, queue full.
+    pub fn send_from_mac(&self, message: &[u8], source: IpAddr, mac: MacAddr) -> io::Result<()> {
+        let frames = match self.frames.get() {
+            Some(frames) => frames,
+            None => {
+                let opened = Frames::open(&self.interface)?;
+                self.frames.get_or_init(|| opened)
+            }
+        };
+        frames.send(&envelope::frame(mac, source, message))
+    }
+
     fn receive_v4(&self, buffer: &mut [u8]) -> io::Result<Received> {
         let mut parts = [IoSliceMut::new(buffer)];
         let fd = self.socket.as_raw_fd();
@@ -198,7 +212,7 @@ impl Received {
 
 fn open_v4(socket: &Socket, index: u32) -> io::Result<()> {
     socket.set_ttl_v4(u32::from(HOPS))?;
-    socket.set_tos_v4(TOS)?;
+    socket.set_tos_v4(u32::from(TRAFFIC_CLASS))?;
     socket.set_multicast_loop_v4(false)?;
     socket.set_multicast_ttl_v4(u32::from(HOPS))?;
     // Only what was sent to a group joined here, not to one that any socket of the host joined.
@@ -215,7 +229,7 @@ fn open_v4(socket: &Socket, index: u32) -> io::Result<()> {
 fn open_v6(socket: &Socket, index: u32) -> io::Result<()> {
     socket.set_unicast_hops_v6(u32::from(HOPS))?;
     socket.set_multicast_hops_v6(u32::from(HOPS))?;
-    socket.set_tclass_v6(TOS)?;
+    socket.set_tclass_v6(u32::from(TRAFFIC_CLASS))?;
     socket.set_multicast_loop_v6(false)?;
     socket.set_multicast_all_v6(false)?;
     socket.set_multicast_if_v6(index)?;

@@ -36,6 +36,7 @@ impl AddressKeeper {
         let now = now();
         if holding.retry_at.is_some_and(|at| now >= at) {
             holding.retry_at = None;
+            self.raise_link(&mut holding).await;
             let missing = std::mem::take(&mut holding.missing);
             let again: Vec<_> =
                 holding.addresses.iter().filter(|h| missing.contains(&h.ip())).cloned().collect();

@@ -14,6 +14,7 @@ mod deletions;
 mod kernel;
 mod place;
 mod routing;
+mod virtual_link;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -30,6 +31,7 @@ use self::announcing::Announcing;
 use self::deletions::{Deletions, Worth};
 pub use self::place::placed_routing;
 use self::place::{Held, Listed, Places};
+use self::virtual_link::LinkState;
 use crate::clock::{now, sleep_until};
 use crate::election::Release;
 use crate::io::addresses::Addresses;
@@ -37,6 +39,7 @@ use crate::io::announce::Announcer;
 use crate::io::culprit::Culprit;
 use crate::io::interfaces::Interfaces;
 use crate::io::links::{Gone, Links};
+use crate::io::macvlan::{Macvlan, Macvlans};
 use crate::io::routes::{Routes, Routing};
 use crate::io::sockets::Sockets;
 use crate::link::Hub;
@@ -57,6 +60,8 @@ const RENEWALS_PER_LEASE: u32 = 4;
 pub struct Plan {
     /// Where the router speaks.
     pub interface: InterfaceName,
+    /// The interface of its virtual MAC address, which has its addresses.
+    pub link: Option<Macvlan>,
     /// What.
     pub belongings: Belongings,
     /// How long the kernel keeps the addresses without us.
@@ -72,6 +77,8 @@ pub struct Plan {
 pub struct Means {
     /// Changes addresses.
     pub addresses: Addresses,
+    /// Changes links for virtual MAC addresses.
+    pub macvlans: Macvlans,
     /// Changes routes and rules.
     pub routes: Routes,
     /// Resets other programs' connections.
@@ -95,6 +102,7 @@ pub struct AddressKeeper {
     interfaces: watch::Receiver<Arc<Interfaces>>,
     gone: broadcast::Receiver<Gone>,
     holding: Option<Holding>,
+    link_state: LinkState,
     deletions: Deletions,
     count: watch::Sender<u64>,
     /// Plan or interfaces changed since they were last compared with what is held.
@@ -156,6 +164,7 @@ impl AddressKeeper {
             interfaces,
             gone,
             holding: None,
+            link_state: LinkState::default(),
             deletions,
             count,
             compare: true,
@@ -165,6 +174,7 @@ impl AddressKeeper {
     /// Runs until the wish closes.
     pub async fn run(mut self) {
         loop {
+            self.have_link().await;
             let wish = *self.wish.borrow_and_update();
             match wish.wanted {
                 Wanted::Hold => self.hold(wish).await,
@@ -175,6 +185,7 @@ impl AddressKeeper {
             }
         }
         self.release(Release::AtOnce).await;
+        self.remove_link().await;
     }
 
     /// Waits until there may be something to do; false once nobody wishes any more.
@@ -183,6 +194,7 @@ impl AddressKeeper {
         let announce_at = holding.and_then(|holding| holding.announcing.next());
         let retry_at = holding.and_then(|holding| holding.retry_at);
         let renew_at = holding.and_then(Holding::renew_at);
+        let link_retry_at = self.link_state.retry_at;
         // The advert thread hangs: its first beat counts. Otherwise nobody is woken by beats.
         let overdue = renew_at.is_some_and(|at| now() >= at);
         tokio::select! {
@@ -198,6 +210,7 @@ impl AddressKeeper {
             }
             () = sleep_until(announce_at), if announce_at.is_some() => {}
             () = sleep_until(retry_at), if retry_at.is_some() => {}
+            () = sleep_until(link_retry_at), if link_retry_at.is_some() => {}
         }
         true
     }
@@ -284,6 +297,9 @@ impl AddressKeeper {
         let another_lease = holding.plan.lease != plan.lease;
         holding.plan = plan;
         let sorted = places.sorted(&holding);
+        if sorted.iter().any(|(_, new)| *new) {
+            self.raise_link(&mut holding).await;
+        }
         for (held, _) in sorted.iter().filter(|(_, new)| *new) {
             self.add(&mut holding, held, began).await;
         }
@@ -328,6 +344,7 @@ impl AddressKeeper {
         self.means.sockets.destroy(holding.addresses.iter().map(Held::ip).collect()).await;
         self.remove_routing(holding.routing.iter()).await;
         self.remove_all(&holding.addresses).await;
+        self.lower_link(&holding.plan).await;
         self.tell(&holding.addresses, OwnershipState::Backup).await;
     }
 

@@ -46,7 +46,8 @@ impl Places {
             // owner's already are.
             let wanted = belongings.own_source && !plan.owner;
             let own_source = interface.own_source_for(config.address).filter(|_| wanted);
-            let placed = Placed { config: config.clone(), index: interface.index };
+            let bare = plan.link.as_ref().is_some_and(|link| link.name == config.interface);
+            let placed = Placed { config: config.clone(), index: interface.index, bare };
             Some(Held { placed, own_source })
         };
         Self {

@@ -128,6 +128,7 @@ mod tests {
             send_errors: 0,
             received: 0,
             discarded: BTreeMap::new(),
+            rivals: Vec::new(),
             mismatch: None,
             history: Vec::new(),
         };

@@ -1,14 +1,17 @@
 //! Watches what priorities follow besides proxies, and tells [`Tracking`](crate::tracking).
 //!
-//! A task for each process and file, which ends when its tracker is removed; interfaces are read
+//! A task for each process, gateway and file, which ends when its tracker is removed; interfaces are read
 //! from the picture that the daemon has anyway.
 
 mod file;
+mod gateway;
 mod process;
+
+use std::sync::Arc;
 
 use shared::config::{TrackerConfig, TrackerKind};
 use shared::{Name, TrackerHealth, Usability};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::io::interfaces::Interfaces;
@@ -30,14 +33,17 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Trackers {
     running: Vec<(TrackerConfig, Option<AbortHandle>)>,
+    interfaces: watch::Receiver<Arc<Interfaces>>,
     news: mpsc::Sender<Found>,
 }
 
 impl Trackers {
     /// None yet; what they find comes out of the receiver.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Found>) {
+    pub(crate) fn new(
+        interfaces: watch::Receiver<Arc<Interfaces>>,
+    ) -> (Self, mpsc::Receiver<Found>) {
         let (news, found) = mpsc::channel(NEWS);
-        (Self { running: Vec::new(), news }, found)
+        (Self { running: Vec::new(), interfaces, news }, found)
     }
 
     /// Runs exactly these: those that run already are not disturbed, and those that go are forgotten.
@@ -62,6 +68,11 @@ impl Trackers {
         match &config.kind {
             // Told over the link.
             TrackerKind::Interface(_) | TrackerKind::Script(_) => None,
+            TrackerKind::Gateway(gateway) => {
+                let interfaces = self.interfaces.clone();
+                let task = tokio::spawn(gateway::watch(name, gateway.clone(), interfaces, news));
+                Some(task.abort_handle())
+            }
             TrackerKind::Process(comm) => {
                 let task = tokio::spawn(process::watch(name, comm.clone(), news));
                 Some(task.abort_handle())

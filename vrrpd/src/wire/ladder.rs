@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use shared::config::{Audience, Auth, Dialect};
 use shared::{AdvertInterval, Family, Priority, VirtualAddress, Vrid, address::is_link_local};
 
@@ -35,8 +36,17 @@ pub struct Expectation {
     pub audience: Audience,
     /// Our own source address, by which our own packets are known.
     pub own: IpAddr,
+    /// Bits of its prefix: who shares them is on this link.
+    pub own_prefix: u8,
     /// Our addresses.
     pub addresses: Vec<VirtualAddress>,
+}
+
+impl Expectation {
+    /// Whether `address` shares our own address's prefix.
+    fn is_on_link(&self, address: IpAddr) -> bool {
+        IpNet::new(self.own, self.own_prefix).is_ok_and(|subnet| subnet.contains(&address))
+    }
 }
 
 /// An advert that passed every check.
@@ -148,6 +158,10 @@ fn check_sender(datagram: &Datagram<'_>, version: u8, router: &Expectation) -> R
         }
         Audience::Peers(peers) if !peers.contains(&datagram.source) => {
             return Err(Discard::Stranger(datagram.source));
+        }
+        // §5.1.1.3 in spirit: the peer is on this link, and whoever forged its address is not.
+        Audience::Peers(_) if datagram.hops != HOPS && router.is_on_link(datagram.source) => {
+            return Err(Discard::Hops(datagram.hops));
         }
         Audience::Multicast | Audience::Peers(_) => {}
     }

@@ -11,6 +11,7 @@ mod read;
 mod router;
 mod routing;
 mod script;
+mod vmac;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::announce::Garp;
 use super::globals::Globals;
 use super::script::Scripts;
-use super::{address, command, routing};
+use super::{address, command, routing, vmac};
 use crate::import::Import;
 use crate::import::draft::{Got, Router, Watched};
 use crate::import::report::{Kind, Report};
@@ -19,19 +19,14 @@ pub(super) const ANNOUNCE: &str =
 const PASSWORD_BYTES: usize = 8;
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 23] = [
+const KNOWN: [(&str, Kind, &str); 22] = [
     ("garp_group", Kind::Different, ANNOUNCE),
     ("garp_extra_if", Kind::NotSupported, "addresses are announced where they are"),
     ("smtp_alert", Kind::NotSupported, "no mail is sent"),
     ("track_bfd", Kind::NotSupported, "there is no BFD"),
     ("track_src_ip", Kind::Ignored, "it is always done"),
     ("dont_track_primary", Kind::Different, "without its interface this router never takes part"),
-    (
-        "use_vmac",
-        Kind::Different,
-        "the interface keeps its own MAC address, and every move is announced",
-    ),
-    ("vmac_", Kind::Ignored, "there is no interface of a virtual MAC address"),
+    ("use_vmac_addr", Kind::Ignored, "the addresses are on the adverts' interface"),
     ("native_ipv6", Kind::Ignored, "the addresses' family says it"),
     ("no_accept", Kind::NotSupported, "the addresses always answer"),
     ("accept", Kind::Ignored, "the addresses always answer"),
@@ -88,6 +83,7 @@ pub(super) fn import(
     }
     router.announce = garp.announce(&globals.garp);
     complete(block, &mut router, &mut import.report);
+    vmac::complete(block, &mut router, import);
     import.draft.routers.push(router);
 }
 
@@ -130,6 +126,8 @@ fn keyword(
         "advert_int" => advert_interval(statement, router, report),
         "virtual_ipaddress" => address::addresses(statement, block, router, report),
         "virtual_ipaddress_excluded" => address::excluded(statement, block, router, report),
+        "use_vmac" => vmac::use_vmac(statement, block, router, report),
+        "vmac_xmit_base" => vmac::xmit_base(statement, block, report),
         "virtual_routes" => routing::routes(statement, block, router, report),
         "virtual_rules" => routing::rules(statement, router, report),
         "authentication" => authentication(statement, router, report),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::{Tracked, TrackerConfig, TrackerKind, script};
+use super::{Tracked, TrackerConfig, TrackerKind, gateway, script};
 use crate::config::check::Check;
 use crate::config::raw::{RawFile, RawTracker};
 use crate::config::read::nearest;
@@ -14,7 +14,7 @@ use crate::{InterfaceName, Name};
 /// The longest name of a process that the kernel keeps, in bytes.
 const COMM_LEN: usize = 15;
 
-const KIND_HELP: &str = "write one of `interface`, `process`, `file`, `script` or `proxy`, and another [[track]] table for another";
+const KIND_HELP: &str = "write one of `interface`, `process`, `file`, `script`, `gateway` or `proxy`, and another [[track]] table for another";
 
 /// Every name that `track` may use.
 pub(in crate::config) struct Known {
@@ -80,10 +80,13 @@ fn proxies(file: &RawFile) -> impl Iterator<Item = &str> {
 
 fn meant(table: &Spanned<RawTracker>, file: &RawFile, check: &mut Check<'_>) -> Option<Meant> {
     let raw = table.get_ref();
-    let words = [&raw.interface, &raw.process, &raw.file, &raw.proxy];
+    // Beside a gateway, the interface is the way to it.
+    let interface = raw.interface.as_ref().filter(|_| raw.gateway.is_none());
+    let words = [interface, raw.process.as_ref(), raw.file.as_ref(), raw.proxy.as_ref()];
     let given: Vec<_> = words
         .into_iter()
-        .filter_map(|word| word.as_ref().map(Spanned::span))
+        .chain([raw.gateway.as_ref()])
+        .filter_map(|word| word.map(Spanned::span))
         .chain(raw.script.as_ref().map(Spanned::span))
         .collect();
     match given[..] {
@@ -94,7 +97,13 @@ fn meant(table: &Spanned<RawTracker>, file: &RawFile, check: &mut Check<'_>) -> 
         [_] if raw.script.is_some() => {
             return script::script(raw, check).map(TrackerKind::Script).map(Meant::Watched);
         }
-        [_] => script::has_none(raw, check),
+        [_] => {
+            if let Some(given) = &raw.gateway {
+                let gateway = gateway::gateway(table, given, file, check);
+                return gateway.map(TrackerKind::Gateway).map(Meant::Watched);
+            }
+            script::has_none(raw, check);
+        }
         [_, ref second, ..] => {
             check.problems.error(
                 second.clone(),

@@ -3,8 +3,10 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+mod gateway;
 mod script;
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +34,25 @@ pub enum TrackerKind {
     File(PathBuf),
     /// Usable while a program that is run again and again ends with 0.
     Script(ScriptConfig),
+    /// Usable while a neighbour answers ARP or Neighbor Discovery.
+    Gateway(GatewayConfig),
+}
+
+/// A neighbour that is asked for its MAC address again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// The neighbour.
+    pub address: IpAddr,
+    /// The interface it is reached through.
+    pub interface: InterfaceName,
+    /// From one question to the next.
+    pub interval: Duration,
+    /// An answer that takes longer counts as none; at most the interval.
+    pub timeout: Duration,
+    /// Answers in a row that make it usable.
+    pub rise: NonZeroU32,
+    /// Questions in a row without an answer that make it unusable.
+    pub fall: NonZeroU32,
 }
 
 /// A program whose exit code tells whether something is usable.

@@ -50,13 +50,26 @@ fn count(key: &str, raw: &Given<i64>, check: &mut Check<'_>) -> Option<NonZeroU3
     NonZeroU32::new(count)
 }
 
-/// Finds fault with the keys that only a script has.
+/// Finds fault with the keys of what is asked again and again.
 pub(super) fn has_none(raw: &RawTracker, check: &mut Check<'_>) {
     let given = [
         ("interval", raw.interval.as_ref().map(toml::Spanned::span)),
         ("timeout", raw.timeout.as_ref().map(toml::Spanned::span)),
         ("rise", raw.rise.as_ref().map(toml::Spanned::span)),
         ("fall", raw.fall.as_ref().map(toml::Spanned::span)),
+    ];
+    for (key, span) in given {
+        if let Some(span) = span {
+            let title = format!("`{key}` needs `script` or `gateway`");
+            check.problems.error(span, title, "remove it");
+        }
+    }
+    is_none(raw, check);
+}
+
+/// Finds fault with the keys that only a script has.
+pub(super) fn is_none(raw: &RawTracker, check: &mut Check<'_>) {
+    let given = [
         ("user", raw.user.as_ref().map(toml::Spanned::span)),
         ("initially", raw.initially.as_ref().map(toml::Spanned::span)),
     ];

@@ -11,6 +11,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use self::addresses::Wanted;
+use super::virtual_mac;
 use super::{
     Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password, Preempt, RouteConfig,
     RouterConfig, RuleConfig, Scope,
@@ -63,6 +64,7 @@ pub(in crate::config) fn routers(
     });
 
     let mut routers = Vec::new();
+    virtual_mac::check(raw, &families, check);
     for &family in &families {
         let of_family: Vec<_> = wanted
             .iter()
@@ -87,6 +89,7 @@ pub(in crate::config) fn routers(
             audience,
             source,
             lease: common.lease,
+            virtual_mac: virtual_mac::interface(raw, family, common.vrid),
             sync_group: Some(sync_group.clone().flatten().unwrap_or_else(|| common.name.clone())),
             track: track.clone(),
         });

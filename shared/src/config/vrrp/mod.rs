@@ -5,6 +5,7 @@
 mod belongings;
 pub(super) mod check;
 pub(super) mod group;
+pub(super) mod virtual_mac;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -44,6 +45,9 @@ pub struct RouterConfig {
     pub source: Option<IpAddr>,
     /// How long the kernel keeps the addresses without us.
     pub lease: Lease,
+    /// The interface that bears the virtual MAC address (RFC 9568 §7.3) and the addresses, made while
+    /// the router runs; none: both are the interface's own.
+    pub virtual_mac: Option<InterfaceName>,
     /// The routers of a group are Active together or not at all: those of one table, or of tables
     /// that name the same group. None for a router without siblings.
     pub sync_group: Option<Name>,

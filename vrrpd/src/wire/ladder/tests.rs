@@ -27,6 +27,7 @@ fn expectation(dialect: Dialect, addresses: &[&str]) -> Expectation {
         interval: AdvertInterval::DEFAULT,
         audience: Audience::Multicast,
         own: ip("192.0.2.100"),
+        own_prefix: 24,
         addresses: addresses.iter().map(|a| VirtualAddress::try_from(*a).unwrap()).collect(),
     }
 }
@@ -211,7 +212,11 @@ fn who_speaks_to_whom_must_be_as_configured() {
     assert_eq!(outcome(to_us, 10, &version_3()), Err(discard));
 
     let peers = |peer| Expectation { audience: Audience::Peers(vec![ip(peer)]), ..version_3() };
-    assert!(outcome(to_us, 10, &peers("192.0.2.251")).is_ok());
+    assert!(outcome(Datagram { hops: 255, ..to_us }, 10, &peers("192.0.2.251")).is_ok());
+    // A peer of our own subnet is a neighbour: what crossed a router is not from it.
+    assert_eq!(outcome(to_us, 10, &peers("192.0.2.251")), Err(Discard::Hops(64)));
+    let elsewhere = Expectation { own_prefix: 25, ..peers("192.0.2.251") };
+    assert!(outcome(to_us, 10, &elsewhere).is_ok());
     let discard = Discard::Stranger(ip("192.0.2.251"));
     assert_eq!(outcome(to_us, 10, &peers("192.0.2.252")), Err(discard));
     let discard = Discard::Audience(ip("224.0.0.18"));

@@ -1,0 +1,155 @@
+//! Looks out for stations that speak for addresses which this node holds, on one interface and for one
+//! family.
+//!
+//! Owns: a packet socket. Stops: when it is aborted. Claims that everybody hears come by themselves; a
+//! station that keeps still, such as a peer whose daemon was killed, is found by asking now and then.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pnet_base::MacAddr;
+use shared::{Family, InterfaceName};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+use tracing::debug;
+
+use crate::clock::{now, sleep_until};
+use crate::io::interfaces::Interfaces;
+use crate::io::tap::Tap;
+use crate::wire::claimant::Claimant;
+
+/// Each address that is held is asked for once in this time.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// Or less often, where there are many: two questions are at least so far apart.
+const SHORTEST: Duration = Duration::from_millis(200);
+
+/// Between hearing a claim and judging it: whoever takes over in order claims while this node lets go.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// How soon a socket that failed is opened again.
+const REOPEN: Duration = Duration::from_secs(1);
+
+/// An address to look out for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Guarded {
+    pub(super) address: IpAddr,
+    /// The interface that has it while it is held.
+    pub(super) held_on: InterfaceName,
+    /// The MAC address that it shares with its peers.
+    pub(super) virtual_mac: Option<MacAddr>,
+}
+
+/// Where to look out, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Post {
+    pub(super) interface: InterfaceName,
+    pub(super) index: u32,
+    pub(super) family: Family,
+    pub(super) guarded: Vec<Guarded>,
+}
+
+/// A station was heard to speak for an address that this node holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    /// Where.
+    pub(super) interface: InterfaceName,
+    /// The interface that has the address.
+    pub(super) held_on: InterfaceName,
+    /// Who claims what.
+    pub(super) claimant: Claimant,
+    /// How often.
+    pub(super) times: u64,
+}
+
+/// The task.
+pub(super) struct Lookout {
+    pub(super) post: Post,
+    pub(super) interfaces: watch::Receiver<Arc<Interfaces>>,
+    pub(super) sightings: mpsc::Sender<Sighting>,
+}
+
+impl Lookout {
+    /// Looks out until it is aborted.
+    pub(super) async fn run(self) {
+        loop {
+            // An interface that is down says so on every try.
+            if let Err(error) = self.look_out().await {
+                let Post { interface, family, .. } = &self.post;
+                debug!(%interface, %family, %error, "cannot hear who claims addresses");
+            }
+            sleep(REOPEN).await;
+        }
+    }
+
+    async fn look_out(&self) -> io::Result<()> {
+        let Post { interface, family, guarded, .. } = &self.post;
+        let addresses: Vec<IpAddr> = guarded.iter().map(|guarded| guarded.address).collect();
+        let tap = Tap::open(interface, *family, &addresses)?;
+        let count = u32::try_from(guarded.len()).unwrap_or(u32::MAX).max(1);
+        let pause = (ROUND / count).max(SHORTEST);
+        let mut turn = guarded.iter().cycle();
+        let mut ask_at: Instant = now() + pause;
+        loop {
+            tokio::select! {
+                claims = tap.claims() => self.judge(claims?).await,
+                () = sleep_until(Some(ask_at)) => {
+                    ask_at = now() + pause;
+                    if let Some(guarded) = turn.next() {
+                        self.ask(&tap, guarded)?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn ask(&self, tap: &Tap, guarded: &Guarded) -> io::Result<()> {
+        let interfaces = self.interfaces.borrow().clone();
+        let Some(interface) = interfaces.named(&self.post.interface) else { return Ok(()) };
+        let Some(mac) = interface.mac.filter(|_| is_held(guarded, &interfaces)) else {
+            return Ok(());
+        };
+        let source = match self.post.family {
+            // Nobody has to learn anything of us.
+            Family::Ipv4 => None,
+            Family::Ipv6 => match interface.source(Family::Ipv6, &[], false) {
+                Some(source) => Some(source),
+                None => return Ok(()),
+            },
+        };
+        tap.ask(mac, source, guarded.address)
+    }
+
+    async fn judge(&self, claims: Vec<Claimant>) {
+        let mut counted: BTreeMap<(IpAddr, MacAddr), u64> = BTreeMap::new();
+        for Claimant { address, mac } in claims {
+            *counted.entry((address, mac)).or_default() += 1;
+        }
+        sleep(GRACE).await;
+        let interfaces = self.interfaces.borrow().clone();
+        for ((address, mac), times) in counted {
+            let guarded = self.post.guarded.iter().find(|guarded| guarded.address == address);
+            let foreign =
+                |guarded: &&Guarded| guarded.virtual_mac != Some(mac) && !interfaces.has_mac(mac);
+            let held = |guarded: &&Guarded| is_held(guarded, &interfaces);
+            let Some(guarded) = guarded.filter(foreign).filter(held) else { continue };
+            let sighting = Sighting {
+                interface: self.post.interface.clone(),
+                held_on: guarded.held_on.clone(),
+                claimant: Claimant { address, mac },
+                times,
+            };
+            // While the daemon has enough to do with others, this one does not count.
+            self.sightings.try_send(sighting).ok();
+        }
+    }
+}
+
+fn is_held(guarded: &Guarded, interfaces: &Interfaces) -> bool {
+    interfaces.named(&guarded.held_on).is_some_and(|interface| {
+        interface.has(guarded.address) && !interface.has_from_others(guarded.address)
+    })
+}
