@@ -129,7 +129,8 @@ fn three_hundred_addresses_move() {
     assert_eq!(count(&duel, 0), 0);
 }
 
-const ROUTES: &str = r#"
+const ROUTES: &str = r#"excluded = ["fd77::200"]
+
 [[vrrp.route]]
 destination = "10.5.0.0/16"
 via = "10.77.0.100"
@@ -144,6 +145,7 @@ table = 1000
 [[vrrp.route]]
 destination = "2001:db8::/32"
 via = "fd77::100"
+source = "fd77::200"
 
 [[vrrp.rule]]
 from = "10.77.0.200"
@@ -174,7 +176,7 @@ fn routing(duel: &Duel, host: usize) -> String {
 const KERNELS: &str = "\
 default via 10.77.0.100 dev eth0 table 1000
 10.5.0.0/16 via 10.77.0.100 dev eth0 src 10.77.0.200 metric 50
-2001:db8::/32 via fd77::100 dev eth0 metric 1024 pref medium
+2001:db8::/32 via fd77::100 dev eth0 src fd77::200 metric 1024 pref medium
 1000: from 10.77.0.200 lookup 1000 proto 112
 1001: from all fwmark 0x7 lookup 1000 proto 112";
 
@@ -191,6 +193,7 @@ fn routes_and_rules_follow_the_active_router() {
     let _second = duel.vipd(1, &router(100, ROUTES));
     wait_for_routing(&duel, 0, KERNELS);
     assert_eq!(routing(&duel, 1), "");
+    assert!(!first.log().contains("cannot have a route"), "{}", first.log());
     // Whatever somebody deletes is back.
     for deleted in [
         "-4 route del 10.5.0.0/16",
