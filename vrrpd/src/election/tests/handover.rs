@@ -50,6 +50,8 @@ fn without_a_peer_it_goes_on() {
     let mut router = handing_over();
     // The longest skew at 1 s, 255/256 s, and 200 ms.
     assert_eq!(router.deadline_micros(), 1_196_093);
+    router.advance(1_196_000);
+    assert_eq!(router.feed(Event::Tick), vec![], "before that");
     let on = transition(StateName::Releasing, StateName::Active, Cause::NotRelieved);
     assert_eq!(router.tick(), vec![Action::Advertise(lead(150)), Action::ClaimAddresses, on]);
 }
