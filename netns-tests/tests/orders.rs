@@ -87,7 +87,11 @@ fn handover_to_one_of_two_peers() {
 
     let nobody = order(&duel, 0, &["handover", "--to", "10.77.0.99"]);
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(text(&nobody).contains("no peer that can serve took over: goes on"), "{}", text(&nobody));
+    assert!(
+        text(&nobody).contains("no peer that can serve took over: goes on"),
+        "{}",
+        text(&nobody)
+    );
     assert_eq!(duel.owners.owners(), ["lb1"]);
 
     let silence = silence_of(&mut duel, 1, |duel| {
