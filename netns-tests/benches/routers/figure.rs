@@ -53,10 +53,10 @@ impl Figure {
 
     fn words(self) -> &'static str {
         match self {
-            Self::CpuActive100 => "CPU, 200 routers at 100 ms, Active",
-            Self::CpuBackup100 => "CPU, 200 routers at 100 ms, Backup",
-            Self::CpuActive10 => "CPU, 200 routers at 10 ms, Active",
-            Self::CpuBackup10 => "CPU, 200 routers at 10 ms, Backup",
+            Self::CpuActive100 => "CPU µs per advert, 200 routers at 100 ms, Active",
+            Self::CpuBackup100 => "CPU µs per advert, 200 routers at 100 ms, Backup",
+            Self::CpuActive10 => "CPU µs per advert, 200 routers at 10 ms, Active",
+            Self::CpuBackup10 => "CPU µs per advert, 200 routers at 10 ms, Backup",
             Self::Memory => "RSS, 200 routers, MB",
             Self::Lateness255 => "p99 lateness, 255 routers at 10 ms, ms",
             Self::Worst255 => "worst lateness of these, ms",

@@ -13,6 +13,8 @@ use anyhow::ensure;
 use integration::lab::{Host, Lab, Moment, Running};
 use netns_tests::{LIMIT, peer, usage};
 
+use crate::adverts::Listener;
+
 /// A program that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub(crate) enum Contender {
@@ -136,19 +138,21 @@ impl Drop for Pair<'_> {
 }
 
 impl Pair<'_> {
-    /// Processor time of each node in so long, as parts of one processor. Both makes announce what
-    /// they took for five seconds; that is over then.
+    /// Processor time of each node for each advert that the first sends, in microseconds: where the
+    /// machine is too busy for a program, it sends less. Both makes announce what they took for five
+    /// seconds; that is over then.
     pub(crate) fn cpu(&self, time: Duration) -> anyhow::Result<[f64; 2]> {
         sleep(Duration::from_secs(6));
         let used = || -> anyhow::Result<[Duration; 2]> {
             Ok([usage::cpu(&self.processes[0])?, usage::cpu(&self.processes[1])?])
         };
-        let since = Moment::now();
+        let listener = Listener::start(&self.bench.neighbour)?;
         let before = used()?;
         sleep(time);
         let after = used()?;
-        let wall = since.elapsed().as_secs_f64();
-        Ok([0, 1].map(|node| (after[node] - before[node]).as_secs_f64() / wall))
+        let adverts = listener.stop()?.count(self.bench.nodes[0].ipv4());
+        let adverts = u32::try_from(adverts).unwrap_or(u32::MAX);
+        Ok([0, 1].map(|node| (after[node] - before[node]).as_secs_f64() * 1e6 / f64::from(adverts)))
     }
 
     /// Resident memory of all processes of a node, in MB.

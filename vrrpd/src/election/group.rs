@@ -28,22 +28,20 @@ pub fn settle<M: Member>(routers: &mut [M], mut tell: impl FnMut(&mut M, Event))
     loop {
         let mut news = routers.iter_mut().enumerate();
         let next = news.find_map(|(position, router)| Some((position, router.take_news()?)));
-        let (teller, group, event) = match next {
+        let (group, event) = match next {
             Some((position, news)) => {
                 let Some(group) = routers[position].group().cloned() else { continue };
                 let Some(event) = consequence(news) else { continue };
-                (Some(position), group, event)
+                (group, event)
             }
             None => match ready(routers) {
-                Some(group) => (None, group, Event::Join),
+                Some(group) => (group, Event::Join),
                 None => return,
             },
         };
-        for (position, router) in routers.iter_mut().enumerate() {
-            if Some(position) != teller && router.group() == Some(&group) {
-                tell(router, event);
-            }
-        }
+        // To whoever it comes from it is no news: its state says so already.
+        let members = routers.iter_mut().filter(|router| router.group() == Some(&group));
+        members.for_each(|router| tell(router, event));
     }
 }
 

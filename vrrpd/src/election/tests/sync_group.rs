@@ -177,6 +177,15 @@ fn a_fault_and_an_end_are_not_passed_on() {
 }
 
 #[test]
+fn who_starts_as_backup_takes_nobody_along() {
+    let mut pair = active();
+    pair[1].told(Event::Fault);
+    settle(&mut pair, Sibling::told);
+    pair[1].told(Event::Startup);
+    assert_eq!(settled(&mut pair), [StateName::Active, StateName::Backup]);
+}
+
+#[test]
 fn another_group_is_not_moved_nor_waited_for() {
     let mut pair = active();
     pair[1].group = Some(Name::try_from("other").unwrap());

@@ -178,6 +178,14 @@ fn each_rung_of_version_2_discards() {
     for (why, message, discard) in rows {
         assert_eq!(outcome(multicast(message), 51, &version_2()), Err(*discard), "{why}");
     }
+    let mut with_pseudo_header = CAPTURED;
+    with_pseudo_header[6..8].copy_from_slice(&[0, 0]);
+    let datagram = multicast(&with_pseudo_header);
+    let (source, group) = (datagram.source, datagram.destination);
+    let found = checksum(&with_pseudo_header, Coverage::PseudoHeader, source, group);
+    with_pseudo_header[6..8].copy_from_slice(&found.to_be_bytes());
+    let discard = Discard::Checksum { found };
+    assert_eq!(outcome(multicast(&with_pseudo_header), 51, &version_2()), Err(discard));
     let without_password = expectation(Dialect::V2(Auth::None), &["192.168.1.100"]);
     let discard = Discard::AuthType { theirs: 1, ours: 0 };
     assert_eq!(outcome(multicast(&CAPTURED), 51, &without_password), Err(discard));
