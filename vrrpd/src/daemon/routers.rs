@@ -99,7 +99,8 @@ impl Routers {
 
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
         self.watch_routing(config);
-        let (wish, wishes) = watch::channel(Wish::NOTHING);
+        let first = if resume_until.is_some() { Wish::LEGACY } else { Wish::NOTHING };
+        let (wish, wishes) = watch::channel(first);
         let (plan, plans) = watch::channel(plan(config));
         let (count, deletions) = watch::channel(0);
         let means = self.means.clone();
