@@ -78,6 +78,12 @@ fn routers(routers: &[RouterStatus], page: &mut Page) {
         "How often others deleted one of its addresses, which was added again",
         routers.iter().map(|router| (labels(router), router.deletions)),
     );
+    let leased = |router: &RouterStatus| router.lease_left_ms.map(seconds);
+    page.gauge(
+        "vipd_router_lease_left_seconds",
+        "When the kernel deletes the addresses unless their leases are renewed",
+        routers.iter().filter_map(|router| Some((labels(router), leased(router)?))),
+    );
     let rivals = routers.iter().flat_map(|router| {
         let each = router.rivals.iter();
         each.map(|rival| {

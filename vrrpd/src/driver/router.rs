@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::counters::Discards;
 use super::differences::Differences;
 use super::ports::Ports;
-use super::record::{Record, evidence};
+use super::record::{Record, evidence, millis};
 use super::voice::Voice;
 use crate::election::{
     Action, Election, Event, Received, Release, Settings, State, Transition, Version, group, timing,
@@ -318,6 +318,8 @@ impl Router {
             addresses: belongings.addresses.iter().map(|config| config.address).collect(),
             // Known to the address keeper.
             deletions: 0,
+            lease_left_ms: None,
+            timer_ms: self.election.deadline().map(|at| millis(at.saturating_duration_since(now))),
             active: self.active(),
             trackers: Vec::new(),
             sent: self.voice.sent,
