@@ -128,6 +128,27 @@ fn reload_the_pace_of_adverts() {
     }
 }
 
+/// A successor that cannot go on, for its interface is gone by then, must not leave its predecessor's
+/// address behind: no lease ends it.
+#[test]
+fn a_successor_without_an_interface_lets_go() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let config = node(150, &web, "").replace("track =", "lease = \"off\"\ntrack =");
+    let vipd = duel.vipd(0, &config);
+    duel.wait_for(&[0]);
+    let hangs = Command::new("pkill")
+        .args(["-STOP", "-x", "vrrpd", "-P", &vipd.pid().to_string()])
+        .status();
+    assert!(hangs.unwrap().success());
+    assert_eq!(duel.ip(0, "link set eth0 down"), "");
+    vipd.wait_for_log("hung and was killed", LIMIT).unwrap();
+    let gone = || duel.owners.owners().is_empty();
+    wait_until("the address was gone", LIMIT, gone).unwrap();
+    assert_eq!(duel.ip(0, "link set eth0 up"), "");
+    duel.wait_for(&[0]);
+}
+
 #[test]
 fn tell_how_they_are() {
     let mut duel = Duel::new(VIP);

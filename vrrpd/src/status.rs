@@ -111,6 +111,13 @@ pub struct RouterStatus {
     /// How often others deleted one of them; it was added again each time.
     #[serde(default)]
     pub deletions: u64,
+    /// Milliseconds until its timer ends: the next advert of an Active router, the down timer of a
+    /// Backup, the last moment of one that resigned.
+    #[serde(default)]
+    pub timer_ms: Option<u64>,
+    /// Milliseconds until the kernel deletes the addresses unless their leases are renewed.
+    #[serde(default)]
+    pub lease_left_ms: Option<u64>,
     /// The Active router, while it is another.
     pub active: Option<ActiveStatus>,
     /// What waits to be proven or is unusable.

@@ -23,4 +23,8 @@ pub enum Wanted {
 impl Wish {
     /// Before the election has said anything: nothing is held.
     pub const NOTHING: Self = Self { wanted: Wanted::Release(Release::AtOnce), announcements: 0 };
+
+    /// Likewise, where a predecessor's addresses are still here: they stay until it is known whether the
+    /// election goes on with them.
+    pub const LEGACY: Self = Self { wanted: Wanted::Hold, announcements: 0 };
 }

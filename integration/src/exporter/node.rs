@@ -88,7 +88,8 @@ mod tests {
                 "advert_interval": 10, "source": "192.0.2.1", "addresses": [], "active": null,
                 "trackers": [{"tracker": "web", "usable": 2, "total": 3, "state": "usable"}],
                 "sent": 7, "send_errors": 1, "received": 8, "discarded": {"checksum": 4},
-                "mismatch": null, "history": []
+                "mismatch": null, "history": [], "deletions": 11, "lease_left_ms": 2500,
+                "rivals": [{"address": "192.0.2.7", "mac": "02:00:00:00:00:07", "times": 12, "ago_ms": 1}]
             }]
         });
         let lbproxy = serde_json::json!({
@@ -133,6 +134,11 @@ mod tests {
             format!("vipd_router_configured_priority{{{router}}} 150.0"),
             format!("vipd_router_faulty{{{router}}} 0.0"),
             format!("vipd_router_mismatch{{{router}}} 0.0"),
+            format!("vipd_router_addresses_deleted_total{{{router}}} 11"),
+            format!("vipd_router_lease_left_seconds{{{router}}} 2.5"),
+            format!(
+                r#"vipd_router_rivals_heard_total{{{router},address="192.0.2.7",mac="02:00:00:00:00:07"}} 12"#
+            ),
             format!("vipd_router_advert_interval_seconds{{{router}}} 0.1"),
             format!("vipd_router_adverts_sent_total{{{router}}} 7"),
             format!("vipd_router_adverts_unsent_total{{{router}}} 1"),

@@ -73,6 +73,29 @@ fn routers(routers: &[RouterStatus], page: &mut Page) {
         "A peer lists other addresses than ours",
         each(|router| flag(router.mismatch.is_some())),
     );
+    page.counter(
+        "vipd_router_addresses_deleted",
+        "How often others deleted one of its addresses, which was added again",
+        routers.iter().map(|router| (labels(router), router.deletions)),
+    );
+    let leased = |router: &RouterStatus| router.lease_left_ms.map(seconds);
+    page.gauge(
+        "vipd_router_lease_left_seconds",
+        "When the kernel deletes the addresses unless their leases are renewed",
+        routers.iter().filter_map(|router| Some((labels(router), leased(router)?))),
+    );
+    let rivals = routers.iter().flat_map(|router| {
+        let each = router.rivals.iter();
+        each.map(|rival| {
+            let labels = with(labels(router), "address", &rival.address.to_string());
+            (with(labels, "mac", &rival.mac), rival.times)
+        })
+    });
+    page.counter(
+        "vipd_router_rivals_heard",
+        "How often another station claimed one of its addresses",
+        rivals,
+    );
     page.gauge(
         "vipd_router_advert_interval_seconds",
         "Time between two adverts",

@@ -105,6 +105,10 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
             active.interval
         )?;
     }
+    if let Some(timer) = router.timer_ms {
+        let lease = router.lease_left_ms.map(|left| format!(", its lease in {}", ago(left)));
+        writeln!(out, "    its timer ends in {}{}", ago(timer), lease.unwrap_or_default())?;
+    }
     if router.source.is_none() {
         writeln!(out, "    takes no part: {interface} is down or has no address of this family")?;
     }

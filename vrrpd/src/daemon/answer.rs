@@ -1,5 +1,7 @@
 //! The answer to whoever asks for the status.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::Daemon;
@@ -16,8 +18,8 @@ impl Daemon {
         let moment = now();
         let mut rivals: Vec<_> =
             routers.iter().map(|router| self.rivals.status(router, moment)).collect();
-        let deletions = self.routers.deletions();
-        let uptime = now().duration_since(self.started);
+        let kept = self.routers.kept();
+        let uptime = moment.duration_since(self.started);
         tokio::spawn(async move {
             let Some(mut report) = driver.report().await else { return };
             for status in &mut report.routers {
@@ -25,7 +27,10 @@ impl Daemon {
                 let config = position.map(|position| &routers[position]);
                 status.rivals =
                     position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
-                status.deletions = deletions.get(&status.id).copied().unwrap_or_default();
+                let kept = kept.get(&status.id).copied().unwrap_or_default();
+                status.deletions = kept.deletions;
+                let left = kept.lease_ends.map(|end| end.saturating_duration_since(moment));
+                status.lease_left_ms = left.map(millis);
                 let tracked = config.iter().flat_map(|config| &config.track);
                 status.trackers =
                     tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();
@@ -33,7 +38,7 @@ impl Daemon {
             let status = Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
-                uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+                uptime_ms: millis(uptime),
                 paused,
                 routers: report.routers,
                 discarded: report.discarded,
@@ -43,4 +48,8 @@ impl Daemon {
             answer.send(status).ok();
         });
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

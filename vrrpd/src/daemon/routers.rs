@@ -15,7 +15,7 @@ use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
 use crate::io::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
 use crate::io::routes::Routing;
-use crate::keeper::{AddressKeeper, Means, Plan, placed_routing};
+use crate::keeper::{AddressKeeper, Kept, Means, Plan, placed_routing};
 use crate::tracking::Tracking;
 use crate::wire::virtual_mac::virtual_mac;
 use crate::wish::Wish;
@@ -26,7 +26,7 @@ pub(super) struct Routers {
     means: Means,
     surroundings: watch::Sender<Arc<AllSurroundings>>,
     plans: BTreeMap<RouterId, watch::Sender<Plan>>,
-    deletions: BTreeMap<RouterId, watch::Receiver<u64>>,
+    kept: BTreeMap<RouterId, watch::Receiver<Kept>>,
     keepers: JoinSet<()>,
     watches_routing: bool,
 }
@@ -37,8 +37,8 @@ impl Routers {
         means: Means,
         surroundings: watch::Sender<Arc<AllSurroundings>>,
     ) -> Self {
-        let (plans, deletions, keepers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
-        Self { driver, means, surroundings, plans, deletions, keepers, watches_routing: false }
+        let (plans, kept, keepers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
+        Self { driver, means, surroundings, plans, kept, keepers, watches_routing: false }
     }
 
     pub(super) fn driver(&self) -> &Handle {
@@ -99,13 +99,14 @@ impl Routers {
 
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
         self.watch_routing(config);
-        let (wish, wishes) = watch::channel(Wish::NOTHING);
+        let first = if resume_until.is_some() { Wish::LEGACY } else { Wish::NOTHING };
+        let (wish, wishes) = watch::channel(first);
         let (plan, plans) = watch::channel(plan(config));
-        let (count, deletions) = watch::channel(0);
+        let (tell, kept) = watch::channel(Kept::default());
         let means = self.means.clone();
-        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, means, count);
+        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, means, tell);
         self.keepers.spawn(keeper.run());
-        self.deletions.insert(config.id.clone(), deletions);
+        self.kept.insert(config.id.clone(), kept);
         self.plans.insert(config.id.clone(), plan);
         self.driver.run(NewRouter { config: config.clone(), wish, resume_until }).await;
     }
@@ -126,7 +127,7 @@ impl Routers {
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
             info!(router = %gone.id, "ends: the configuration has it no more");
             self.plans.remove(&gone.id);
-            self.deletions.remove(&gone.id);
+            self.kept.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
         for router in &after.routers {
@@ -175,9 +176,9 @@ impl Routers {
         self.surroundings.send_if_modified(|known| replace_if_other(known, Arc::new(all)));
     }
 
-    /// How often others deleted each router's addresses.
-    pub(super) fn deletions(&self) -> BTreeMap<RouterId, u64> {
-        self.deletions.iter().map(|(router, count)| (router.clone(), *count.borrow())).collect()
+    /// What each router's keeper tells of itself.
+    pub(super) fn kept(&self) -> BTreeMap<RouterId, Kept> {
+        self.kept.iter().map(|(router, kept)| (router.clone(), *kept.borrow())).collect()
     }
 
     /// Ends every router in order; told twice, at once.

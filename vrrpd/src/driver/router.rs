@@ -12,10 +12,10 @@ use tracing::{info, warn};
 use super::counters::Discards;
 use super::differences::Differences;
 use super::ports::Ports;
-use super::record::{Record, evidence};
+use super::record::{Record, evidence, millis};
 use super::voice::Voice;
 use crate::election::{
-    Action, Election, Event, Received, Settings, State, Transition, Version, group, timing,
+    Action, Election, Event, Received, Release, Settings, State, Transition, Version, group, timing,
 };
 use crate::io::port::Port;
 use crate::occurrence::Occurrences;
@@ -124,7 +124,7 @@ impl Router {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.election.deadline()
+        self.election.deadline().into_iter().chain(self.resume_until).min()
     }
 
     /// Whether others rely on its next deed: it has the addresses.
@@ -189,10 +189,15 @@ impl Router {
         if !idle || self.stopping || self.place.is_none() {
             return;
         }
-        let resumes = self.resume_until.take().is_some_and(|until| now < until);
-        if resumes {
-            self.event(Event::Resume, now, ports);
-        } else if self.proven {
+        match self.resume_until {
+            Some(until) if now < until => {
+                self.resume_until = None;
+                return self.event(Event::Resume, now, ports);
+            }
+            Some(_) => self.let_go_of_legacy(),
+            None => {}
+        }
+        if self.proven {
             self.event(Event::Startup, now, ports);
         }
     }
@@ -204,9 +209,18 @@ impl Router {
     }
 
     pub(super) fn tick(&mut self, now: Instant, ports: &Ports) {
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
+        if self.resume_until.is_some_and(|until| now >= until) {
+            self.let_go_of_legacy();
+        }
+        if self.election.deadline().is_some_and(|deadline| now >= deadline) {
             self.event(Event::Tick, now, ports);
         }
+    }
+
+    /// It is too late to go on for a predecessor, whose addresses are still here.
+    fn let_go_of_legacy(&mut self) {
+        self.resume_until = None;
+        self.wish.send_modify(|wish| wish.wanted = Wanted::Release(Release::AtOnce));
     }
 
     pub(super) fn heard(&mut self, heard: &Heard, now: Instant, ports: &Ports) {
@@ -304,6 +318,8 @@ impl Router {
             addresses: belongings.addresses.iter().map(|config| config.address).collect(),
             // Known to the address keeper.
             deletions: 0,
+            lease_left_ms: None,
+            timer_ms: self.election.deadline().map(|at| millis(at.saturating_duration_since(now))),
             active: self.active(),
             trackers: Vec::new(),
             sent: self.voice.sent,

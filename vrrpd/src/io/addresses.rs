@@ -20,7 +20,7 @@ use rtnetlink::Handle;
 use shared::config::{AddressConfig, Lease, Scope};
 use shared::{InterfaceName, VirtualAddress};
 
-use super::interfaces::{is_ours, virtual_address_of};
+use super::address_message::{is_ours, virtual_address_of};
 
 /// The tag on our addresses: the protocol number of VRRP.
 pub const PROTOCOL: u8 = 112;

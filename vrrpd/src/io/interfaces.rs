@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
-use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
-};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use pnet_base::MacAddr;
 use shared::{Family, InterfaceName, VirtualAddress, address::is_link_local};
 
-use super::addresses::PROTOCOL;
+use super::address_message::{address_of, is_ours, is_own_source};
 use super::macvlan::{mac_of, upon};
 
 /// Every interface of this network namespace.
@@ -193,48 +191,6 @@ impl Interface {
     }
 }
 
-/// The address of a message: on a point-to-point link that is `Local`, not `Address`.
-#[must_use]
-pub fn address_of(message: &AddressMessage) -> Option<IpAddr> {
-    let local = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Local(ip) => Some(*ip),
-        _ => None,
-    });
-    let address = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Address(ip) => Some(*ip),
-        _ => None,
-    });
-    local.or(address)
-}
-
-/// The address that a message is about: where ours says `OWN peer VIRTUAL`, the virtual one.
-#[must_use]
-pub fn virtual_address_of(message: &AddressMessage) -> Option<IpAddr> {
-    if !is_own_source(message) {
-        return address_of(message);
-    }
-    message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Address(ip) => Some(*ip),
-        _ => None,
-    })
-}
-
-/// Whether the message is about the node's own address, which we repeated to make a virtual one
-/// secondary to it.
-fn is_own_source(message: &AddressMessage) -> bool {
-    let far_end = message.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Address(ip) => Some(*ip),
-        _ => None,
-    });
-    is_ours(message) && far_end.is_some() && far_end != address_of(message)
-}
-
-/// Whether the message's address bears our tag.
-#[must_use]
-pub fn is_ours(message: &AddressMessage) -> bool {
-    message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)))
-}
-
 fn configured(message: &AddressMessage) -> Option<Configured> {
     if is_own_source(message) {
         return None;
@@ -255,6 +211,10 @@ fn configured(message: &AddressMessage) -> Option<Configured> {
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_route::address::AddressProtocol;
+
+    use super::super::address_message::virtual_address_of;
+    use super::super::addresses::PROTOCOL;
     use super::*;
 
     fn ip(text: &str) -> IpAddr {

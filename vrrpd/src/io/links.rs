@@ -19,8 +19,9 @@ use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::{broadcast, watch};
 use tracing::warn;
 
+use super::address_message::virtual_address_of;
 use super::addresses::PROTOCOL;
-use super::interfaces::{Interfaces, virtual_address_of};
+use super::interfaces::Interfaces;
 
 /// Vanished things a slow keeper may have yet to hear of; one that misses some compares afresh.
 const GONE_QUEUE: usize = 256;

@@ -1,5 +1,6 @@
 //! The kernel's side: raw sockets, frames and netlink. Thin: what to do is decided elsewhere.
 
+pub mod address_message;
 pub mod addresses;
 pub mod announce;
 pub mod culprit;

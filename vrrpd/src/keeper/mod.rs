@@ -11,13 +11,12 @@
 mod announcing;
 mod burst;
 mod deletions;
+mod holding;
 mod kernel;
 mod place;
 mod routing;
 mod virtual_link;
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,8 +26,8 @@ use shared::{InterfaceName, RouterId};
 use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
-use self::announcing::Announcing;
 use self::deletions::{Deletions, Worth};
+use self::holding::Holding;
 pub use self::place::placed_routing;
 use self::place::{Held, Listed, Places};
 use self::virtual_link::LinkState;
@@ -40,7 +39,7 @@ use crate::io::culprit::Culprit;
 use crate::io::interfaces::Interfaces;
 use crate::io::links::{Gone, Links};
 use crate::io::macvlan::{Macvlan, Macvlans};
-use crate::io::routes::{Routes, Routing};
+use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
 use crate::link::Hub;
 use crate::wish::{Wanted, Wish};
@@ -51,9 +50,6 @@ const RELIEF_HOLD: Duration = Duration::from_millis(10);
 
 /// How soon a failed change is tried again.
 const RETRY: Duration = Duration::from_millis(100);
-
-/// A lease is renewed when this part of it has passed.
-const RENEWALS_PER_LEASE: u32 = 4;
 
 /// What is to be kept, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +89,15 @@ pub struct Means {
     pub pulse: watch::Receiver<Instant>,
 }
 
+/// What a keeper tells of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// How often others deleted an address.
+    pub deletions: u64,
+    /// When the kernel deletes the addresses, were nobody to renew their leases.
+    pub lease_ends: Option<Instant>,
+}
+
 /// Keeps one router's addresses.
 pub struct AddressKeeper {
     router: RouterId,
@@ -104,55 +109,20 @@ pub struct AddressKeeper {
     holding: Option<Holding>,
     link_state: LinkState,
     deletions: Deletions,
-    count: watch::Sender<u64>,
+    kept: watch::Sender<Kept>,
     /// Plan or interfaces changed since they were last compared with what is held.
     compare: bool,
 }
 
-/// What is in the kernel.
-struct Holding {
-    plan: Plan,
-    addresses: Vec<Held>,
-    routing: Vec<Routing>,
-    /// Something may have taken routes or rules away.
-    routing_in_doubt: bool,
-    /// Those of them that the kernel refused, and that were told.
-    refused: BTreeSet<String>,
-    renewed_at: Instant,
-    /// Addresses that are not there, for somebody deleted them or the kernel refused them.
-    missing: BTreeSet<IpAddr>,
-    /// When to add them again.
-    retry_at: Option<Instant>,
-    announcing: Announcing,
-    announcements: u64,
-}
-
-impl Holding {
-    /// Time between renewals of the leases, if there are leases.
-    fn renewal_pause(&self) -> Option<Duration> {
-        match self.plan.lease {
-            Lease::Off => None,
-            Lease::Seconds(seconds) => {
-                Some(Duration::from_secs(seconds.get().into()) / RENEWALS_PER_LEASE)
-            }
-        }
-    }
-
-    /// When the leases are to be renewed.
-    fn renew_at(&self) -> Option<Instant> {
-        Some(self.renewed_at + self.renewal_pause()?)
-    }
-}
-
 impl AddressKeeper {
-    /// A keeper that holds nothing yet. It counts in `count` how often others deleted an address.
+    /// A keeper that holds nothing yet. In `kept` it tells of itself.
     #[must_use]
     pub fn new(
         router: RouterId,
         wish: watch::Receiver<Wish>,
         plan: watch::Receiver<Plan>,
         means: Means,
-        count: watch::Sender<u64>,
+        kept: watch::Sender<Kept>,
     ) -> Self {
         let (gone, interfaces) = (means.links.gone(), means.links.interfaces.clone());
         let deletions = Deletions::default();
@@ -166,7 +136,7 @@ impl AddressKeeper {
             holding: None,
             link_state: LinkState::default(),
             deletions,
-            count,
+            kept,
             compare: true,
         }
     }
@@ -180,6 +150,8 @@ impl AddressKeeper {
                 Wanted::Hold => self.hold(wish).await,
                 Wanted::Release(release) => self.release(release).await,
             }
+            let lease_ends = self.holding.as_ref().and_then(Holding::lease_ends);
+            self.kept.send_modify(|kept| kept.lease_ends = lease_ends);
             if !self.wait().await {
                 break;
             }
@@ -246,7 +218,7 @@ impl AddressKeeper {
                     }
                     Worth::Nothing => {}
                 }
-                self.count.send_replace(self.deletions.total());
+                self.kept.send_modify(|kept| kept.deletions = self.deletions.total());
                 holding.missing.insert(ip);
                 holding.retry_at = Some(now());
             }
@@ -371,22 +343,5 @@ impl AddressKeeper {
     fn ownership(&self, addresses: &[Held], state: OwnershipState) -> Ownership {
         let addresses = addresses.iter().map(Held::ip).collect();
         Ownership { router: self.router.clone(), addresses, state }
-    }
-}
-
-impl Holding {
-    fn nothing(plan: Plan, wish: Wish, now: Instant) -> Self {
-        Self {
-            announcing: Announcing::nothing(plan.announce.clone(), now),
-            plan,
-            addresses: Vec::new(),
-            routing: Vec::new(),
-            routing_in_doubt: false,
-            refused: BTreeSet::new(),
-            renewed_at: now,
-            missing: BTreeSet::new(),
-            retry_at: None,
-            announcements: wish.announcements,
-        }
     }
 }

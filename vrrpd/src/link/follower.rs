@@ -122,6 +122,8 @@ mod tests {
             source: None,
             addresses: Vec::new(),
             deletions: 0,
+            timer_ms: None,
+            lease_left_ms: None,
             active: None,
             trackers: Vec::new(),
             sent: 0,

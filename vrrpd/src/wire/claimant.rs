@@ -54,12 +54,26 @@ fn of_advertisement(packet: &[u8], sender: MacAddr) -> Option<Claimant> {
     if advertisement.get_icmpv6_type() != Icmpv6Types::NeighborAdvert || target.is_multicast() {
         return None;
     }
-    let option = advertisement.get_options_iter().find_map(|option| {
-        let bytes: [u8; 6] = option.payload().get(..6)?.try_into().ok()?;
-        (option.get_option_type() == NdpOptionTypes::TargetLLAddr).then_some(bytes)
-    });
-    let mac = option.map_or(sender, |[a, b, c, d, e, f]| MacAddr::new(a, b, c, d, e, f));
+    let options = ipv6.payload().get(NeighborAdvertPacket::minimum_packet_size()..);
+    let mac = target_link_layer_address(options.unwrap_or_default()).unwrap_or(sender);
     Some(Claimant { address: IpAddr::V6(target), mac })
+}
+
+/// RFC 4861 §4.6: type, length in units of eight bytes, value. By hand: pnet's reader multiplies the
+/// length in a byte, and overflows.
+fn target_link_layer_address(mut options: &[u8]) -> Option<MacAddr> {
+    while let [kind, units, ..] = *options {
+        let (option, rest) = options.split_at_checked(usize::from(units) * 8)?;
+        if units == 0 {
+            return None;
+        }
+        if kind == NdpOptionTypes::TargetLLAddr.0 {
+            let [a, b, c, d, e, f] = *option.get(2..8)?.first_chunk()?;
+            return Some(MacAddr::new(a, b, c, d, e, f));
+        }
+        options = rest;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -81,6 +95,17 @@ mod tests {
         let v6 = "2001:db8::10".parse().unwrap();
         let claimant = Claimant { address: IpAddr::V6(v6), mac: MAC };
         assert_eq!(of(&neighbor::frame(v6, MAC, true)), Some(claimant));
+        // After another option (a nonce, RFC 3971), with its own length; and one of no length at all.
+        let mut later = neighbor::frame(v6, MAC, true).to_vec();
+        let option = later.split_off(78);
+        later.extend([14, 1, 1, 2, 3, 4, 5, 6]);
+        later.extend(option);
+        later[19] = 40;
+        assert_eq!(of(&later), Some(claimant));
+        later[79] = 0;
+        let sender = MacAddr(0x02, 0, 0, 0, 0, 0x0D);
+        later[6..12].copy_from_slice(&sender.octets());
+        assert_eq!(of(&later), Some(Claimant { mac: sender, ..claimant }));
         // Behind a router, it could be anybody's.
         let mut crossed = neighbor::frame(v6, MAC, true);
         crossed[21] = 254;

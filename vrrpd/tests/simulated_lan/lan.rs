@@ -216,8 +216,11 @@ impl Lan {
     /// A node's daemon starts; these families' routers go on where their predecessors stopped.
     fn start_daemon(&mut self, node: usize, resumed: &[usize]) {
         let (start, now) = (self.nodes[node].start + 1, self.now);
-        let Node { routers, .. } = &mut self.nodes[node];
-        routers.iter_mut().for_each(|router| router.renew(resumed.contains(&router.family)));
+        // Without its interface none goes on: what the predecessor left behind is removed.
+        let Node { routers, plugged, .. } = &mut self.nodes[node];
+        for router in routers {
+            router.renew(*plugged && resumed.contains(&router.family));
+        }
         let daemon = &mut self.nodes[node];
         (daemon.runs, daemon.stopping) = (true, false);
         (daemon.start, daemon.started_at) = (start, now);

@@ -1,0 +1,17 @@
+//! Whatever a frame says, it is read without a panic, and claims nothing that cannot be an address.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vrrpd::wire::claimant;
+
+fuzz_target!(|input: (bool, Vec<u8>)| {
+    let (ipv6, mut frame) = input;
+    // The rest of the decoder would hardly ever be reached otherwise.
+    if let Some(kind) = frame.get_mut(12..14) {
+        kind.copy_from_slice(if ipv6 { &[0x86, 0xDD] } else { &[0x08, 0x06] });
+    }
+    if let Some(claimant) = claimant::of(&frame) {
+        assert_eq!(claimant.address.is_ipv6(), ipv6);
+        assert!(!claimant.address.is_multicast() || !ipv6);
+    }
+});
