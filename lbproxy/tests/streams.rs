@@ -141,6 +141,7 @@ fn a_stream_that_turns_into_small_exchanges_goes_on() {
         client.read_exact(&mut [0; 6]).unwrap();
     }
     drop(client);
+    assert_eq!(server.read(&mut [0]).unwrap(), 0, "the end, passed on");
     drop(server);
     let line = proxy.line("end=client_closed");
     // 24 MiB + 100 * 8, 100 * 6.

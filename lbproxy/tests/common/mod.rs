@@ -127,16 +127,17 @@ impl Proxy {
         wait_line(&self.errors, part)
     }
 
-    /// Pipes it has open, those of its output excepted.
+    /// Pipes it has made: both ends are there. Its output is not among them, nor copies of that.
     pub fn pipes(&self) -> usize {
-        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
-        let targets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
-        let pipes: Vec<_> =
-            targets.filter(|target| target.to_string_lossy().starts_with("pipe:")).collect();
-        // Of ours, both ends are there.
-        let twice =
-            |pipe: &&std::path::PathBuf| pipes.iter().filter(|other| other == pipe).count() == 2;
-        pipes.iter().filter(twice).count() / 2
+        let files = format!("/proc/{}/fd", self.child.id());
+        let target = |file: &str| std::fs::read_link(format!("{files}/{file}")).ok();
+        let given = ["0", "1", "2"].map(target);
+        let open = std::fs::read_dir(&files).unwrap();
+        let made = open
+            .filter_map(|file| target(file.ok()?.file_name().to_str()?))
+            .filter(|target| target.to_string_lossy().starts_with("pipe:"))
+            .filter(|target| !given.iter().flatten().any(|given| given == target));
+        made.count() / 2
     }
 
     pub fn signal(&self, name: &str) {
