@@ -8,6 +8,8 @@ use toml::Spanned;
 use super::ServerConfig;
 use crate::Name;
 use crate::config::check::{Check, count_in, endpoint};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::{RawProxy, RawServer};
 
@@ -18,7 +20,7 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
     match &raw.servers {
         None if raw.server.is_empty() => check.missing(table, "servers", SERVERS_HELP),
         Some(list) if list.get_ref().is_empty() && raw.server.is_empty() => {
-            check.problems.error(list.span(), "`servers` is empty", SERVERS_HELP);
+            check.problems.tell(Code::EmptyList, list.span(), "`servers` is empty", SERVERS_HELP);
         }
         _ => {}
     }
@@ -36,7 +38,12 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
         };
         if let Some(earlier) = servers[..position].iter().find(same) {
             let title = format!("{} is a server of this proxy already", earlier.get_ref().name);
-            check.problems.error(server.span(), title, "names and addresses must differ");
+            check.problems.tell(
+                Code::ServerTwice,
+                server.span(),
+                title,
+                "names and addresses must differ",
+            );
         }
     }
     let servers: Vec<ServerConfig> = servers.into_iter().map(Spanned::into_inner).collect();
@@ -50,16 +57,21 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
 fn somebody_serves(servers: &[ServerConfig], table: &Span, check: &mut Check<'_>) {
     if servers.iter().all(|server| server.weight == 0) {
         let help = "give one a weight of 1 to 256; `vipd server drain` takes one out for a while";
-        check.problems.error(table.clone(), "every server has the weight 0", help);
+        check.problems.tell(
+            Code::NobodyServes,
+            table.clone(),
+            "every server has the weight 0",
+            help,
+        );
     }
     if servers.iter().all(|server| server.backup) {
         let help = "leave `backup` out on at least one";
-        check.problems.error(table.clone(), "every server is a backup", help);
+        check.problems.tell(Code::NobodyServes, table.clone(), "every server is a backup", help);
     }
 }
 
-fn unnamed(address: SocketAddr) -> Result<ServerConfig, String> {
-    let name = Name::try_from(address.to_string().as_str()).map_err(|error| error.to_string())?;
+fn unnamed(address: SocketAddr) -> Result<ServerConfig, Fault> {
+    let name = Name::try_from(address.to_string().as_str())?;
     Ok(ServerConfig {
         name,
         address,
@@ -97,11 +109,12 @@ fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfi
     })
 }
 
-fn source(text: &str, v4: Option<bool>) -> Result<IpAddr, String> {
-    let address: IpAddr =
-        text.parse().map_err(|_| "must be an IP address of this node".to_owned())?;
+fn source(text: &str, v4: Option<bool>) -> Result<IpAddr, Fault> {
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_| Fault::new(Code::Address, "must be an IP address of this node"))?;
     if v4.is_some_and(|v4| v4 != address.is_ipv4()) {
-        return Err("must be of the same family as `address`".to_owned());
+        return Err(Fault::new(Code::OtherFamily, "must be of the same family as `address`"));
     }
     Ok(address)
 }
