@@ -32,6 +32,8 @@ pub(super) struct Draft {
     pub(super) proxies: Vec<Proxy>,
     /// The path of a FIFO, and who reads it.
     pub(super) fifo: Option<(Got<String>, String)>,
+    /// Where monitoring asks.
+    pub(super) metrics: Option<Got<SocketAddr>>,
 }
 
 /// A `[[vrrp]]` table.

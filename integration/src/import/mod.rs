@@ -23,7 +23,7 @@ use self::draft::Draft;
 pub use self::files::{Disk, Files};
 pub use self::report::{Entry, Kind, Report};
 pub use self::run::{Options, run};
-pub use self::source::{Mistake, Source};
+pub use self::source::{Mistake, Place, Source};
 
 /// What to import.
 #[derive(Clone, Debug, Default)]

@@ -21,6 +21,10 @@ pub(super) fn toml(draft: &Draft) -> String {
         out.line("fifo", quoted(&path.value), path.from.as_ref());
         out.line("user", quoted(user), None);
     }
+    if let Some(listen) = &draft.metrics {
+        out.single("metrics");
+        out.line("listen", quoted(listen.value), listen.from.as_ref());
+    }
     draft.routers.iter().for_each(|router| out.router(router));
     draft.trackers.iter().for_each(|tracker| out.tracker(tracker));
     draft.proxies.iter().for_each(|proxy| out.proxy(proxy));

@@ -178,11 +178,7 @@ fn every_line_has_its_fate() {
             Kind::Different,
             "it is for reaching any server, not for each attempt; it is 1m at most",
         ),
-        (
-            "stick-table type ip size 1k",
-            Kind::NotSupported,
-            "which server a client had is not kept; `balance = \"source\"` is the nearest",
-        ),
+        ("stick-table type ip size 1k", Kind::Ignored, "no `stick` rule uses it"),
         (
             "option mysql-check user x",
             Kind::NotSupported,
@@ -303,9 +299,35 @@ fn http_is_named_line_by_line_and_tcp_is_imported_beside_it() {
     for line in 4..=10 {
         assert_eq!(fate(&given, line), (Kind::NotSupported, http.to_owned()), "{line}");
     }
-    let stats = "the page of statistics becomes `vipd status`, on the node itself";
+    let stats = "it becomes `[metrics]`: at 0.0.0.0:9000 are /metrics for Prometheus, /healthz and /readyz, for everybody, and no page; `vipd status` shows the proxies and their servers";
     assert_eq!(fate(&given, 14), (Kind::Different, stats.to_owned()));
+    assert!(toml(&given).starts_with("[metrics]\nlisten = \"0.0.0.0:9000\"\n"), "{}", toml(&given));
     assert_eq!(toml(&given).matches("[[proxy]]").count(), 1);
+}
+
+#[test]
+fn a_client_that_sticks_is_kept_by_its_address() {
+    let given = listen(" balance leastconn\n stick-table type ip size 1k peers p\n stick on src");
+    assert!(toml(&given).contains("balance = \"source\"\n"), "{}", toml(&given));
+    assert_eq!(fate(&given, 5).0, Kind::Different);
+    let how = "a client is kept with its server by its address, for as long as that server is usable: `balance = \"source\"`";
+    assert_eq!(fate(&given, 6), (Kind::Different, how.to_owned()));
+    let other = listen(" stick-table type ip size 1\n stick on dst");
+    assert_eq!(fate(&other, 4), (Kind::NotSupported, "no table is kept".to_owned()));
+    let why = "a client is kept with its server by its address, not by dst";
+    assert_eq!(fate(&other, 5), (Kind::NotSupported, why.to_owned()));
+}
+
+#[test]
+fn an_acl_is_lost_only_with_the_rule_that_needs_it() {
+    let given = of_haproxy(
+        "frontend a\n bind :443\n acl hello req_ssl_hello_type 1\n acl sni req.ssl_sni -i x\n tcp-request content accept if hello\n use_backend b if sni\n default_backend c\nbackend b\n server s 10.0.0.5:1 check\nbackend c\n server s 10.0.0.6:1 check\n",
+    );
+    assert_eq!(fate(&given, 3), (Kind::Ignored, "no rule that is imported needs it".to_owned()));
+    assert_eq!(fate(&given, 4), (Kind::NotSupported, "connections are not told apart".to_owned()));
+    let why = "only rules that are not supported lead to it";
+    assert_eq!(fate(&given, 8), (Kind::NotSupported, why.to_owned()));
+    assert!(toml(&given).contains("10.0.0.6:1") && !toml(&given).contains("10.0.0.5:1"));
 }
 
 #[test]

@@ -11,11 +11,22 @@ use crate::import::values::seconds;
 
 const HOW: &str = "a proxy takes IPVS's place: servers see this node's address, and need no route or address for it";
 
+const STICKS: &str = "a client is kept with its server by its address, for as long as that server is usable: `balance = \"source\"`";
+
 /// Imports one service.
-pub(super) fn import(block: &Statement, import: &mut Import) {
+pub(super) fn import(block: &Statement, groups: &[&Statement], import: &mut Import) {
     let report = &mut import.report;
-    let Some(listen) = endpoint(block) else {
-        let why = "only services of one IP address and port can become a proxy";
+    let group = groups.iter().find(|group| {
+        block.text(1) == "group" && block.words.len() == 3 && group.text(1) == block.text(2)
+    });
+    let listen = match group {
+        Some(group) => addresses(group, report),
+        None => {
+            endpoint(block).map(|listen| Got::from(block.place(), listen)).into_iter().collect()
+        }
+    };
+    let Some(first) = listen.first().map(|got| got.value) else {
+        let why = "only services of IP addresses and ports can become a proxy";
         return report.whole(block, Kind::NotSupported, why);
     };
     let protocol = block.inner().iter().find(|line| line.name() == "protocol");
@@ -24,12 +35,17 @@ pub(super) fn import(block: &Statement, import: &mut Import) {
         return report.whole(block, Kind::NotSupported, why);
     }
     report.different(block, HOW);
-    let name = import.draft.tracked_name(&format!("virtual-server-{listen}"));
+    let called = block.args().iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    let wanted = match group {
+        Some(_) => block.text(2).to_owned(),
+        None => format!("virtual-server-{first}"),
+    };
+    let name = import.draft.tracked_name(&wanted);
     let mut proxy = Proxy {
         program: Program::Keepalived,
-        from: vec![Got::from(block.place(), format!("virtual_server {listen}"))],
+        from: vec![Got::from(block.place(), format!("virtual_server {called}"))],
         name,
-        listen: vec![Got::from(block.place(), listen)],
+        listen,
         balance: None,
         servers: Vec::new(),
         check: Check::default(),
@@ -52,6 +68,37 @@ pub(super) fn import(block: &Statement, import: &mut Import) {
         );
     }
     import.draft.proxies.push(proxy);
+}
+
+/// The addresses of a `virtual_server_group`: `IP PORT` each, or `IP-LAST PORT`.
+fn addresses(group: &Statement, report: &mut Report) -> Vec<Got<SocketAddr>> {
+    report.translated(group);
+    let mut listen = Vec::new();
+    for line in group.inner() {
+        let (ip, port) = (line.name(), line.text(1).parse::<u16>().ok().filter(|port| *port != 0));
+        let (first, last) = ip.split_once('-').unwrap_or((ip, ""));
+        let (Ok(IpAddr::V4(first)), Some(port)) = (first.parse(), port) else {
+            match (ip.parse::<IpAddr>(), port) {
+                (Ok(ip), Some(port)) => {
+                    report.translated(line);
+                    listen.push(Got::from(line.place(), SocketAddr::new(ip, port)));
+                }
+                _ => report.unsupported(line, "a service is at an IP address and a port"),
+            }
+            continue;
+        };
+        let [a, b, c, begin] = first.octets();
+        match if last.is_empty() { Ok(begin) } else { last.parse() } {
+            Ok(end) if end >= begin => {
+                report.translated(line);
+                listen.extend((begin..=end).map(|host| {
+                    Got::from(line.place(), SocketAddr::from(([a, b, c, host], port)))
+                }));
+            }
+            _ => report.unsupported(line, "a range ends with the number of its last host"),
+        }
+    }
+    listen
 }
 
 /// `virtual_server IP PORT`, `real_server IP PORT`.
@@ -78,13 +125,18 @@ fn keyword(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
             report.ignored(line, "a proxy has connections of its own")
         }
         "persistence_timeout" => {
-            let why = "a client is not kept with a server for a time; `balance = \"source\"` is the nearest";
-            report.unsupported(line, why);
+            proxy.balance = Some(Got::from(line.place(), "source"));
+            report.different(line, STICKS);
+        }
+        "persistence_granularity" => {
+            report.different(line, "each client is kept with a server by its whole address");
         }
         "sorry_server" => sorry(line, proxy, report),
-        "alpha" | "omega" | "hysteresis" | "ha_suspend" => {
-            report.unsupported(line, "it is always checked alike")
-        }
+        "alpha" => report.different(line, "a server serves from its first good check on"),
+        "omega" => report.ignored(line, "no hook is run for a service"),
+        "hysteresis" => report.ignored(line, "one usable server is enough"),
+        "ha_suspend" => report.different(line, "servers are checked on every node, at any time"),
+        "quorum" if line.text(1) == "1" => report.translated(line),
         "quorum" => report.unsupported(line, "one usable server is enough"),
         "retry" | "delay_before_retry" | "warmup" => {
             report.different(line, "`fall` failures in a row make a server down");
@@ -107,6 +159,9 @@ fn balance(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
         }
     };
     report.translated(line);
+    if proxy.balance.as_ref().is_some_and(|known| known.value == "source") {
+        return report.different(line, STICKS);
+    }
     proxy.balance = Some(Got::from(line.place(), balance));
 }
 

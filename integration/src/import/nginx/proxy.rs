@@ -196,7 +196,7 @@ fn servers(
 }
 
 /// `listen ADDRESS:PORT`, `listen PORT`, `listen [::]:PORT`, and options.
-fn listen(line: &Statement, report: &mut Report) -> Option<Got<SocketAddr>> {
+pub(super) fn listen(line: &Statement, report: &mut Report) -> Option<Got<SocketAddr>> {
     let word = report.argument(line)?;
     report.translated(line);
     let mut usable = true;
