@@ -149,7 +149,7 @@ impl Toml {
         if let Some(name) = &server.name {
             self.line("    name", quoted(name), None);
         }
-        self.line("    address", quoted(server.address), Some(&server.from));
+        self.line("    address", quoted(&server.address), Some(&server.from));
         if let Some(weight) = server.weight {
             self.line("    weight", weight.to_string(), None);
         }
@@ -183,6 +183,7 @@ impl Toml {
         if let (Probe::Http { .. }, Some(expect)) = (&check.probe, check.expect) {
             parts.push(format!("expect = {expect}"));
         }
+        parts.extend(check.port.map(|port| format!("port = {port}")));
         match (&check.ca, &check.server_name) {
             _ if !tls => {}
             (None, _) => parts.push("verify = false".to_owned()),

@@ -123,6 +123,10 @@ fn checks_become_the_nearest_that_proves_as_much() {
             "tls = true, verify = false, interval = \"2s\"",
         ),
         (
+            "option tcp-check\ntcp-check connect port 8008",
+            "tcp = true, port = 8008, interval = \"2s\"",
+        ),
+        (
             "default-server inter 500ms rise 1 fall 4 check-ssl verify required ca-file /ca.pem",
             "tcp = true, interval = \"2s\"",
         ),
@@ -226,13 +230,13 @@ fn every_option_of_a_server_has_its_fate() {
         ("server a 10.0.0.6:6443 check", Kind::Different, "names differ here: it is called a-2"),
         (
             "server b web:6443 check",
-            Kind::NotSupported,
-            "names are not looked up: write the address of web",
+            Kind::Different,
+            "its name is looked up every 10 s, not at the start only",
         ),
         (
             "server b 10.0.0.6:6443 check port 8008",
             Kind::NotSupported,
-            "the port that serves is checked, not 8008: by a connection only",
+            "all servers of a proxy are checked at one port, which is 6443",
         ),
         (
             "bind 10.0.0.9:80 ssl crt /x.pem",
@@ -361,4 +365,17 @@ fn a_short_idle_time_for_a_kubernetes_api_is_told() {
     let given = listen("timeout client 30s\ntimeout server 30s");
     let lints = imported(&given).report.lints.join("\n");
     assert!(lints.contains("api: connections silent for 30s are closed"), "{lints}");
+}
+
+#[test]
+fn health_is_asked_at_the_port_that_all_servers_share() {
+    let text = "listen pg\n bind :5432\n option httpchk GET /primary\n server a db1.example:5432 check port 8008\n server b db2.example:5432 check port 8008\n";
+    let given = of_haproxy(text);
+    assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
+    let toml = toml(&given);
+    assert!(
+        toml.contains("check = { http = \"/primary\", port = 8008, interval = \"2s\" }\n"),
+        "{toml}"
+    );
+    assert!(toml.contains("address = \"db1.example:5432\"\n"), "{toml}");
 }

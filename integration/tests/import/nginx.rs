@@ -86,8 +86,8 @@ fn every_line_of_an_upstream_has_its_fate() {
         ("server 10.0.0.6:80 weight=1;", Kind::Translated, ""),
         (
             "server minio:9000;",
-            Kind::NotSupported,
-            "names are not looked up: write the address of minio",
+            Kind::Different,
+            "its name is looked up every 10 s, and stands for one address at a time",
         ),
         ("wibble;", Kind::NotSupported, "this directive is not known to `vipd import`"),
     ];
@@ -162,7 +162,7 @@ fn what_cannot_be_read_is_shown_at_its_place() {
     assert_eq!(
         mistakes(&stream("server 10.0.0.6:http;", "")),
         "\
-error: `server` is \"10.0.0.6:http\", but must be IP:PORT
+error: `server` is \"10.0.0.6:http\", but must be IP:PORT or NAME:PORT
  --> n.conf:4:9
   |
 4 |  server 10.0.0.6:http;

@@ -33,10 +33,19 @@ pub(crate) struct Prober {
 impl Prober {
     /// Checks, the first time after `delay`. A check that takes longer delays the next.
     pub(crate) async fn run(mut self, delay: Duration) {
+        let located = Arc::clone(&self.target.located);
+        tokio::select! {
+            () = located.keep() => {}
+            () = self.check(delay) => {}
+        }
+    }
+
+    async fn check(&mut self, delay: Duration) {
         sleep(delay).await;
+        self.target.located.looked_up().await;
         loop {
             let began = clock::deadline_in(Duration::ZERO);
-            let outcome = self.probe.check(self.target).await;
+            let outcome = self.probe.check(&self.target).await;
             if self.tell(outcome).await.is_none() {
                 return;
             }

@@ -74,7 +74,7 @@ pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
 fn other(section: &Statement, report: &mut Report) {
     let (kind, why) = match section.name() {
         "peers" => (Kind::Ignored, "it is for stick tables only"),
-        "resolvers" => (Kind::Ignored, "servers are addresses"),
+        "resolvers" => (Kind::Ignored, "names are looked up as the system does it"),
         "userlist" | "cache" | "fcgi-app" | "http-errors" | "crt-store" | "acme" | "ssl-f-use" => {
             (Kind::Ignored, "it is for HTTP and TLS only")
         }

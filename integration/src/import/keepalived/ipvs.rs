@@ -169,7 +169,7 @@ fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
     let Some(address) = endpoint(block) else {
         return report.whole(block, Kind::NotSupported, "a server is an IP address and a port");
     };
-    if proxy.servers.iter().any(|server| server.address == address) {
+    if proxy.servers.iter().any(|server| server.address == address.into()) {
         return report.whole(block, Kind::Ignored, "it is a server of this service already");
     }
     report.translated(block);
@@ -194,7 +194,8 @@ fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
                     continue;
                 }
                 let check = check(line, address.port(), &proxy.check, report);
-                let same = check.probe == proxy.check.probe && check.expect == proxy.check.expect;
+                let what = |check: &Check| (check.probe.clone(), check.expect, check.port);
+                let same = what(&check) == what(&proxy.check);
                 if first {
                     proxy.check = check;
                 } else if !same {
@@ -236,7 +237,11 @@ fn check(block: &Statement, port: u16, service: &Check, report: &mut Report) -> 
                 report.translated(line);
             }
             "connect_port" if line.text(1) == port.to_string() => report.translated(line),
-            "connect_port" | "connect_ip" | "bindto" | "bind_port" => {
+            "connect_port" => {
+                check.port = report.number(line, 1..=65_535).map(|got| got.value);
+                report.translated(line);
+            }
+            "connect_ip" | "bindto" | "bind_port" => {
                 report.unsupported(line, "the address that serves is the one that is checked");
             }
             "nb_get_retry" | "retry" => match report.number(line, 0..=99_u32) {
@@ -288,7 +293,7 @@ fn url(block: &Statement, tls: bool, check: &mut Check, report: &mut Report) {
 /// The server for when all others are down: a backup.
 fn sorry(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
     match endpoint(line) {
-        Some(address) if proxy.servers.iter().all(|server| server.address != address) => {
+        Some(address) if proxy.servers.iter().all(|server| server.address != address.into()) => {
             proxy.servers.push(Server { backup: true, ..Server::new(line.place(), address) });
             report.different(line, "it is a backup server, and checked as the others are");
         }
