@@ -8,7 +8,9 @@ fuzz_target!(|source: &str| {
         Ok(loaded) => assert!(!loaded.warnings.any_error()),
         Err(problems) => {
             assert!(problems.any_error());
-            assert!(problems.to_string().starts_with("error: ") || problems.to_string().starts_with("warning: "));
+            let shown = problems.to_string();
+            assert!(shown.starts_with("error[E") || shown.starts_with("warning[W"));
+            assert_eq!(problems.lines().count(), problems.found().len());
         }
     }
 });

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use shared::Name;
-use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
+use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
 
 use crate::lab::backend;
-use crate::runner::trust;
-use crate::{drill, events, exporter, handover, import, orders, runner, status, supervisor};
+use crate::{check, drill, events, exporter, handover, import, orders, runner, status, supervisor};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -25,7 +24,7 @@ enum Command {
     /// Run this node: VRRP, proxies and the supervisor of both
     Run(Node),
     /// Tell whether a configuration is right, and everything that is wrong with it
-    Check(Check),
+    Check(check::Options),
     /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
     Import(import::Options),
     /// Tell how a running node is
@@ -75,13 +74,6 @@ pub struct Node {
     /// Where the node's sockets are
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
-}
-
-#[derive(Args, Debug)]
-struct Check {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -154,7 +146,7 @@ impl Cli {
             Command::Run(Node { config, runtime_dir }) => {
                 supervisor::run(&supervisor::Options { config, runtime_dir })
             }
-            Command::Check(check) => check_config(&check),
+            Command::Check(options) => check::run(&options),
             Command::Import(options) => import::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Why(asked) => tell_why(&asked),
@@ -194,26 +186,6 @@ impl Cli {
 fn name_process(name: &std::ffi::CStr) {
     // The name is for people; nothing depends on it.
     rustix::thread::set_name(name).ok();
-}
-
-/// Exit codes: 0 right, 2 wrong.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
-fn check_config(check: &Check) -> ExitCode {
-    match load(&check.config).and_then(trust::look_at_programs) {
-        Ok(loaded) => {
-            eprint!("{}", loaded.warnings);
-            let (routers, proxies) = (loaded.config.routers.len(), loaded.config.proxies.len());
-            println!(
-                "{} is right: virtual routers {routers}, proxies {proxies}",
-                check.config.display()
-            );
-            ExitCode::SUCCESS
-        }
-        Err(problems) => {
-            eprint!("{problems}");
-            ExitCode::from(2)
-        }
-    }
 }
 
 /// Exit codes: 0 everything that is configured answers, 1 something does not.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Config, load};
+use shared::config::{Config, Problems, load};
 use shared::link::{VRRPD_SOCKET, line};
 use shared::telemetry;
 use tokio::net::{UnixListener, UnixStream};
@@ -107,7 +107,7 @@ impl Daemon {
             warn!("{doubt}");
         }
         let config = prepared.loaded.config;
-        warn_of(&prepared.loaded.warnings.to_string());
+        tell_warnings(args, &prepared.loaded.warnings);
         let [terminate, interrupt, hangup] =
             [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]
                 .map(|kind| signal(kind).map_err(failed("watch for signals")));
@@ -224,7 +224,7 @@ impl Daemon {
                 return;
             }
         };
-        warn_of(&loaded.warnings.to_string());
+        tell_warnings(&self.args, &loaded.warnings);
         let config = loaded.config;
         let bound =
             self.control.bind_for(&config).map_err(|error| format!("{error}: {}", error.source));
@@ -287,9 +287,10 @@ impl Daemon {
     }
 }
 
-fn warn_of(warnings: &str) {
-    if !warnings.is_empty() {
-        warn!("the configuration is doubtful:\n{warnings}");
+/// A supervisor has told them already.
+fn tell_warnings(args: &Args, warnings: &Problems) {
+    if !args.watchdog {
+        warnings.log();
     }
 }
 

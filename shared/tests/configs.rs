@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shared::config::load;
+use shared::config::{Code, Problems, load, parse};
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
@@ -26,21 +26,47 @@ fn every_example_is_right() {
     }
 }
 
-/// Beside each `bad/NAME.toml` stands `bad/NAME.txt`: exactly what must be printed for it.
+/// What is found in a bad example.
+fn problems(path: &Path) -> Problems {
+    let source = std::fs::read_to_string(path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    match parse(name, &source) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    }
+}
+
+/// Beside each `bad/NAME.toml` stands `bad/NAME.txt`: exactly what must be printed for it. `UPDATE=1`
+/// writes them, for somebody to read.
 #[test]
 fn every_bad_one_is_told_all_at_once() {
     let bad = files("configs/bad", "toml");
-    assert_eq!(bad.len(), files("configs/bad", "txt").len());
-    for path in bad {
-        let source = std::fs::read_to_string(&path).unwrap();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let printed = match shared::config::parse(name, &source) {
-            Ok(loaded) => panic!("{name} passes: {:?}", loaded.config),
-            Err(problems) => problems.to_string(),
-        };
-        let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap();
-        assert_eq!(printed, expected, "{name} prints\n{printed}");
+    for path in &bad {
+        let printed = problems(path).to_string();
+        assert!(!printed.is_empty(), "{} passes", path.display());
+        let beside = path.with_extension("txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&beside, &printed).unwrap();
+        }
+        let expected = std::fs::read_to_string(&beside).unwrap();
+        assert_eq!(printed, expected, "{} prints\n{printed}", path.display());
     }
+    assert_eq!(bad.len(), files("configs/bad", "txt").len());
+}
+
+/// What no text gives by itself: it depends on the host, and is tested beside its code.
+const OF_THE_HOST: [Code; 3] = [Code::Unreadable, Code::ProgramUnusable, Code::HookUnusable];
+
+#[test]
+fn every_code_has_a_bad_example() {
+    let bad = files("configs/bad", "toml");
+    let found: Vec<Problems> = bad.iter().map(|path| problems(path)).collect();
+    let mistakes = found.iter().flat_map(Problems::found);
+    let mut raised: Vec<Code> = mistakes.map(|problem| problem.code).collect();
+    assert!(raised.len() >= 60, "{} mistakes", raised.len());
+    raised.extend(OF_THE_HOST);
+    let missing: Vec<&Code> = Code::ALL.iter().filter(|code| !raised.contains(code)).collect();
+    assert!(missing.is_empty(), "no bad example is {missing:?}");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(super) struct RawFile {
     pub(super) notify: Given<RawNotify>,
     /// Where monitoring asks.
     pub(super) metrics: Given<RawMetrics>,
+    /// Codes of warnings that are meant so, such as `["W0101"]`.
+    pub(super) allow: List,
 }
 
 /// `[metrics]`: Prometheus' metrics, and whether the node is well, over HTTP.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
+use super::code::Code;
 use super::problem::Problems;
 use super::raw::RawFile;
 
@@ -34,7 +35,12 @@ pub(super) struct Cut {
 pub(super) fn read(source: &str, problems: &mut Problems) -> Option<Read> {
     let (mut table, errors) = DeTable::parse_recoverable(source);
     for error in &errors {
-        problems.error(error.span().unwrap_or(0..0), syntax_title(error.message()), "");
+        problems.tell(
+            Code::NotToml,
+            error.span().unwrap_or(0..0),
+            syntax_title(error.message()),
+            "",
+        );
     }
     if !errors.is_empty() {
         return None;
@@ -46,16 +52,16 @@ pub(super) fn read(source: &str, problems: &mut Problems) -> Option<Read> {
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);
-        let (title, help, meant) = explain(error.message());
+        let Explained { code, title, help, meant } = explain(error.message());
         let Some(key) = cut_from_table(table.get_mut(), &span) else {
-            problems.error(span, title, &help);
+            problems.tell(code, span, title, &help);
             return None;
         };
         if key == SECRET {
             problems.hide(span.clone());
-            problems.error(span.clone(), "this must be a text in quotes", "");
+            problems.tell(Code::WrongType, span.clone(), "this must be a text in quotes", "");
         } else {
-            problems.error(span.clone(), title, &help);
+            problems.tell(code, span.clone(), title, &help);
         }
         cut.push(Cut { key: meant.unwrap_or(key), at: span.start });
     }
@@ -66,8 +72,16 @@ fn syntax_title(message: &str) -> String {
     format!("this is not TOML: {message}")
 }
 
-/// Title, help and, for an unknown key, the key that was probably meant.
-fn explain(message: &str) -> (String, String, Option<String>) {
+/// serde's words in ours.
+struct Explained {
+    code: Code,
+    title: String,
+    help: String,
+    /// For an unknown key, the one that was probably meant.
+    meant: Option<String>,
+}
+
+fn explain(message: &str) -> Explained {
     // serde's words for an unknown key: "unknown field `x`, expected one of `a`, `b`".
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut words = rest.split('`').skip(1).step_by(2);
@@ -78,9 +92,12 @@ fn explain(message: &str) -> (String, String, Option<String>) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("here can stand: {}", known.join(", ")),
         };
-        return (format!("there is no key `{unknown}` here"), help, meant.map(str::to_owned));
+        let title = format!("there is no key `{unknown}` here");
+        let meant = meant.map(str::to_owned);
+        return Explained { code: Code::UnknownKey, title, help, meant };
     }
-    (wrong_type(message), String::new(), None)
+    let title = wrong_type(message);
+    Explained { code: Code::WrongType, title, help: String::new(), meant: None }
 }
 
 /// serde's "invalid type: string "x", expected i64" in words that do not need Rust.

@@ -8,6 +8,8 @@ use toml::Spanned;
 
 use super::{CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
 use crate::config::check::{Check, count_in, duration_in};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::RawCheck;
 
@@ -60,7 +62,8 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
     let chosen = [wanted(&raw.tcp), wanted(&raw.tls), raw.http.is_some(), raw.https.is_some()];
     if chosen.iter().filter(|chosen| **chosen).count() > 1 {
         let title = "a check does one of `tcp`, `tls`, `http` and `https`";
-        check.problems.error(
+        check.problems.tell(
+            Code::CheckNotOne,
             table.clone(),
             title,
             "keep the last of them that fits: it proves the most",
@@ -87,12 +90,12 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
     }
 }
 
-fn http_path(path: &str) -> Result<String, &'static str> {
+fn http_path(path: &str) -> Result<String, Fault> {
     let clean = path.bytes().all(|byte| byte.is_ascii_graphic());
     if path.starts_with('/') && clean {
         Ok(path.to_owned())
     } else {
-        Err("must be a path that begins with /")
+        Err(Fault::new(Code::Path, "must be a path that begins with /"))
     }
 }
 
@@ -107,7 +110,12 @@ fn unneeded(raw: &RawCheck, tls: bool, http: bool, check: &mut Check<'_>) {
     ];
     for (key, span) in tls_keys {
         if let (false, Some(span)) = (tls, span) {
-            check.problems.error(span, format!("`{key}` needs a check with `https` or `tls`"), "");
+            check.problems.tell(
+                Code::NotOfCheck,
+                span,
+                format!("`{key}` needs a check with `https` or `tls`"),
+                "",
+            );
         }
     }
     let http_keys = [
@@ -117,7 +125,12 @@ fn unneeded(raw: &RawCheck, tls: bool, http: bool, check: &mut Check<'_>) {
     ];
     for (key, span) in http_keys {
         if let (false, Some(span)) = (http, span) {
-            check.problems.error(span, format!("`{key}` needs a check with `https` or `http`"), "");
+            check.problems.tell(
+                Code::NotOfCheck,
+                span,
+                format!("`{key}` needs a check with `https` or `http`"),
+                "",
+            );
         }
     }
 }
@@ -145,7 +158,8 @@ fn verify(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<Verify>
     let verify = raw.verify.as_ref().is_none_or(|verify| *verify.get_ref());
     match (verify, &raw.ca) {
         (false, Some(ca)) => {
-            check.problems.error(
+            check.problems.tell(
+                Code::Unverified,
                 ca.span(),
                 "`ca` has no meaning with `verify = false`",
                 "remove one of the two",

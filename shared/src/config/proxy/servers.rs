@@ -7,6 +7,8 @@ use toml::Spanned;
 
 use super::ServerConfig;
 use crate::config::check::{Check, count_in};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::{RawProxy, RawServer};
 use crate::{Endpoint, Name};
@@ -20,12 +22,12 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
     match &raw.servers {
         None if raw.server.is_empty() => check.missing(table, "servers", SERVERS_HELP),
         Some(list) if list.get_ref().is_empty() && raw.server.is_empty() => {
-            check.problems.error(list.span(), "`servers` is empty", SERVERS_HELP);
+            check.problems.tell(Code::EmptyList, list.span(), "`servers` is empty", SERVERS_HELP);
         }
         _ => {}
     }
     let listed = check.each("servers", &raw.servers, SERVERS_HELP, |text| {
-        Endpoint::try_from(text).map_err(|error| error.to_string()).and_then(unnamed)
+        Endpoint::try_from(text).map_err(Fault::from).and_then(unnamed)
     });
     let mut servers: Vec<Spanned<ServerConfig>> = listed;
     servers.extend(raw.server.iter().filter_map(|raw| {
@@ -39,7 +41,12 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
         };
         if let Some(earlier) = servers[..position].iter().find(same) {
             let title = format!("{} is a server of this proxy already", earlier.get_ref().name);
-            check.problems.error(server.span(), title, "names and addresses must differ");
+            check.problems.tell(
+                Code::ServerTwice,
+                server.span(),
+                title,
+                "names and addresses must differ",
+            );
         }
     }
     let servers: Vec<ServerConfig> = servers.into_iter().map(Spanned::into_inner).collect();
@@ -53,18 +60,23 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
 fn somebody_serves(servers: &[ServerConfig], table: &Span, check: &mut Check<'_>) {
     if servers.iter().all(|server| server.weight == 0) {
         let help = "give one a weight of 1 to 256; `vipd server drain` takes one out for a while";
-        check.problems.error(table.clone(), "every server has the weight 0", help);
+        check.problems.tell(
+            Code::NobodyServes,
+            table.clone(),
+            "every server has the weight 0",
+            help,
+        );
     }
     if servers.iter().all(|server| server.backup) {
         let help = "leave `backup` out on at least one";
-        check.problems.error(table.clone(), "every server is a backup", help);
+        check.problems.tell(Code::NobodyServes, table.clone(), "every server is a backup", help);
     }
 }
 
 /// A server with nothing but an address, after which it is called.
-fn unnamed(address: Endpoint) -> Result<ServerConfig, String> {
+fn unnamed(address: Endpoint) -> Result<ServerConfig, Fault> {
     let name = Name::try_from(address.to_string().as_str());
-    let name = name.map_err(|_| TOO_LONG.to_owned())?;
+    let name = name.map_err(|_| Fault::new(Code::NotAName, TOO_LONG))?;
     let (backup, max_connections, source) = (false, None, None);
     Ok(ServerConfig { name, address, weight: 1, backup, max_connections, source })
 }
@@ -100,13 +112,14 @@ fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfi
     })
 }
 
-fn source(text: &str, server: Option<&Endpoint>) -> Result<IpAddr, String> {
-    let address: IpAddr =
-        text.parse().map_err(|_| "must be an IP address of this node".to_owned())?;
+fn source(text: &str, server: Option<&Endpoint>) -> Result<IpAddr, Fault> {
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_| Fault::new(Code::Address, "must be an IP address of this node"))?;
     if let Some(Endpoint::Address(server)) = server
         && server.is_ipv4() != address.is_ipv4()
     {
-        return Err("must be of the same family as `address`".to_owned());
+        return Err(Fault::new(Code::OtherFamily, "must be of the same family as `address`"));
     }
     Ok(address)
 }

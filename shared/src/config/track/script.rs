@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ScriptConfig;
 use crate::config::check::{Check, count_in, duration_in, word};
+use crate::config::code::Code;
 use crate::config::command::{DEFAULT_USER, command, user};
 use crate::config::raw::{Given, RawTracker};
 
@@ -61,7 +62,7 @@ pub(super) fn has_none(raw: &RawTracker, check: &mut Check<'_>) {
     for (key, span) in given {
         if let Some(span) = span {
             let title = format!("`{key}` needs `script` or `gateway`");
-            check.problems.error(span, title, "remove it");
+            check.problems.tell(Code::NotOfTracker, span, title, "remove it");
         }
     }
     is_none(raw, check);
@@ -75,7 +76,12 @@ pub(super) fn is_none(raw: &RawTracker, check: &mut Check<'_>) {
     ];
     for (key, span) in given {
         if let Some(span) = span {
-            check.problems.error(span, format!("`{key}` needs `script`"), "remove it");
+            check.problems.tell(
+                Code::NotOfTracker,
+                span,
+                format!("`{key}` needs `script`"),
+                "remove it",
+            );
         }
     }
 }

@@ -1,0 +1,56 @@
+//! What `vipd check --json` prints.
+
+use serde::Serialize;
+use shared::config::{Place, Problem, Problems, Severity};
+
+use super::Checked;
+
+/// Everything that was found.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    files: Vec<File>,
+}
+
+#[derive(Debug, Serialize)]
+struct File {
+    path: String,
+    /// Whether it can be used.
+    right: bool,
+    problems: Vec<Finding>,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    severity: &'static str,
+    code: &'static str,
+    title: String,
+    help: Option<String>,
+    /// The file itself, or one that it includes.
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+impl Report {
+    pub(super) fn of(checked: &[Checked]) -> Self {
+        let file = |checked: &Checked| File {
+            path: checked.path.display().to_string(),
+            right: checked.outcome.is_ok(),
+            problems: findings(checked.problems()),
+        };
+        Self { files: checked.iter().map(file).collect() }
+    }
+}
+
+fn findings(problems: &Problems) -> Vec<Finding> {
+    problems.found().iter().map(|problem| finding(problem, problems.place(problem))).collect()
+}
+
+fn finding(problem: &Problem, Place { file, line, column }: Place) -> Finding {
+    let severity = match problem.code.severity() {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let (title, help) = (problem.title.clone(), problem.help.clone());
+    Finding { severity, code: problem.code.text(), title, help, file, line, column }
+}
