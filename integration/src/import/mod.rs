@@ -76,7 +76,10 @@ fn checked(import: &mut Import) -> Option<String> {
     }
     let toml = write::toml(draft);
     match shared::config::parse("what would be written", &toml) {
-        Ok(_) => Some(toml),
+        Ok(loaded) => {
+            lints::warnings(&toml, &loaded.warnings, &mut import.report);
+            Some(toml)
+        }
         Err(problems) => {
             let title = format!("what would be written does not pass the check\n{problems}");
             import.report.mistake(Mistake { place: None, title, help: String::new() });

@@ -364,7 +364,11 @@ error: `server` is \"10.0.0.6:<NodePort>\", but must be IP:PORT
 fn a_short_idle_time_for_a_kubernetes_api_is_told() {
     let given = listen("timeout client 30s\ntimeout server 30s");
     let lints = imported(&given).report.lints.join("\n");
-    assert!(lints.contains("api: connections silent for 30s are closed"), "{lints}");
+    assert!(
+        lints.contains("h.cfg:4: api closes connections to a Kubernetes API after 30s of silence"),
+        "{lints}"
+    );
+    assert!(lints.ends_with("(W0101)"), "{lints}");
 }
 
 #[test]
