@@ -10,6 +10,7 @@ use shared::config::Balance;
 use tokio::sync::Notify;
 
 use crate::health::State;
+use crate::located::Located;
 use crate::queue::Queue;
 
 /// What is counted of a server. Written once a connection, never once a byte.
@@ -85,7 +86,9 @@ impl ServerCounters {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: Name,
-    pub(crate) address: SocketAddr,
+    pub(crate) located: Arc<Located>,
+    /// What `source` chooses by.
+    pub(crate) key: SocketAddr,
     /// Whether it serves only while no other server can.
     pub(crate) backup: bool,
     /// The address to connect to it from; none: the kernel chooses.

@@ -198,7 +198,7 @@ impl KeptServer {
         }
         self.reason = outcome.words;
         self.since = now;
-        let (name, address) = (&self.server.name, self.server.address);
+        let (name, address) = (&self.server.name, &self.server.located);
         if to == State::Up {
             info!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
         } else {

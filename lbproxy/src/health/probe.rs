@@ -1,6 +1,8 @@
 //! One check of one server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -8,6 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderValue;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use shared::Endpoint;
 use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,6 +21,7 @@ use super::Verdict;
 use super::tls::Tls;
 use crate::clock;
 use crate::connect::connect;
+use crate::located::Located;
 use crate::proxy_header::send;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
@@ -57,9 +61,9 @@ pub(crate) struct Found {
 }
 
 /// Whom to check.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
+    pub(crate) located: Arc<Located>,
     /// The address to check it from; none: the kernel chooses.
     pub(crate) source: Option<IpAddr>,
 }
@@ -68,6 +72,8 @@ pub(crate) struct Target {
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     kind: CheckKind,
+    /// The port, where it is not the one that serves.
+    port: Option<NonZeroU16>,
     timeout: Duration,
     header: Option<HeaderVersion>,
     tls: Option<Tls>,
@@ -90,13 +96,13 @@ impl Probe {
         if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
             token(http)?;
         }
-        let (kind, timeout) = (config.kind.clone(), config.timeout);
-        Ok(Self { kind, timeout, header: proxy.send_proxy, tls })
+        let (kind, port, timeout) = (config.kind.clone(), config.port, config.timeout);
+        Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls })
     }
 
     /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
     /// kernel accepts for a program that stands still.
-    pub(crate) async fn check(&self, target: Target, thorough: bool) -> Outcome {
+    pub(crate) async fn check(&self, target: &Target, thorough: bool) -> Outcome {
         let deadline = clock::deadline_in(self.timeout);
         match self.steps(target, thorough, deadline).await {
             Ok(outcome) => outcome,
@@ -106,13 +112,18 @@ impl Probe {
 
     async fn steps(
         &self,
-        target: Target,
+        target: &Target,
         thorough: bool,
         deadline: Instant,
     ) -> Result<Outcome, String> {
-        let Target { address, source } = target;
+        let mut address = target.located.address().map_err(|error| error.to_string())?;
+        address.set_port(self.port.map_or(address.port(), NonZeroU16::get));
+        let host = match target.located.endpoint() {
+            Endpoint::Address(_) => address.to_string(),
+            Endpoint::Name { host, .. } => format!("{host}:{}", address.port()),
+        };
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let mut stream = timeout_at(deadline, connect(address, source, self.timeout))
+        let mut stream = timeout_at(deadline, connect(address, target.source, self.timeout))
             .await
             .map_err(|_| late("while connecting"))?
             .map_err(|error| format!("connect: {error}"))?;
@@ -127,24 +138,22 @@ impl Probe {
             };
         }
         let stream = match &self.tls {
-            None => return self.ask(stream, address, deadline).await,
+            None => return self.ask(stream, &host, deadline).await,
             Some(tls) => {
-                let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
-                timeout_at(deadline, connector.connect(tls.name(address), stream))
-                    .await
-                    .map_err(|_| late("in the TLS handshake"))?
-                    .map_err(|error| format!("TLS handshake: {error}"))?
+                let connector = TlsConnector::from(Arc::clone(&tls.config));
+                timeout_at(
+                    deadline,
+                    connector.connect(tls.name(target.located.endpoint(), address), stream),
+                )
+                .await
+                .map_err(|_| late("in the TLS handshake"))?
+                .map_err(|error| format!("TLS handshake: {error}"))?
             }
         };
-        self.ask(stream, address, deadline).await
+        self.ask(stream, &host, deadline).await
     }
 
-    async fn ask<S>(
-        &self,
-        stream: S,
-        address: SocketAddr,
-        deadline: Instant,
-    ) -> Result<Outcome, String>
+    async fn ask<S>(&self, stream: S, host: &str, deadline: Instant) -> Result<Outcome, String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -155,7 +164,7 @@ impl Probe {
         };
         // Without it the server says so, and counts as alive.
         let token = token(http).unwrap_or_default();
-        let (status, body) = timeout_at(deadline, get(stream, http, token, address))
+        let (status, body) = timeout_at(deadline, get(stream, http, token, host))
             .await
             .map_err(|_| format!("no answer within {:?} to GET {}", self.timeout, http.path))?
             .map_err(|error| format!("GET {}: {error}", http.path))?;
@@ -222,7 +231,7 @@ async fn get<S>(
     stream: S,
     http: &HttpCheck,
     token: Option<HeaderValue>,
-    address: SocketAddr,
+    host: &str,
 ) -> hyper::Result<(u16, Vec<u8>)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -239,7 +248,7 @@ where
     if let Some(token) = token {
         headers.insert("authorization", token);
     }
-    if let Ok(host) = address.to_string().parse() {
+    if let Ok(host) = host.parse() {
         headers.insert("host", host);
     }
     let exchange = async move {

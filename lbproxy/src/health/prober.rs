@@ -35,10 +35,19 @@ pub(crate) struct Prober {
 impl Prober {
     /// Checks, the first time after `delay`. A check that takes longer delays the next.
     pub(crate) async fn run(mut self, delay: Duration) {
+        let located = Arc::clone(&self.target.located);
+        tokio::select! {
+            () = located.keep() => {}
+            () = self.check(delay) => {}
+        }
+    }
+
+    async fn check(&mut self, delay: Duration) {
         sleep(delay).await;
+        self.target.located.looked_up().await;
         loop {
             let began = clock::deadline_in(Duration::ZERO);
-            let outcome = self.probe.check(self.target, self.thorough).await;
+            let outcome = self.probe.check(&self.target, self.thorough).await;
             self.thorough &= outcome.verdict != Verdict::Pass;
             if self.tell(outcome, false).await.is_none() || self.rest(began).await.is_none() {
                 return;
@@ -69,7 +78,7 @@ impl Prober {
     /// Looks whether a server stands still to which a client speaks in vain. Where it does not, the
     /// answer to that client takes its time.
     async fn listen(&mut self) -> Option<()> {
-        let mut outcome = self.probe.check(self.target, true).await;
+        let mut outcome = self.probe.check(&self.target, true).await;
         if outcome.verdict == Verdict::Dead {
             self.thorough = true;
             outcome.words =

@@ -233,7 +233,7 @@ pub(super) struct RawProxy {
     pub(super) listen: List,
     /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
     pub(super) balance: Given<String>,
-    /// The servers, each `IP:PORT`.
+    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
     pub(super) servers: List,
     /// The servers in full.
     pub(super) server: Vec<Spanned<RawServer>>,
@@ -267,7 +267,7 @@ pub(super) struct RawProxy {
 pub(super) struct RawServer {
     /// Its name in logs and commands; default: its address.
     pub(super) name: Given<String>,
-    /// `IP:PORT`.
+    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
     pub(super) address: Given<String>,
     /// Its share of the connections, 0 to 256; default 1.
     pub(super) weight: Given<i64>,
@@ -291,6 +291,8 @@ pub(super) struct RawCheck {
     pub(super) http: Given<String>,
     /// The same over TLS.
     pub(super) https: Given<String>,
+    /// The port to check, 1 to 65535; default: the one that serves.
+    pub(super) port: Given<i64>,
     /// The status that `http` and `https` expect; default 200.
     pub(super) expect: Given<i64>,
     /// A text that the answer to `http` and `https` must hold within its first 4096 bytes.
