@@ -260,13 +260,7 @@ impl Control {
     }
 
     /// The proxies, for the status.
-    pub(crate) fn status(
-        &self,
-        start: Instant,
-        now: Instant,
-        dropped: usize,
-        alive: bool,
-    ) -> Status {
+    pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),

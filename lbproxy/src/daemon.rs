@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
 
+use crate::access_log::AccessLog;
 use crate::admin::{self, Asked, CLIENTS};
 use crate::cli::Args;
 use crate::control::{Control, Ends, empty_plan};
@@ -24,7 +25,6 @@ use crate::health::probe::Found;
 use crate::link::{Event, Link};
 use crate::plan::Plan;
 use crate::prepare::{Failure, Prepared, admin_path, prepare, probes};
-use crate::report::AccessLog;
 use crate::status::Request;
 use crate::{clock, descriptors, pulse, watchdog, worker};
 
@@ -200,7 +200,7 @@ impl Daemon {
         let now = clock::now();
         let answer = match asked.request {
             Request::Status => {
-                let dropped = self.log.dropped().dropped_lines();
+                let dropped = self.log.dropped();
                 let alive = *self.alive.borrow();
                 line(&self.control.status(self.started, now, dropped, alive))
             }

@@ -11,6 +11,7 @@
 //! ```
 
 mod accept;
+mod access_log;
 mod admin;
 mod backend;
 pub mod cli;

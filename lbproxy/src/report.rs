@@ -1,21 +1,13 @@
-//! One access line for each connection, on standard output.
+//! What is told of a connection once it has ended, and why it ended.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::Name;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::backend::Server;
-use crate::clock;
-
-/// Lines that may wait for a slow reader, some 300 bytes each; later ones are dropped and counted.
-const WAITING_LINES: usize = 8_192;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,48 +134,6 @@ impl fmt::Display for Report {
             self.attempts,
             self.end
         )
-    }
-}
-
-/// Where access lines go. Never blocks.
-#[derive(Clone, Debug)]
-pub(crate) struct AccessLog {
-    writer: NonBlocking,
-    stamped: bool,
-}
-
-impl AccessLog {
-    /// Starts the thread that writes to standard output. Keep the guard until the end.
-    ///
-    /// # Errors
-    /// Standard output is closed.
-    pub(crate) fn start() -> io::Result<(Self, WorkerGuard)> {
-        // Buffered, so that a burst of lines is one system call; flushed when none waits.
-        let stdout = BufWriter::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
-        let (writer, guard) = NonBlockingBuilder::default()
-            .buffered_lines_limit(WAITING_LINES)
-            .lossy(true)
-            .thread_name("access-log")
-            .finish(stdout);
-        // The journal stamps each line itself.
-        let stamped = std::env::var_os("JOURNAL_STREAM").is_none();
-        Ok((Self { writer, stamped }, guard))
-    }
-
-    /// Counts the lines that did not fit.
-    pub(crate) fn dropped(&self) -> ErrorCounter {
-        self.writer.error_counter()
-    }
-
-    pub(crate) fn write(&self, report: &Report) {
-        let line = if self.stamped {
-            let stamp = humantime::format_rfc3339_millis(clock::wall());
-            format!("{stamp} {report}\n")
-        } else {
-            format!("{report}\n")
-        };
-        // It queues or counts the line as dropped; there is nothing to do about the latter.
-        drop(self.writer.clone().write_all(line.as_bytes()));
     }
 }
 

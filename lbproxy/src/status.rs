@@ -82,7 +82,7 @@ pub struct Status {
     /// Whether every worker goes on; otherwise `vrrpd` and `vipd` hear nothing.
     pub workers_alive: bool,
     /// Access lines that were dropped for a slow reader of standard output.
-    pub dropped_log_lines: usize,
+    pub dropped_log_lines: u64,
     /// The proxies in the order of the file.
     pub proxies: Vec<ProxyStatus>,
 }
