@@ -79,7 +79,7 @@ impl Router {
         let unknown = unspecified(config.id.family);
         Self {
             election: Election::new(settings(&config, config.priority, unknown)),
-            expectation: expectation(&config, unknown, 0),
+            expectation: Expectation::of(&config, unknown, 0),
             voice: Voice::new(&config),
             record: Record::new(config.id.clone(), occurrences, now),
             config,
@@ -155,7 +155,7 @@ impl Router {
         let anew = self::settings(&config, settings.priority, settings.address);
         let actions = self.election.reconfigure(anew, now);
         let prefix = self.expectation.own_prefix;
-        self.expectation = expectation(&config, settings.address, prefix);
+        self.expectation = Expectation::of(&config, settings.address, prefix);
         self.voice.reconfigure(&config);
         self.config = config;
         self.act(actions, evidence, now, ports);
@@ -376,16 +376,5 @@ fn settings(config: &RouterConfig, priority: Priority, address: IpAddr) -> Setti
         grouped: config.sync_group.is_some(),
         sole_peer: matches!(&config.audience, Audience::Peers(peers) if peers.len() == 1),
         address,
-    }
-}
-
-fn expectation(config: &RouterConfig, own: IpAddr, own_prefix: u8) -> Expectation {
-    Expectation {
-        dialect: config.dialect,
-        interval: config.advert_interval,
-        audience: config.audience.clone(),
-        own,
-        own_prefix,
-        addresses: config.addresses.clone(),
     }
 }
