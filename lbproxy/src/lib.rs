@@ -13,14 +13,15 @@
 mod accept;
 mod admin;
 mod backend;
+pub mod certificate;
 pub mod cli;
 mod clock;
 mod connect;
 mod control;
 pub mod daemon;
-mod descriptors;
+pub mod descriptors;
 mod flow;
-mod health;
+pub mod health;
 mod link;
 mod listen;
 mod pick;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until};
 
-use super::Verdict;
 use super::probe::{Found, Outcome, Probe, Target};
 use crate::backend::ServerCounters;
 use crate::clock;
@@ -45,9 +44,8 @@ impl Prober {
                 tokio::select! {
                     biased;
                     () = self.counters.suspected() => {
-                        let words = "clients' connections to it fail".to_owned();
-                        let outcome = Outcome { verdict: Verdict::Dead, words, denied: false };
-                        if self.tell(outcome).await.is_none() {
+                        let words = "clients' connections to it fail";
+                        if self.tell(Outcome::dead(words)).await.is_none() {
                             return;
                         }
                         sleep_until(began + LEAST).await;
