@@ -10,7 +10,9 @@ use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
 
 use crate::lab::backend;
 use crate::runner::trust;
-use crate::{drill, events, exporter, handover, import, orders, runner, status, supervisor};
+use crate::{
+    doctor, drill, events, exporter, handover, import, orders, runner, status, supervisor,
+};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -28,6 +30,8 @@ enum Command {
     Check(Check),
     /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
     Import(import::Options),
+    /// Look at this host, and say what is wrong with it and what mends it
+    Doctor(doctor::Options),
     /// Tell how a running node is
     Status(Status),
     /// Tell why each router is what it is, and how it came to that
@@ -156,6 +160,7 @@ impl Cli {
             }
             Command::Check(check) => check_config(&check),
             Command::Import(options) => import::run(&options),
+            Command::Doctor(options) => doctor::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Why(asked) => tell_why(&asked),
             Command::Events(asked) => tell_events(&asked),

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod doctor;
 pub mod drill;
 pub mod events;
 pub mod exporter;
