@@ -31,6 +31,8 @@ pub(crate) struct ServerCounters {
     failed_in_row: AtomicU32,
     /// Told when there were too many of them.
     suspect: Notify,
+    /// Told when a client that spoke is not answered.
+    mute: Notify,
 }
 
 impl ServerCounters {
@@ -61,6 +63,16 @@ impl ServerCounters {
     /// Ready when clients' connections fail.
     pub(crate) async fn suspected(&self) {
         self.suspect.notified().await;
+    }
+
+    /// A client spoke and hears nothing.
+    pub(crate) fn is_mute(&self) {
+        self.mute.notify_one();
+    }
+
+    /// Ready when clients hear nothing from it.
+    pub(crate) async fn found_mute(&self) {
+        self.mute.notified().await;
     }
 
     /// Ends the connections there are, at the next plan.

@@ -184,7 +184,7 @@ impl Keeper {
         }) else {
             return false;
         };
-        if !server.observe(proxy, found.outcome, now) {
+        if !server.observe(proxy, found, now) {
             return false;
         }
         self.tell_of_panic();

@@ -12,7 +12,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use shared::Endpoint;
 use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -39,11 +40,24 @@ pub(crate) struct Outcome {
     pub(crate) denied: bool,
 }
 
+impl Outcome {
+    fn pass(words: &str) -> Self {
+        let words = words.to_owned();
+        Self { verdict: Verdict::Pass, words, denied: false }
+    }
+
+    pub(crate) fn dead(words: String) -> Self {
+        Self { verdict: Verdict::Dead, words, denied: false }
+    }
+}
+
 /// An outcome, and of which prober.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) prober: u64,
     pub(crate) outcome: Outcome,
+    /// Clients see the same: nobody has to look again.
+    pub(crate) confirmed: bool,
 }
 
 /// Whom to check.
@@ -86,16 +100,22 @@ impl Probe {
         Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls })
     }
 
-    /// Does one check.
-    pub(crate) async fn check(&self, target: &Target) -> Outcome {
+    /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
+    /// kernel accepts for a program that stands still.
+    pub(crate) async fn check(&self, target: &Target, thorough: bool) -> Outcome {
         let deadline = clock::deadline_in(self.timeout);
-        match self.steps(target, deadline).await {
+        match self.steps(target, thorough, deadline).await {
             Ok(outcome) => outcome,
-            Err(words) => Outcome { verdict: Verdict::Dead, words, denied: false },
+            Err(words) => Outcome::dead(words),
         }
     }
 
-    async fn steps(&self, target: &Target, deadline: Instant) -> Result<Outcome, String> {
+    async fn steps(
+        &self,
+        target: &Target,
+        thorough: bool,
+        deadline: Instant,
+    ) -> Result<Outcome, String> {
         let mut address = target.located.address().map_err(|error| error.to_string())?;
         address.set_port(self.port.map_or(address.port(), NonZeroU16::get));
         let host = match target.located.endpoint() {
@@ -110,6 +130,12 @@ impl Probe {
         if let Some(version) = self.header {
             let sent = send(&mut stream, version, None).await;
             sent.map_err(|error| format!("send the PROXY header: {error}"))?;
+        }
+        if thorough && self.kind == CheckKind::Tcp {
+            return match timeout_at(deadline, answers_the_end(stream)).await {
+                Ok(()) => Ok(Outcome::pass("it answers the end of a connection")),
+                Err(_) => Err(late("to a connection's end, though the port accepts")),
+            };
         }
         let stream = match &self.tls {
             None => return self.ask(stream, &host, deadline).await,
@@ -131,14 +157,9 @@ impl Probe {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let passed = |words: &str| Outcome {
-            verdict: Verdict::Pass,
-            words: words.to_owned(),
-            denied: false,
-        };
         let http = match &self.kind {
-            CheckKind::Tcp => return Ok(passed("the port accepts connections")),
-            CheckKind::Tls(_) => return Ok(passed("the TLS handshake succeeded")),
+            CheckKind::Tcp => return Ok(Outcome::pass("the port accepts connections")),
+            CheckKind::Tls(_) => return Ok(Outcome::pass("the TLS handshake succeeded")),
             CheckKind::Http(http) | CheckKind::Https(http, _) => http,
         };
         // Without it the server says so, and counts as alive.
@@ -149,6 +170,14 @@ impl Probe {
             .map_err(|error| format!("GET {}: {error}", http.path))?;
         Ok(judge(http, status, &body))
     }
+}
+
+/// Ends our side, and waits for any byte, or the end or reset, of the other: a program at work has
+/// one of them, whatever it speaks.
+async fn answers_the_end(mut stream: TcpStream) {
+    // What fails here is an answer, too.
+    stream.shutdown().await.ok();
+    stream.read(&mut [0]).await.ok();
 }
 
 /// What an HTTP answer means.
