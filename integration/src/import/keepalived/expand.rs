@@ -120,6 +120,9 @@ fn reference(text: &str, definitions: &Definitions) -> Option<(Range<usize>, Str
     None
 }
 
+/// From arguments to values.
+type Counting = fn(&[&str]) -> Option<Vec<String>>;
+
 /// A line that stands for several.
 struct Sequence<'a> {
     name: String,
@@ -133,7 +136,7 @@ fn sequence<'a>(
     definitions: &Definitions,
 ) -> Result<Option<Sequence<'a>>, &'static str> {
     let begins = |start: &str| line.trim_start().strip_prefix(start);
-    let kinds: [(&str, fn(&[&str]) -> Option<Vec<String>>); 3] =
+    let kinds: [(&str, Counting); 3] =
         [("~SEQ(", decimal), ("~SEQx(", hexadecimal), ("~LST(", list)];
     let found = kinds.iter().find_map(|(start, values)| Some((begins(start)?, values)));
     let Some((rest, values)) = found else { return Ok(None) };
