@@ -3,8 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
-use toml::Spanned;
-
 use super::ServerConfig;
 use crate::Name;
 use crate::config::check::{Check, count_in, endpoint};
@@ -12,6 +10,7 @@ use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::{RawProxy, RawServer};
+use crate::config::spanned::Spanned;
 
 const SERVERS_HELP: &str = "such as servers = [\"192.168.1.1:6443\", \"192.168.1.3:6443\"]";
 
