@@ -287,7 +287,7 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         let counters = &kept.server.counters;
         ServerStatus {
             name: kept.server.name.clone(),
-            address: kept.server.address,
+            address: kept.server.located.endpoint().clone(),
             state: kept.state(),
             since_seconds: now.saturating_duration_since(kept.since).as_secs(),
             reason: kept.reason.clone(),

@@ -24,6 +24,7 @@ mod flow;
 mod health;
 mod link;
 mod listen;
+mod located;
 mod pick;
 mod pipe;
 mod plan;

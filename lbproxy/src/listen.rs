@@ -4,7 +4,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use rustix::net::sockopt::set_tcp_quickack;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// Connections that may wait for a worker; beyond that the kernel drops the handshake.
@@ -74,8 +73,6 @@ fn bind(address: SocketAddr, user_timeout: Duration) -> io::Result<TcpListener> 
     }
     // Accepted sockets inherit these from the listener: no system call for each connection.
     tune(&SockRef::from(&socket), user_timeout)?;
-    // The acknowledgement of a request goes with its answer instead of in a packet of its own.
-    set_tcp_quickack(&socket, false)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

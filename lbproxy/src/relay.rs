@@ -72,8 +72,9 @@ impl Relay {
             return Poll::Ready(end);
         }
         self.note(self.down.stage(), End::ServerClosed, ticket);
-        if self.bytes() != before {
-            ticket.touch(now);
+        let after = self.bytes();
+        if after != before {
+            ticket.touch(now, after.1 != before.1);
         }
         if self.up.is_over() && self.down.is_over() {
             let end = self.broken.or(self.first).unwrap_or(End::ClientClosed);

@@ -118,7 +118,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "proxy={} client={} listen={}", self.proxy, self.client, self.listen)?;
         match &self.server {
-            Some(server) => write!(f, " server={} server_addr={}", server.name, server.address)?,
+            Some(server) => write!(f, " server={} server_addr={}", server.name, server.located)?,
             None => f.write_str(" server=- server_addr=-")?,
         }
         match self.connect {
@@ -140,12 +140,15 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::located::Located;
 
     #[test]
     fn a_line_looks_like_this() {
+        let address: SocketAddr = "10.0.0.1:6443".parse().unwrap();
         let server = Server {
             name: Name::try_from("cp1").unwrap(),
-            address: "10.0.0.1:6443".parse().unwrap(),
+            located: Arc::new(Located::new(address.into(), None)),
+            key: address,
             counters: Arc::default(),
             backup: false,
             max_connections: None,

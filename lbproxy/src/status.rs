@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use shared::{Name, Usability};
+use shared::{Endpoint, Name, Usability};
 
 pub use crate::health::State;
 
@@ -116,7 +116,7 @@ pub struct ServerStatus {
     /// Its name.
     pub name: Name,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// How it is.
     pub state: State,
     /// What an operator made of it.

@@ -33,6 +33,9 @@ use crate::sessions::Sessions;
 /// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
 const BEAT: Duration = Duration::from_millis(25);
 
+/// How often it looks for servers that are mute, in beats.
+const DOUBT: u64 = 10;
+
 /// Bounds of the time between two judgements of all connections.
 const JUDGE_LEAST: Duration = Duration::from_millis(25);
 const JUDGE_MOST: Duration = Duration::from_secs(1);
@@ -142,8 +145,11 @@ impl Worker {
                 _ = beat.tick() => {
                     let now = clock::now();
                     self.now.set(now);
-                    beats.fetch_add(1, Ordering::Relaxed);
+                    let beats = beats.fetch_add(1, Ordering::Relaxed);
                     self.log.flush();
+                    if beats.is_multiple_of(DOUBT) {
+                        self.sessions.doubt(now);
+                    }
                     if now.saturating_duration_since(judged) >= self.grain() {
                         judged = now;
                         let plan = Arc::clone(&self.plan.borrow());

@@ -23,7 +23,7 @@ use self::draft::Draft;
 pub use self::files::{Disk, Files};
 pub use self::report::{Entry, Kind, Report};
 pub use self::run::{Options, run};
-pub use self::source::{Mistake, Source};
+pub use self::source::{Mistake, Place, Source};
 
 /// What to import.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +76,10 @@ fn checked(import: &mut Import) -> Option<String> {
     }
     let toml = write::toml(draft);
     match shared::config::parse("what would be written", &toml) {
-        Ok(_) => Some(toml),
+        Ok(loaded) => {
+            lints::warnings(&toml, &loaded.warnings, &mut import.report);
+            Some(toml)
+        }
         Err(problems) => {
             let title = format!("what would be written does not pass the check\n{problems}");
             import.report.mistake(Mistake { place: None, title, help: String::new() });

@@ -1,6 +1,8 @@
 //! One check of one server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -8,8 +10,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderValue;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use shared::Endpoint;
 use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -17,6 +21,7 @@ use super::Verdict;
 use super::tls::Tls;
 use crate::clock;
 use crate::connect::connect;
+use crate::located::Located;
 use crate::proxy_header::send;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
@@ -35,17 +40,30 @@ pub(crate) struct Outcome {
     pub(crate) denied: bool,
 }
 
+impl Outcome {
+    fn pass(words: &str) -> Self {
+        let words = words.to_owned();
+        Self { verdict: Verdict::Pass, words, denied: false }
+    }
+
+    pub(crate) fn dead(words: String) -> Self {
+        Self { verdict: Verdict::Dead, words, denied: false }
+    }
+}
+
 /// An outcome, and of which prober.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) prober: u64,
     pub(crate) outcome: Outcome,
+    /// Clients see the same: nobody has to look again.
+    pub(crate) confirmed: bool,
 }
 
 /// Whom to check.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
+    pub(crate) located: Arc<Located>,
     /// The address to check it from; none: the kernel chooses.
     pub(crate) source: Option<IpAddr>,
 }
@@ -54,6 +72,8 @@ pub(crate) struct Target {
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     kind: CheckKind,
+    /// The port, where it is not the one that serves.
+    port: Option<NonZeroU16>,
     timeout: Duration,
     header: Option<HeaderVersion>,
     tls: Option<Tls>,
@@ -76,23 +96,34 @@ impl Probe {
         if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
             token(http)?;
         }
-        let (kind, timeout) = (config.kind.clone(), config.timeout);
-        Ok(Self { kind, timeout, header: proxy.send_proxy, tls })
+        let (kind, port, timeout) = (config.kind.clone(), config.port, config.timeout);
+        Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls })
     }
 
-    /// Does one check.
-    pub(crate) async fn check(&self, target: Target) -> Outcome {
+    /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
+    /// kernel accepts for a program that stands still.
+    pub(crate) async fn check(&self, target: &Target, thorough: bool) -> Outcome {
         let deadline = clock::deadline_in(self.timeout);
-        match self.steps(target, deadline).await {
+        match self.steps(target, thorough, deadline).await {
             Ok(outcome) => outcome,
-            Err(words) => Outcome { verdict: Verdict::Dead, words, denied: false },
+            Err(words) => Outcome::dead(words),
         }
     }
 
-    async fn steps(&self, target: Target, deadline: Instant) -> Result<Outcome, String> {
-        let Target { address, source } = target;
+    async fn steps(
+        &self,
+        target: &Target,
+        thorough: bool,
+        deadline: Instant,
+    ) -> Result<Outcome, String> {
+        let mut address = target.located.address().map_err(|error| error.to_string())?;
+        address.set_port(self.port.map_or(address.port(), NonZeroU16::get));
+        let host = match target.located.endpoint() {
+            Endpoint::Address(_) => address.to_string(),
+            Endpoint::Name { host, .. } => format!("{host}:{}", address.port()),
+        };
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let mut stream = timeout_at(deadline, connect(address, source, self.timeout))
+        let mut stream = timeout_at(deadline, connect(address, target.source, self.timeout))
             .await
             .map_err(|_| late("while connecting"))?
             .map_err(|error| format!("connect: {error}"))?;
@@ -100,46 +131,53 @@ impl Probe {
             let sent = send(&mut stream, version, None).await;
             sent.map_err(|error| format!("send the PROXY header: {error}"))?;
         }
+        if thorough && self.kind == CheckKind::Tcp {
+            return match timeout_at(deadline, answers_the_end(stream)).await {
+                Ok(()) => Ok(Outcome::pass("it answers the end of a connection")),
+                Err(_) => Err(late("to a connection's end, though the port accepts")),
+            };
+        }
         let stream = match &self.tls {
-            None => return self.ask(stream, address, deadline).await,
+            None => return self.ask(stream, &host, deadline).await,
             Some(tls) => {
-                let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
-                timeout_at(deadline, connector.connect(tls.name(address), stream))
-                    .await
-                    .map_err(|_| late("in the TLS handshake"))?
-                    .map_err(|error| format!("TLS handshake: {error}"))?
+                let connector = TlsConnector::from(Arc::clone(&tls.config));
+                timeout_at(
+                    deadline,
+                    connector.connect(tls.name(target.located.endpoint(), address), stream),
+                )
+                .await
+                .map_err(|_| late("in the TLS handshake"))?
+                .map_err(|error| format!("TLS handshake: {error}"))?
             }
         };
-        self.ask(stream, address, deadline).await
+        self.ask(stream, &host, deadline).await
     }
 
-    async fn ask<S>(
-        &self,
-        stream: S,
-        address: SocketAddr,
-        deadline: Instant,
-    ) -> Result<Outcome, String>
+    async fn ask<S>(&self, stream: S, host: &str, deadline: Instant) -> Result<Outcome, String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let passed = |words: &str| Outcome {
-            verdict: Verdict::Pass,
-            words: words.to_owned(),
-            denied: false,
-        };
         let http = match &self.kind {
-            CheckKind::Tcp => return Ok(passed("the port accepts connections")),
-            CheckKind::Tls(_) => return Ok(passed("the TLS handshake succeeded")),
+            CheckKind::Tcp => return Ok(Outcome::pass("the port accepts connections")),
+            CheckKind::Tls(_) => return Ok(Outcome::pass("the TLS handshake succeeded")),
             CheckKind::Http(http) | CheckKind::Https(http, _) => http,
         };
         // Without it the server says so, and counts as alive.
         let token = token(http).unwrap_or_default();
-        let (status, body) = timeout_at(deadline, get(stream, http, token, address))
+        let (status, body) = timeout_at(deadline, get(stream, http, token, host))
             .await
             .map_err(|_| format!("no answer within {:?} to GET {}", self.timeout, http.path))?
             .map_err(|error| format!("GET {}: {error}", http.path))?;
         Ok(judge(http, status, &body))
     }
+}
+
+/// Ends our side, and waits for any byte, or the end or reset, of the other: a program at work has
+/// one of them, whatever it speaks.
+async fn answers_the_end(mut stream: TcpStream) {
+    // What fails here is an answer, too.
+    stream.shutdown().await.ok();
+    stream.read(&mut [0]).await.ok();
 }
 
 /// What an HTTP answer means.
@@ -193,7 +231,7 @@ async fn get<S>(
     stream: S,
     http: &HttpCheck,
     token: Option<HeaderValue>,
-    address: SocketAddr,
+    host: &str,
 ) -> hyper::Result<(u16, Vec<u8>)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -210,7 +248,7 @@ where
     if let Some(token) = token {
         headers.insert("authorization", token);
     }
-    if let Ok(host) = address.to_string().parse() {
+    if let Ok(host) = host.parse() {
         headers.insert("host", host);
     }
     let exchange = async move {

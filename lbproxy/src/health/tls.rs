@@ -10,6 +10,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use shared::Endpoint;
 use shared::config::{ClientCertificate, Verify};
 
 /// The authorities of a check cannot be had.
@@ -73,9 +74,14 @@ impl Tls {
         }
     }
 
-    /// The name that the certificate of the server at `address` must bear.
-    pub(crate) fn name(&self, address: SocketAddr) -> ServerName<'static> {
-        self.name.clone().unwrap_or_else(|| ServerName::IpAddress(address.ip().into()))
+    /// The name that the certificate of the server at `endpoint`, now at `address`, must bear.
+    pub(crate) fn name(&self, endpoint: &Endpoint, address: SocketAddr) -> ServerName<'static> {
+        let own = match endpoint {
+            Endpoint::Name { host, .. } => ServerName::try_from(host.clone()).ok(),
+            Endpoint::Address(_) => None,
+        };
+        let name = self.name.clone().or(own);
+        name.unwrap_or_else(|| ServerName::IpAddress(address.ip().into()))
     }
 }
 

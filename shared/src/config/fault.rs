@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::code::Code;
 use crate::address::VirtualAddressError;
+use crate::endpoint::EndpointError;
 use crate::interface::InterfaceNameError;
 use crate::interval::AdvertIntervalError;
 use crate::name::NameError;
@@ -46,4 +47,5 @@ of_kind! {
     NameError => NotAName;
     InterfaceNameError => NotAnInterface;
     VirtualAddressError => Address;
+    EndpointError => Address;
 }

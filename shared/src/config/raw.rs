@@ -254,7 +254,7 @@ pub(super) struct RawProxy {
     /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
     #[schemars(extend("enum" = ["round_robin", "least_conn", "random", "source", "first"]))]
     pub(super) balance: Given<String>,
-    /// The servers, each `IP:PORT`.
+    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
     pub(super) servers: List,
     /// The servers in full.
     pub(super) server: Vec<Spanned<RawServer>>,
@@ -291,7 +291,7 @@ pub(super) struct RawProxy {
 pub(super) struct RawServer {
     /// Its name in logs and commands; default: its address.
     pub(super) name: Given<String>,
-    /// `IP:PORT`.
+    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
     pub(super) address: Given<String>,
     /// Its share of the connections, 0 to 256; default 1.
     #[schemars(range(min = 0, max = 256))]
@@ -317,6 +317,9 @@ pub(super) struct RawCheck {
     pub(super) http: Given<String>,
     /// A GET of this path over TLS answers as expected.
     pub(super) https: Given<String>,
+    /// The port to check, 1 to 65535; default: the one that serves.
+    #[schemars(range(min = 1, max = 65535))]
+    pub(super) port: Given<i64>,
     /// The status that `http` and `https` expect; default 200.
     #[schemars(range(min = 100, max = 599))]
     pub(super) expect: Given<i64>,

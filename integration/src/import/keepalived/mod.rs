@@ -21,8 +21,7 @@ use super::report::Kind;
 use super::source::{Source, Statement};
 use super::{Files, Import};
 
-/// What is said of the hooks of a group, and of a server.
-const GROUP_NOTIFY: &str = "hooks belong to instances: write it there";
+/// What is said of the hooks of a server.
 const SERVER_NOTIFY: &str = "no program is run when a server's state changes";
 
 /// What is said of a keyword that is in no table.
@@ -35,25 +34,31 @@ pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Impor
         Err(mistake) => return import.report.mistake(mistake),
     };
     let named = |name: &'static str| statements.iter().filter(move |found| found.name() == name);
-    let mut globals = Globals::default();
+    let mut globals = Globals { mails: mails(&statements), ..Globals::default() };
     for block in named("global_defs") {
         globals::read(block, &mut globals, &mut import.draft, &mut import.report);
     }
     // Services first: a script may watch one.
-    named("virtual_server").for_each(|block| ipvs::import(block, import));
+    let groups: Vec<&Statement> = named("virtual_server_group").collect();
+    named("virtual_server").for_each(|block| ipvs::import(block, &groups, import));
     let mut scripts = Scripts::collect(&statements, globals.script_user.as_deref(), import);
-    let groups = group::groups(&statements, &mut import.report);
     let has_ipvs = named("virtual_server").next().is_some();
     for block in named("vrrp_instance") {
         router::import(block, &globals, has_ipvs, &mut scripts, import);
     }
-    for router in &mut import.draft.routers {
-        router.sync_group = groups.get(&router.name).cloned();
-    }
+    named("vrrp_sync_group").for_each(|block| group::import(block, &globals, &mut scripts, import));
     scripts.report(&mut import.report);
     for statement in &statements {
         rest(statement, import);
     }
+}
+
+/// Whether anything makes keepalived send mail.
+fn mails(statements: &[Statement]) -> bool {
+    let asks = |found: &Statement| found.name().starts_with("smtp_alert");
+    statements
+        .iter()
+        .any(|block| block.name() == "virtual_server" || block.inner().iter().any(asks))
 }
 
 /// What no other part reads.
@@ -76,8 +81,10 @@ fn rest(statement: &Statement, import: &mut Import) {
             report.whole(statement, Kind::NotSupported, why);
         }
         "virtual_server_group" => {
-            let why = "write its services as [[proxy]] tables";
-            report.whole(statement, Kind::NotSupported, why);
+            let why = "no service that is imported is at its addresses";
+            if !report.knows(statement) {
+                report.whole(statement, Kind::Ignored, why);
+            }
         }
         "garp_group" => report.whole(statement, Kind::Different, router::ANNOUNCE),
         _ => report.whole(statement, Kind::NotSupported, UNKNOWN),

@@ -1,6 +1,6 @@
 //! From `check = { … }` to a check.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
     let (table, raw) = (raw.span(), raw.get_ref());
     let kind = kind(raw, &table, check);
     let certificate = certificate(raw, &table, check);
+    let port = check.optional("port", &raw.port, "default: the port that serves", None, |port| {
+        count_in(1..=65_535)(port).map(|port| u16::try_from(port).ok().and_then(NonZeroU16::new))
+    });
     let times = Duration::from_millis(10)..=Duration::from_secs(3600);
     let interval = check.optional(
         "interval",
@@ -41,6 +44,7 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
     let fall = check.optional("fall", &raw.fall, "", 3, count_in(1..=100));
     Some(CheckConfig {
         kind: kind?,
+        port: port?,
         certificate,
         interval: interval?,
         fast_interval: fast_interval?,
