@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use shared::Name;
-use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
+use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, reference, schema};
 
 use crate::lab::backend;
 use crate::{
@@ -27,6 +27,8 @@ enum Command {
     Run(Node),
     /// Tell whether a configuration is right, and everything that is wrong with it
     Check(check::Options),
+    /// Print the JSON Schema of the configuration, for editors, or a page of every key
+    Schema(Schema),
     /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
     Import(import::Options),
     /// Look at this host, and say what is wrong with it and what mends it
@@ -78,6 +80,13 @@ pub struct Node {
     /// Where the node's sockets are
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Schema {
+    /// As a page of every key, docs/reference.md
+    #[arg(long)]
+    markdown: bool,
 }
 
 #[derive(Args, Debug)]
@@ -151,6 +160,7 @@ impl Cli {
                 supervisor::run(&supervisor::Options { config, runtime_dir })
             }
             Command::Check(options) => check::run(&options),
+            Command::Schema(form) => print_schema(&form),
             Command::Import(options) => import::run(&options),
             Command::Doctor(options) => doctor::run(&options),
             Command::Status(asked) => tell_status(&asked),
@@ -191,6 +201,16 @@ impl Cli {
 fn name_process(name: &std::ffi::CStr) {
     // The name is for people; nothing depends on it.
     rustix::thread::set_name(name).ok();
+}
+
+#[expect(clippy::print_stdout, reason = "this is the command's answer")]
+fn print_schema(form: &Schema) -> ExitCode {
+    if form.markdown {
+        print!("{}", reference());
+    } else {
+        println!("{:#}", schema());
+    }
+    ExitCode::SUCCESS
 }
 
 /// Exit codes: 0 everything that is configured answers, 1 something does not.

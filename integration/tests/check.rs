@@ -177,3 +177,15 @@ k8s-api
     });
     assert_eq!(json["downtime"][1], dies);
 }
+
+#[test]
+fn the_schema_and_the_reference_are_printed() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_vipd")).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let schema: Value = serde_json::from_str(&run(&["schema"])).unwrap();
+    assert_eq!(schema, shared::config::schema());
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference.md");
+    assert_eq!(run(&["schema", "--markdown"]), std::fs::read_to_string(page).unwrap());
+}

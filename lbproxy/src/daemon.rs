@@ -257,8 +257,9 @@ impl Daemon {
 
     /// The user we became may not read what root could.
     fn warn_where_reload_would_fail(&self) {
-        if let Err(error) = std::fs::File::open(&self.args.config) {
+        if let Err(problems) = load(&self.args.config) {
             let path = self.args.config.display();
+            let error = problems.lines().next().unwrap_or_default();
             warn!(%path, %error, "cannot be read as this user: a reload will fail");
         }
     }

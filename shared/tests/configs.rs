@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shared::config::{Code, Problems, load, parse};
+use shared::config::{Code, Included, Problems, Surroundings, load, parse_in};
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
@@ -26,11 +26,24 @@ fn every_example_is_right() {
     }
 }
 
-/// What is found in a bad example.
+/// What is found in a bad example, which may include `bad/conf.d/` and knows one variable.
 fn problems(path: &Path) -> Problems {
     let source = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    match parse(name, &source) {
+    let included = |path: PathBuf| {
+        let name = format!("conf.d/{}", path.file_name().unwrap().to_str().unwrap());
+        Included { name, text: std::fs::read_to_string(path).unwrap() }
+    };
+    let surroundings = Surroundings {
+        variable: &|name| (name == "NODE").then(|| "lb1".to_owned()),
+        files: &|pattern| match pattern {
+            "conf.d/*.toml" => {
+                Ok(files("configs/bad/conf.d", "toml").into_iter().map(included).collect())
+            }
+            _ => Err(format!("there is no file {pattern}")),
+        },
+    };
+    match parse_in(&surroundings, name, &source) {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems,
     }
@@ -76,4 +89,20 @@ fn a_file_that_cannot_be_read_is_named() {
     let problems = load(Path::new("/nowhere/vipd.toml")).unwrap_err().to_string();
     assert!(problems.contains("/nowhere/vipd.toml"), "{problems}");
     assert!(problems.contains("No such file"), "{problems}");
+}
+
+#[test]
+fn what_is_included_counts_as_the_files_own() {
+    let split = files("configs", "toml").into_iter().find(|path| path.ends_with("split.toml"));
+    let config = load(&split.unwrap()).unwrap().config;
+    assert_eq!((config.routers.len(), config.proxies.len()), (1, 1));
+    assert_eq!(config.routers[0].track[0].name.as_str(), "apiserver");
+}
+
+#[test]
+fn a_text_that_stands_alone_has_no_surroundings() {
+    let source = "include = [\"/etc/passwd\"]\n[lbproxy]\nuser = \"${PATH}\"\n";
+    let found = shared::config::parse("x", source).unwrap_err().to_string();
+    assert!(found.contains("error[E0009]: nothing can be included here"), "{found}");
+    assert!(found.contains("error[E0010]: the environment has no variable PATH"), "{found}");
 }

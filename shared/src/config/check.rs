@@ -5,15 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use toml::Spanned;
-
 use super::code::Code;
 use super::command::NamedProgram;
 use super::fault::Fault;
 use super::problem::{Problems, Span};
 use super::raw::{Given, List, RawFile};
 use super::read::{Cut, nearest};
+use super::spanned::Spanned;
+use ipnet::IpNet;
 
 /// Checks values and remembers what is wrong.
 pub(super) struct Check<'a> {

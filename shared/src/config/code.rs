@@ -49,6 +49,10 @@ codes! {
     NothingConfigured = "E0007";
     /// `allow` with something that is no warning.
     NotAllowable = "E0008";
+    /// A file that cannot be included.
+    NotIncluded = "E0009";
+    /// A variable that the environment does not have.
+    NoVariable = "E0010";
     /// A number out of its range.
     Number = "E0101";
     /// A time that is none, or out of its range.

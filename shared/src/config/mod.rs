@@ -7,6 +7,7 @@ mod check;
 mod code;
 mod command;
 mod fault;
+mod include;
 mod lint;
 mod notify;
 mod places;
@@ -14,19 +15,22 @@ mod problem;
 mod proxy;
 mod raw;
 mod read;
+mod reference;
+mod schema;
+mod spanned;
 mod track;
+mod variables;
 mod vrrp;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use toml::Spanned;
-
 use self::check::{Check, count_in, endpoint};
 pub use self::code::Code;
 pub use self::command::{CommandLine, NamedProgram};
 use self::fault::Fault;
+pub use self::include::{Included, Surroundings};
 pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 use self::places::Places;
 pub use self::problem::{Place, Problem, Problems, Severity};
@@ -35,6 +39,9 @@ pub use self::proxy::{
     ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
+pub use self::reference::reference;
+pub use self::schema::schema;
+use self::spanned::Spanned;
 pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{
     AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
@@ -130,16 +137,34 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
             return Err(problems);
         }
     };
-    parse(&name, &source)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let surroundings = Surroundings {
+        variable: &|name| std::env::var(name).ok(),
+        files: &|pattern| include::matching(folder, pattern),
+    };
+    parse_in(&surroundings, &name, &source)
 }
 
-/// Checks a configuration's text; `name` stands for the file in what is reported.
+/// Checks a configuration's text, which stands alone: there is no environment, and no other file.
+/// `name` stands for the file in what is reported.
 ///
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub fn parse(name: &str, source: &str) -> Result<Loaded, Problems> {
+    parse_in(&Surroundings::NONE, name, source)
+}
+
+/// The same, of a text that may refer to its surroundings.
+///
+/// # Errors
+/// Everything that is wrong with it and with what it includes, each at its place.
+pub fn parse_in(
+    surroundings: &Surroundings<'_>,
+    name: &str,
+    source: &str,
+) -> Result<Loaded, Problems> {
     let mut problems = Problems::new(name, source);
-    let read = read::read(source, &mut problems);
+    let read = read::read(source, surroundings, &mut problems);
     let (mut programs, mut places) = (Vec::new(), Places::default());
     let config = read.map(|read| {
         places = Places::of(&read.file);

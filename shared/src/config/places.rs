@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::problem::Span;
 use super::raw::RawFile;
+use super::spanned::Spanned;
 
 /// The places of every `[[vrrp]]` table and of its keys.
 #[derive(Clone, Debug, Default)]
@@ -21,15 +22,15 @@ impl Places {
             let keys = [
                 (TABLE, Some(table.span())),
                 ("name", Some(name.span())),
-                ("vrid", raw.vrid.as_ref().map(toml::Spanned::span)),
-                ("version", raw.version.as_ref().map(toml::Spanned::span)),
-                ("priority", raw.priority.as_ref().map(toml::Spanned::span)),
-                ("addresses", raw.addresses.as_ref().map(toml::Spanned::span)),
-                ("advert_interval", raw.advert_interval.as_ref().map(toml::Spanned::span)),
-                ("auth_pass", raw.auth_pass.as_ref().map(toml::Spanned::span)),
-                ("checksum", raw.checksum.as_ref().map(toml::Spanned::span)),
-                ("peers", raw.peers.as_ref().map(toml::Spanned::span)),
-                ("track", raw.track.as_ref().map(toml::Spanned::span)),
+                ("vrid", raw.vrid.as_ref().map(Spanned::span)),
+                ("version", raw.version.as_ref().map(Spanned::span)),
+                ("priority", raw.priority.as_ref().map(Spanned::span)),
+                ("addresses", raw.addresses.as_ref().map(Spanned::span)),
+                ("advert_interval", raw.advert_interval.as_ref().map(Spanned::span)),
+                ("auth_pass", raw.auth_pass.as_ref().map(Spanned::span)),
+                ("checksum", raw.checksum.as_ref().map(Spanned::span)),
+                ("peers", raw.peers.as_ref().map(Spanned::span)),
+                ("track", raw.track.as_ref().map(Spanned::span)),
             ];
             for (key, span) in keys {
                 if let Some(span) = span {

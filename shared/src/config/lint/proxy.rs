@@ -3,11 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use toml::Spanned;
-
 use crate::config::check::Check;
 use crate::config::code::Code;
 use crate::config::raw::RawProxy;
+use crate::config::spanned::Spanned;
 use crate::config::{CheckKind, ProxyConfig, Verify};
 
 /// The port of the Kubernetes API.

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use toml::Spanned;
-
 use crate::config::check::Check;
 use crate::config::code::Code;
 use crate::config::raw::RawRouter;
+use crate::config::spanned::Spanned;
 use crate::config::{Preempt, RouterConfig, TrackerConfig, TrackerKind};
 use crate::{Name, Priority};
 

@@ -4,9 +4,6 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use toml::Spanned;
-
 use super::probe::server_check;
 use super::servers::servers;
 use super::{Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
@@ -15,6 +12,8 @@ use crate::config::check::{Check, count_in, duration_in, endpoint, network, word
 use crate::config::code::Code;
 use crate::config::problem::Span;
 use crate::config::raw::{RawCheck, RawProxy};
+use crate::config::spanned::Spanned;
+use ipnet::IpNet;
 
 const LISTEN_HELP: &str = "the address may be one that is not on this node yet; for all addresses use \"0.0.0.0:PORT\" or \"[::]:PORT\"";
 

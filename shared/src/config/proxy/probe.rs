@@ -4,14 +4,13 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::Spanned;
-
 use super::{CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
 use crate::config::check::{Check, count_in, duration_in};
 use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::RawCheck;
+use crate::config::spanned::Spanned;
 
 /// Checks one table; none where something is wrong.
 pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Option<CheckConfig> {

@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use toml::Spanned;
-
 use super::ServerConfig;
 use crate::config::check::{Check, count_in};
 use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::{RawProxy, RawServer};
+use crate::config::spanned::Spanned;
 use crate::{Endpoint, Name};
 
 const TOO_LONG: &str =

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
-
 use super::{Tracked, TrackerConfig, TrackerKind, gateway, script};
 use crate::config::check::Check;
 use crate::config::code::Code;
@@ -11,6 +9,7 @@ use crate::config::command::absolute;
 use crate::config::fault::Fault;
 use crate::config::raw::{RawFile, RawTracker};
 use crate::config::read::nearest;
+use crate::config::spanned::Spanned;
 use crate::{InterfaceName, Name};
 
 /// The longest name of a process that the kernel keeps, in bytes.

@@ -4,14 +4,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use toml::Spanned;
-
 use super::{GatewayConfig, script};
 use crate::InterfaceName;
 use crate::config::check::{Check, count_in, duration_in};
 use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::raw::{Given, RawFile, RawRouter, RawTracker};
+use crate::config::spanned::Spanned;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(100);

@@ -8,6 +8,7 @@ use crate::config::check::{Check, count_in, duration_in, word};
 use crate::config::code::Code;
 use crate::config::command::{DEFAULT_USER, command, user};
 use crate::config::raw::{Given, RawTracker};
+use crate::config::spanned::Spanned;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -54,10 +55,10 @@ fn count(key: &str, raw: &Given<i64>, check: &mut Check<'_>) -> Option<NonZeroU3
 /// Finds fault with the keys of what is asked again and again.
 pub(super) fn has_none(raw: &RawTracker, check: &mut Check<'_>) {
     let given = [
-        ("interval", raw.interval.as_ref().map(toml::Spanned::span)),
-        ("timeout", raw.timeout.as_ref().map(toml::Spanned::span)),
-        ("rise", raw.rise.as_ref().map(toml::Spanned::span)),
-        ("fall", raw.fall.as_ref().map(toml::Spanned::span)),
+        ("interval", raw.interval.as_ref().map(Spanned::span)),
+        ("timeout", raw.timeout.as_ref().map(Spanned::span)),
+        ("rise", raw.rise.as_ref().map(Spanned::span)),
+        ("fall", raw.fall.as_ref().map(Spanned::span)),
     ];
     for (key, span) in given {
         if let Some(span) = span {
@@ -71,8 +72,8 @@ pub(super) fn has_none(raw: &RawTracker, check: &mut Check<'_>) {
 /// Finds fault with the keys that only a script has.
 pub(super) fn is_none(raw: &RawTracker, check: &mut Check<'_>) {
     let given = [
-        ("user", raw.user.as_ref().map(toml::Spanned::span)),
-        ("initially", raw.initially.as_ref().map(toml::Spanned::span)),
+        ("user", raw.user.as_ref().map(Spanned::span)),
+        ("initially", raw.initially.as_ref().map(Spanned::span)),
     ];
     for (key, span) in given {
         if let Some(span) = span {

@@ -8,8 +8,6 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use toml::Spanned;
-
 use self::addresses::Wanted;
 use super::virtual_mac;
 use super::{
@@ -21,6 +19,7 @@ use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::{Given, RawRouter};
+use crate::config::spanned::Spanned;
 use crate::config::track::Tracked;
 use crate::config::track::check::Known;
 use crate::{AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, Vrid};

@@ -1,11 +1,10 @@
 //! The interface that bears a router's virtual MAC address.
 
-use toml::Spanned;
-
 use super::RouterConfig;
 use crate::config::check::Check;
 use crate::config::code::Code;
 use crate::config::raw::RawRouter;
+use crate::config::spanned::Spanned;
 use crate::{Family, InterfaceName, Priority, Vrid};
 
 const NAME_HELP: &str = "such as \"vrrp.51\"; it is made when vrrpd starts";

@@ -2,12 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use toml::Spanned;
-
 use super::{Check, Given, RawRouter, Span, scope};
 use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::raw::RawAddress;
+use crate::config::spanned::Spanned;
 use crate::config::vrrp::{AddressConfig, Scope};
 use crate::{Family, InterfaceName, VirtualAddress};
 

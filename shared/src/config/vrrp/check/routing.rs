@@ -2,16 +2,15 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-use toml::Spanned;
-
 use super::addresses::not_for_ipv6;
 use super::{Check, Given, ip, scope};
 use crate::config::check::{count_in, network};
 use crate::config::code::Code;
 use crate::config::raw::{RawRoute, RawRule};
+use crate::config::spanned::Spanned;
 use crate::config::vrrp::{RouteConfig, RuleConfig, Scope};
 use crate::{Family, InterfaceName};
+use ipnet::IpNet;
 
 /// The table that routes are in unless they say otherwise (`RT_TABLE_MAIN`).
 const MAIN: u32 = 254;
