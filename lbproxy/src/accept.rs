@@ -116,7 +116,7 @@ fn turn_away(
     client: SocketAddr,
     listen: SocketAddr,
 ) {
-    let _live = LiveClient::count(&proxy.counters);
+    LiveClient::count(&proxy.counters).ended(End::AddressReleased);
     reset(&stream);
     drop(stream);
     worker.log.write(&Report {

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use shared::Name;
 use shared::config::Balance;
 use tokio::sync::Notify;
 
 use crate::health::State;
+use crate::latency::Latencies;
 use crate::located::Located;
 use crate::queue::Queue;
 
@@ -22,6 +24,14 @@ pub(crate) struct ServerCounters {
     pub(crate) total: AtomicU64,
     /// Attempts to connect that failed.
     pub(crate) failures: AtomicU64,
+    /// Bytes that clients' connections carried to it and from it; open ones are added four times a
+    /// second.
+    pub(crate) up: AtomicU64,
+    pub(crate) down: AtomicU64,
+    /// What connecting took, where it succeeded.
+    pub(crate) connects: Latencies,
+    /// What checks took, whatever they found.
+    pub(crate) checks: Latencies,
     /// Raised when the server goes down or an operator says so: connections opened under a smaller
     /// number must end.
     pub(crate) epoch: AtomicU64,
@@ -41,8 +51,9 @@ impl ServerCounters {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// A connection was established.
-    pub(crate) fn opened(&self) {
+    /// A connection was established, which took so long.
+    pub(crate) fn opened(&self, time: Duration) {
+        self.connects.observe(time);
         self.total.fetch_add(1, Ordering::Relaxed);
         // Mostly it is none: nothing is written then.
         if self.failed_in_row.load(Ordering::Relaxed) > 0 {

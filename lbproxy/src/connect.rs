@@ -101,10 +101,11 @@ async fn try_all(
         let left = order.len() - position;
         let now = clock::deadline_in(Duration::ZERO);
         let open = open(server, call);
+        let began = clock::now();
         why = match timeout_at(attempt_deadline(now, deadline, left), open).await {
             // It may have gone down while it was connected to: the next is better.
             Ok(Ok(stream)) if server.counters.epoch() == epoch => {
-                server.counters.opened();
+                server.counters.opened(clock::now().saturating_duration_since(began));
                 return Some(Ok(Reached { stream, server: Arc::clone(server), epoch, live }));
             }
             Ok(Ok(_)) => End::ServerDown,

@@ -21,6 +21,7 @@ use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::{Found, Probe};
 use crate::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
+use crate::report::End;
 use crate::status::{Answer, Order, ProxyStatus, ServerStatus, Status};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
@@ -283,6 +284,8 @@ fn word(state: OwnershipState) -> &'static str {
 
 fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
     let counters = &proxy.counters;
+    let ended = End::ALL.iter().zip(&counters.ended);
+    let ended = ended.map(|(end, count)| (end.to_string(), count.load(Ordering::Relaxed)));
     let servers = proxy.servers.iter().map(|kept| {
         let counters = &kept.server.counters;
         ServerStatus {
@@ -299,6 +302,10 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
             sessions: counters.live.load(Ordering::Relaxed),
             total: counters.total.load(Ordering::Relaxed),
             connect_failures: counters.failures.load(Ordering::Relaxed),
+            bytes_up: counters.up.load(Ordering::Relaxed),
+            bytes_down: counters.down.load(Ordering::Relaxed),
+            connect_latency: counters.connects.now(),
+            check_latency: counters.checks.now(),
         }
     });
     ProxyStatus {
@@ -308,6 +315,7 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         waiting: proxy.queue.waiting(),
         accepted: counters.accepted.load(Ordering::Relaxed),
         refused: counters.refused.load(Ordering::Relaxed),
+        ended: ended.filter(|(_, count)| *count > 0).collect(),
         state: proxy.score().state,
         panics: proxy.panics,
         servers: servers.collect(),

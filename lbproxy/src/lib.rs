@@ -23,6 +23,7 @@ pub mod daemon;
 pub mod descriptors;
 mod flow;
 pub mod health;
+pub mod latency;
 mod link;
 mod listen;
 mod located;

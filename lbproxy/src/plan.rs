@@ -12,6 +12,7 @@ use shared::config::{HeaderVersion, Limits, QueueConfig};
 use crate::backend::BackendSet;
 use crate::listen::Listeners;
 use crate::queue::Queue;
+use crate::report::End;
 
 /// What is counted of a proxy, once a connection.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct ProxyCounters {
     pub(crate) accepted: AtomicU64,
     /// Of these, reset because no server could be reached.
     pub(crate) refused: AtomicU64,
+    /// Those that have ended, by the place of the reason in [`End::ALL`].
+    pub(crate) ended: [AtomicU64; End::ALL.len()],
 }
 
 /// One client connection counted as live, until dropped.
@@ -33,6 +36,16 @@ impl LiveClient {
         counters.accepted.fetch_add(1, Ordering::Relaxed);
         counters.live.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(counters))
+    }
+}
+
+impl LiveClient {
+    /// Counts the reason of its end.
+    pub(crate) fn ended(&self, end: End) {
+        let place = End::ALL.iter().position(|known| *known == end);
+        if let Some(count) = place.and_then(|place| self.0.ended.get(place)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -55,7 +55,6 @@ impl Relay {
         if let Poll::Ready(end) = ticket.poll_told(cx) {
             return Poll::Ready(end);
         }
-        let before = self.bytes();
         let up = self.up.turn((&self.client, &self.server), self.down.is_over(), pool, cx);
         let mut more = matches!(up, Ok(Turn::More));
         if let Err(failure) = up
@@ -72,10 +71,7 @@ impl Relay {
             return Poll::Ready(end);
         }
         self.note(self.down.stage(), End::ServerClosed, ticket);
-        let after = self.bytes();
-        if after != before {
-            ticket.touch(now, after.1 != before.1);
-        }
+        ticket.moved(now, self.bytes());
         if self.up.is_over() && self.down.is_over() {
             let end = self.broken.or(self.first).unwrap_or(End::ClientClosed);
             return Poll::Ready(end);

@@ -53,6 +53,29 @@ pub(crate) enum End {
 }
 
 impl End {
+    /// Every reason there is.
+    pub(crate) const ALL: [Self; 19] = [
+        Self::ClientClosed,
+        Self::ServerClosed,
+        Self::ClientReset,
+        Self::ServerReset,
+        Self::ClientLost,
+        Self::ServerLost,
+        Self::IdleTimeout,
+        Self::HalfClosedTimeout,
+        Self::NoBackend,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::BadHeader,
+        Self::HeaderTimeout,
+        Self::ServerDown,
+        Self::ByOperator,
+        Self::AddressReleased,
+        Self::Shutdown,
+    ];
+
     /// Whether no server could be reached.
     pub(crate) fn is_refusal(self) -> bool {
         use End::{ConnectFailed, ConnectTimeout, NoBackend, QueueFull, QueueTimeout};

@@ -37,7 +37,7 @@ pub(crate) async fn run(
     client: Client,
     turns: Rc<RefCell<Turns>>,
 ) {
-    let _live = LiveClient::count(&proxy.counters);
+    let live = LiveClient::count(&proxy.counters);
     let ticket = Ticket::new(client.local.ip(), proxy.limits, client.accepted);
     let seat = worker.sessions.enter(ticket);
     let mut report = Report {
@@ -76,6 +76,7 @@ pub(crate) async fn run(
         }
     }
     report.duration = clock::now().saturating_duration_since(accepted);
+    live.ended(report.end);
     worker.log.write(&report);
 }
 
@@ -114,5 +115,6 @@ async fn serve(
     report.end =
         poll_fn(|cx| relay.poll(&worker.pool, seat.ticket(), worker.coarse_now(), cx)).await;
     (report.up, report.down) = relay.bytes();
+    seat.ticket().moved(worker.coarse_now(), relay.bytes());
     relay.close(report.end, &worker.pool);
 }

@@ -34,6 +34,9 @@ pub(crate) struct Ticket {
     last_byte: Cell<Instant>,
     /// Since when the client waits for the server's first byte after its own.
     asked: Cell<Option<Instant>>,
+    /// Bytes moved to the server and to the client, and how many of them its counters have.
+    moved: Cell<(u64, u64)>,
+    counted: Cell<(u64, u64)>,
     half_closed: Cell<bool>,
     told: Cell<Option<End>>,
     waker: RefCell<Option<Waker>>,
@@ -47,6 +50,8 @@ impl Ticket {
             server: RefCell::new(None),
             last_byte: Cell::new(now),
             asked: Cell::new(None),
+            moved: Cell::default(),
+            counted: Cell::default(),
             half_closed: Cell::new(false),
             told: Cell::new(None),
             waker: RefCell::new(None),
@@ -59,13 +64,29 @@ impl Ticket {
         *self.server.borrow_mut() = Some((server, epoch));
     }
 
-    /// Bytes moved at this (coarse) time, the server's among them or only the client's.
-    pub(crate) fn touch(&self, now: Instant, by_server: bool) {
+    /// So many bytes were moved to the server and to the client by this (coarse) time.
+    pub(crate) fn moved(&self, now: Instant, bytes: (u64, u64)) {
+        let before = self.moved.replace(bytes);
+        if bytes == before {
+            return;
+        }
         self.last_byte.set(now);
-        if by_server {
+        if bytes.1 != before.1 {
             self.asked.set(None);
         } else if self.asked.get().is_none() {
             self.asked.set(Some(now));
+        }
+    }
+
+    /// Adds to the server's counters what they do not have.
+    fn count(&self) {
+        let (up, down) = self.moved.get();
+        let before = self.counted.replace((up, down));
+        if before != (up, down)
+            && let Some((counters, _)) = &*self.server.borrow()
+        {
+            counters.up.fetch_add(up - before.0, Ordering::Relaxed);
+            counters.down.fetch_add(down - before.1, Ordering::Relaxed);
         }
     }
 
@@ -163,9 +184,12 @@ impl Sessions {
         Seat { sessions: Rc::clone(self), key, ticket }
     }
 
-    /// Looks for servers that have nothing to say to those who spoke.
-    pub(crate) fn doubt(&self, now: Instant) {
-        self.tickets.borrow().iter().for_each(|(_, ticket)| ticket.doubt(now));
+    /// Counts bytes, and looks for servers that have nothing to say to those who spoke.
+    pub(crate) fn look(&self, now: Instant) {
+        for (_, ticket) in self.tickets.borrow().iter() {
+            ticket.count();
+            ticket.doubt(now);
+        }
     }
 
     /// Tells every connection that must end; returns whether there is one.
@@ -199,6 +223,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.ticket.count();
         let was_full = self.sessions.is_full();
         self.sessions.tickets.borrow_mut().remove(self.key);
         if was_full {

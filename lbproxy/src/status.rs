@@ -1,11 +1,13 @@
 //! What `lbproxy` can be asked and told on its socket, and what it answers: JSON lines.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use shared::{Endpoint, Name, Usability};
 
 pub use crate::health::State;
+use crate::latency::Latency;
 
 /// What may be asked, one JSON line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +104,8 @@ pub struct ProxyStatus {
     pub accepted: u64,
     /// Of these, reset because no server could be reached.
     pub refused: u64,
+    /// Those that have ended, by the reason that the access line tells.
+    pub ended: BTreeMap<String, u64>,
     /// As `vrrpd` is told.
     pub state: Usability,
     /// Whether servers that are not up are used, for none is.
@@ -139,4 +143,12 @@ pub struct ServerStatus {
     pub total: u64,
     /// Attempts to connect that failed.
     pub connect_failures: u64,
+    /// Bytes that clients' connections carried to it.
+    pub bytes_up: u64,
+    /// Bytes that they carried from it.
+    pub bytes_down: u64,
+    /// What connecting took, where it succeeded.
+    pub connect_latency: Latency,
+    /// What checks took, whatever they found.
+    pub check_latency: Latency,
 }

@@ -33,8 +33,8 @@ use crate::sessions::Sessions;
 /// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
 const BEAT: Duration = Duration::from_millis(25);
 
-/// How often it looks for servers that are mute, in beats.
-const DOUBT: u64 = 10;
+/// How often it counts bytes and looks for servers that are mute, in beats.
+const LOOK: u64 = 10;
 
 /// Bounds of the time between two judgements of all connections.
 const JUDGE_LEAST: Duration = Duration::from_millis(25);
@@ -147,8 +147,8 @@ impl Worker {
                     self.now.set(now);
                     let beats = beats.fetch_add(1, Ordering::Relaxed);
                     self.log.flush();
-                    if beats.is_multiple_of(DOUBT) {
-                        self.sessions.doubt(now);
+                    if beats.is_multiple_of(LOOK) {
+                        self.sessions.look(now);
                     }
                     if now.saturating_duration_since(judged) >= self.grain() {
                         judged = now;

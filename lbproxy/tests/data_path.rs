@@ -47,7 +47,27 @@ fn bytes_come_back_and_are_counted() {
     assert!(line.contains(" bytes_up=5 bytes_down=5 attempts=1 "), "{line}");
     let status = proxy.status().unwrap();
     assert_eq!((status.proxies[0].accepted, status.proxies[0].refused), (1, 0));
-    assert_eq!(status.proxies[0].servers[0].total, 1);
+    assert_eq!(status.proxies[0].ended, [("client_closed".to_owned(), 1)].into());
+    let server = &status.proxies[0].servers[0];
+    assert_eq!((server.total, server.bytes_up, server.bytes_down), (1, 5, 5));
+    assert_eq!(server.connect_latency.counts.iter().sum::<u64>(), 1);
+    assert_eq!(server.check_latency.counts.iter().sum::<u64>(), 1);
+    assert!(server.connect_latency.sum_micros > 0);
+}
+
+#[test]
+fn bytes_of_an_open_connection_are_counted() {
+    let ip = own_ip();
+    let proxy = Proxy::ready(&table(listen_at(ip), &[echo(ip)], ONCE), &["up"]);
+    let mut client = connect(listen_at(ip));
+    for size in [1, 2] {
+        ping(&mut client);
+        eventually("they are counted", || {
+            let status = proxy.status().unwrap();
+            let server = &status.proxies[0].servers[0];
+            (server.bytes_up, server.bytes_down) == (size, size)
+        });
+    }
 }
 
 #[test]

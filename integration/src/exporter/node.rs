@@ -97,12 +97,18 @@ mod tests {
             "dropped_log_lines": 6,
             "proxies": [{
                 "name": "web", "listen": [], "sessions": 9, "waiting": 1, "accepted": 20,
-                "refused": 2, "state": "usable", "panics": false,
+                "refused": 2, "ended": {"client_closed": 15}, "state": "usable", "panics": false,
                 "servers": [{
                     "name": "a", "address": "192.0.2.9:80", "state": "up", "mode": "ready",
                     "since_seconds": 30, "reason": "", "last_check": "", "weight": 1,
                     "backup": false, "max_connections": null, "sessions": 3, "total": 40,
-                    "connect_failures": 5
+                    "connect_failures": 5, "bytes_up": 100, "bytes_down": 2000,
+                    "connect_latency": {
+                        "counts": [30, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "sum_micros": 50_000
+                    },
+                    "check_latency": {
+                        "counts": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], "sum_micros": 3_000_000
+                    }
                 }]
             }]
         });
@@ -165,12 +171,25 @@ mod tests {
             format!("vipd_server_connections{{{server}}} 3.0"),
             format!("vipd_server_connections_opened_total{{{server}}} 40"),
             format!("vipd_server_connections_failed_total{{{server}}} 5"),
+            r#"vipd_proxy_connections_ended_total{proxy="web",reason="client_closed"} 15"#
+                .to_owned(),
+            format!("vipd_server_bytes_sent_total{{{server}}} 100"),
+            format!("vipd_server_bytes_received_total{{{server}}} 2000"),
+            format!("vipd_server_connect_seconds_count{{{server}}} 40"),
+            format!("vipd_server_connect_seconds_sum{{{server}}} 0.05"),
+            format!(r#"vipd_server_connect_seconds_bucket{{le="0.001",{server}}} 30"#),
+            format!(r#"vipd_server_connect_seconds_bucket{{le="0.0025",{server}}} 40"#),
+            format!("vipd_server_check_seconds_count{{{server}}} 1"),
+            format!("vipd_server_check_seconds_sum{{{server}}} 3.0"),
+            format!(r#"vipd_server_check_seconds_bucket{{le="2.5",{server}}} 0"#),
+            format!(r#"vipd_server_check_seconds_bucket{{le="+Inf",{server}}} 1"#),
         ];
         let values: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
         for line in &expected {
             assert!(values.contains(&line.as_str()), "{line} is missing in\n{page}");
         }
-        assert_eq!(values.len(), expected.len(), "{page}");
+        // Each histogram has twelve buckets, of which two are looked at.
+        assert_eq!(values.len(), expected.len() + 2 * 12 - 4, "{page}");
         assert!(page.ends_with("# EOF\n"));
     }
 

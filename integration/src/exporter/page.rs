@@ -1,8 +1,12 @@
 //! A page of metrics, made anew for each request from what the programs tell of themselves.
 
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 
+use lbproxy::latency::{BOUNDS_MICROS, Latency};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -47,6 +51,16 @@ impl Page {
         self.0.register(name, help, family);
     }
 
+    /// How long something took. The text adds `_bucket`, `_count` and `_sum` to the name.
+    pub(super) fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (Labels, Latency)>,
+    ) {
+        self.0.register(name, help, Histograms(rows.into_iter().collect()));
+    }
+
     /// The page as text.
     pub(super) fn finish(self) -> String {
         let mut text = String::new();
@@ -54,6 +68,31 @@ impl Page {
         encode(&mut text, &self.0).ok();
         text
     }
+}
+
+/// Counts that were made elsewhere.
+#[derive(Debug)]
+struct Histograms(Vec<(Labels, Latency)>);
+
+impl EncodeMetric for Histograms {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let bounds = BOUNDS_MICROS.iter().map(|micros| seconds_of_micros(*micros));
+        let bounds: Vec<f64> = bounds.chain([f64::MAX]).collect();
+        for (labels, Latency { counts, sum_micros }) in &self.0 {
+            let buckets: Vec<_> = bounds.iter().copied().zip(counts.iter().copied()).collect();
+            let (sum, count) = (seconds_of_micros(*sum_micros), counts.iter().sum());
+            encoder.encode_family(labels)?.encode_histogram::<()>(sum, count, &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+fn seconds_of_micros(micros: u64) -> f64 {
+    count(micros) / 1e6
 }
 
 /// 1 for yes, 0 for no.

@@ -1,5 +1,6 @@
 //! What `lbproxy` tells, as metrics.
 
+use lbproxy::latency::Latency;
 use lbproxy::status::{Mode, ProxyStatus, ServerStatus, State, Status};
 use shared::Usability;
 
@@ -72,6 +73,14 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
         "Of these, reset for want of a server",
         counter(|proxy| proxy.refused),
     );
+    let ended = proxies.iter().flat_map(|proxy| {
+        proxy.ended.iter().map(move |(reason, count)| {
+            let mut labels = labels(proxy);
+            labels.push(("reason", reason.clone()));
+            (labels, *count)
+        })
+    });
+    page.counter("vipd_proxy_connections_ended", "Client connections, by what ended them", ended);
 }
 
 fn servers(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
@@ -118,6 +127,29 @@ fn servers(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
         "vipd_server_connections_failed",
         "Attempts to connect to it that failed",
         counter(|server| server.connect_failures),
+    );
+    page.counter(
+        "vipd_server_bytes_sent",
+        "Bytes that connections carried to it",
+        counter(|server| server.bytes_up),
+    );
+    page.counter(
+        "vipd_server_bytes_received",
+        "Bytes that connections carried from it",
+        counter(|server| server.bytes_down),
+    );
+    let latency = |value: fn(&ServerStatus) -> &Latency| {
+        servers.iter().map(move |(proxy, server)| (labels(proxy, server), value(server).clone()))
+    };
+    page.histogram(
+        "vipd_server_connect_seconds",
+        "What connecting to it took, where it succeeded",
+        latency(|server| &server.connect_latency),
+    );
+    page.histogram(
+        "vipd_server_check_seconds",
+        "What checks of it took, whatever they found",
+        latency(|server| &server.check_latency),
     );
 }
 

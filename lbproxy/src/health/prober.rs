@@ -48,6 +48,7 @@ impl Prober {
         loop {
             let began = clock::deadline_in(Duration::ZERO);
             let outcome = self.probe.check(&self.target, self.thorough).await;
+            self.counters.checks.observe(began.elapsed());
             self.thorough &= outcome.verdict != Verdict::Pass;
             if self.tell(outcome, false).await.is_none() || self.rest(began).await.is_none() {
                 return;

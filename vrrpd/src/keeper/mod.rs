@@ -144,11 +144,12 @@ impl AddressKeeper {
     /// Runs until the wish closes.
     pub async fn run(mut self) {
         loop {
-            self.have_link().await;
+            // What is rare is large, and in a box: hundreds of keepers wait most of the time.
+            Box::pin(self.have_link()).await;
             let wish = *self.wish.borrow_and_update();
             match wish.wanted {
                 Wanted::Hold => self.hold(wish).await,
-                Wanted::Release(release) => self.release(release).await,
+                Wanted::Release(release) => Box::pin(self.release(release)).await,
             }
             let lease_ends = self.holding.as_ref().and_then(Holding::lease_ends);
             self.kept.send_modify(|kept| kept.lease_ends = lease_ends);
@@ -156,8 +157,8 @@ impl AddressKeeper {
                 break;
             }
         }
-        self.release(Release::AtOnce).await;
-        self.remove_link().await;
+        Box::pin(self.release(Release::AtOnce)).await;
+        Box::pin(self.remove_link()).await;
     }
 
     /// Waits until there may be something to do; false once nobody wishes any more.
@@ -240,14 +241,14 @@ impl AddressKeeper {
             if interfaces.named(&plan.interface).is_none() {
                 // The interface is gone, and with it all that it had.
                 if let Some(holding) = self.holding.take() {
-                    self.let_go(&holding).await;
+                    Box::pin(self.let_go(&holding)).await;
                 }
                 return;
             }
             let places = Places::of(&plan, &interfaces);
             let fits = self.holding.as_ref().is_some_and(|h| h.plan == plan && places.fit(h));
             if !fits {
-                self.change(plan, places, wish).await;
+                Box::pin(self.change(plan, places, wish)).await;
             }
         }
         self.renew().await;
