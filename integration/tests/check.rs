@@ -121,3 +121,59 @@ fn programs_are_looked_at_and_a_hook_may_be_allowed_to_be_missing() {
     assert_eq!(code, Some(2));
     assert!(err.starts_with("error[E0501]: cannot look at the program"), "{err}");
 }
+
+/// Beside each `bad/pair/NAME-1.toml` and `NAME-2.toml` stands `NAME.txt`: exactly what must be printed for
+/// both. `UPDATE=1` writes it, for somebody to read.
+#[test]
+fn what_keeps_a_pair_from_working_is_told() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/bad/pair");
+    let mut raised = Vec::new();
+    for name in ["different", "peers", "doubtful"] {
+        let files = [format!("{name}-1.toml"), format!("{name}-2.toml")];
+        let Answer { out, err, .. } = check_in(&folder, &[&files[0], &files[1]]);
+        let beside = folder.join(name).with_extension("txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&beside, format!("{err}{out}")).unwrap();
+        }
+        assert_eq!(format!("{err}{out}"), std::fs::read_to_string(&beside).unwrap(), "{name}");
+        let told = check_in(&folder, &["--json", &files[0], &files[1]]);
+        let told: Value = serde_json::from_str(&told.out).unwrap();
+        let problems = told["files"].as_array().unwrap().iter();
+        let problems = problems.flat_map(|file| file["problems"].as_array().unwrap());
+        raised.extend(problems.map(|found| found["code"].as_str().unwrap().to_owned()));
+    }
+    let of_pairs = Code::ALL.iter().filter(|code| code.is_of_pair()).map(|code| code.text());
+    let missing: Vec<&str> =
+        of_pairs.filter(|code| !raised.iter().any(|had| had == code)).collect();
+    assert!(missing.is_empty(), "no bad pair is {missing:?}");
+}
+
+#[test]
+fn a_pair_is_told_what_each_fault_costs_its_clients() {
+    let Answer { code, out, err } = check(&["two-node-lb1.toml", "two-node-lb2.toml"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    // By hand: 3 × 100 ms and a skew of 60.9 ms; 300 ms of a link's silence; checks every second, three of
+    // them with a second to answer. An advert's flight and the kernel take half a millisecond.
+    let expected = "\
+two-node-lb1.toml is right: virtual routers 1, proxies 1
+two-node-lb2.toml is right: virtual routers 1, proxies 1
+
+without service at worst, as these files play the real election:
+k8s-api
+  planned stop of the Active node            0 ms
+  the Active node dies, or is cut off      362 ms
+  the better node comes back                 0 ms
+  the Active node's proxy dies               1 ms
+  the Active node's proxy hangs            301 ms
+  no server answers the Active node       4001 ms
+";
+    assert_eq!(out, expected, "{out}");
+    let json = check(&["--json", "two-node-lb2.toml", "two-node-lb1.toml"]).out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let dies = json!({
+        "router": "k8s-api",
+        "fault": "the Active node dies, or is cut off",
+        "milliseconds": 362,
+    });
+    assert_eq!(json["downtime"][1], dies);
+}

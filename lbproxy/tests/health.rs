@@ -230,48 +230,6 @@ fn a_check_shows_its_certificate_to_a_server_that_asks() {
 }
 
 #[test]
-fn a_name_is_looked_up_and_one_without_an_address_is_down() {
-    let ip = own_ip();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = server(listener, |mut stream| drop(stream.write_all(b"by name"))).port();
-    // The source makes it look for an IPv4 address.
-    let table = format!(
-        "[[proxy]]\nname = \"p\"\nlisten = [\"{}\"]\n{QUICK}\n\
-         [[proxy.server]]\nname = \"known\"\naddress = \"localhost:{port}\"\nsource = \"127.0.0.1\"\n\
-         [[proxy.server]]\nname = \"unknown\"\naddress = \"nowhere.invalid:1\"\n",
-        listen_at(ip)
-    );
-    let proxy = Proxy::start(&table);
-    let servers = || proxy.status().map(|status| status.proxies[0].servers.clone());
-    eventually("it is up", || servers().is_some_and(|all| all[0].state.to_string() == "up"));
-    assert_eq!(fetch(listen_at(ip)).unwrap(), "by name");
-    assert_eq!(servers().unwrap()[0].address.to_string(), format!("localhost:{port}"));
-    let line = proxy.line("server=known");
-    assert!(line.contains(&format!("server_addr=127.0.0.1:{port}")), "{line}");
-    assert_ne!(servers().unwrap()[1].state.to_string(), "up");
-}
-
-#[test]
-fn health_may_be_asked_at_another_port() {
-    let ip = own_ip();
-    let told = Arc::new(AtomicU16::new(200));
-    let status = Arc::clone(&told);
-    let health = server(TcpListener::bind((ip, 0)).unwrap(), move |mut stream| {
-        drop(stream.read(&mut [0; 1024]));
-        let code = status.load(Ordering::Relaxed);
-        drop(write!(stream, "HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n"));
-    });
-    let check = format!(
-        "check = {{ http = \"/\", port = {}, interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1 }}",
-        health.port()
-    );
-    let proxy = Proxy::ready(&table(listen_at(ip), &[named(ip, "served")], &check), &["up"]);
-    assert_eq!(fetch(listen_at(ip)).unwrap(), "served");
-    told.store(503, Ordering::Relaxed);
-    proxy.wait_for(&["draining"]);
-}
-
-#[test]
 fn a_server_that_stands_still_is_found_by_its_clients_and_comes_back() {
     let ip = own_ip();
     // The kernel accepts for a program that does nothing: so does that of one that is stopped.
@@ -324,4 +282,46 @@ fn a_server_that_takes_its_time_is_left_alone() {
         (server.state.to_string().as_str(), server.last_check.as_str()),
         ("up", "the port accepts connections")
     );
+}
+
+#[test]
+fn a_name_is_looked_up_and_one_without_an_address_is_down() {
+    let ip = own_ip();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = server(listener, |mut stream| drop(stream.write_all(b"by name"))).port();
+    // The source makes it look for an IPv4 address.
+    let table = format!(
+        "[[proxy]]\nname = \"p\"\nlisten = [\"{}\"]\n{QUICK}\n\
+         [[proxy.server]]\nname = \"known\"\naddress = \"localhost:{port}\"\nsource = \"127.0.0.1\"\n\
+         [[proxy.server]]\nname = \"unknown\"\naddress = \"nowhere.invalid:1\"\n",
+        listen_at(ip)
+    );
+    let proxy = Proxy::start(&table);
+    let servers = || proxy.status().map(|status| status.proxies[0].servers.clone());
+    eventually("it is up", || servers().is_some_and(|all| all[0].state.to_string() == "up"));
+    assert_eq!(fetch(listen_at(ip)).unwrap(), "by name");
+    assert_eq!(servers().unwrap()[0].address.to_string(), format!("localhost:{port}"));
+    let line = proxy.line("server=known");
+    assert!(line.contains(&format!("server_addr=127.0.0.1:{port}")), "{line}");
+    assert_ne!(servers().unwrap()[1].state.to_string(), "up");
+}
+
+#[test]
+fn health_may_be_asked_at_another_port() {
+    let ip = own_ip();
+    let told = Arc::new(AtomicU16::new(200));
+    let status = Arc::clone(&told);
+    let health = server(TcpListener::bind((ip, 0)).unwrap(), move |mut stream| {
+        drop(stream.read(&mut [0; 1024]));
+        let code = status.load(Ordering::Relaxed);
+        drop(write!(stream, "HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n"));
+    });
+    let check = format!(
+        "check = {{ http = \"/\", port = {}, interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1 }}",
+        health.port()
+    );
+    let proxy = Proxy::ready(&table(listen_at(ip), &[named(ip, "served")], &check), &["up"]);
+    assert_eq!(fetch(listen_at(ip)).unwrap(), "served");
+    told.store(503, Ordering::Relaxed);
+    proxy.wait_for(&["draining"]);
 }

@@ -1,5 +1,7 @@
 //! `vipd check`: all that is wrong with a configuration, by the very code that starts a node with it.
 
+mod forecast;
+mod pair;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -8,13 +10,17 @@ use std::process::ExitCode;
 use clap::Args;
 use shared::config::{Code, DEFAULT_PATH, Loaded, Problems, load};
 
+use self::forecast::Row;
+use self::pair::Two;
 use self::report::Report;
+use crate::clock::now;
 use crate::runner::trust::look_at_programs;
 
 /// What to check, and how to tell.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// The configuration; without one, /etc/vipd/vipd.toml
+    /// The configuration; without one, /etc/vipd/vipd.toml. Two are the two nodes of a pair: what keeps them
+    /// from understanding each other is told, and what each fault will cost their clients
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -47,21 +53,36 @@ pub fn run(options: &Options) -> ExitCode {
     if let Some(code) = &options.explain {
         return explain(code);
     }
-    let checked: Vec<Checked> = options.files().iter().map(|path| Checked::of(path)).collect();
+    let mut checked: Vec<Checked> = options.files().iter().map(|path| Checked::of(path)).collect();
+    let rows = as_pair(&mut checked);
     if options.json {
-        println!("{}", serde_json::to_string(&Report::of(&checked)).unwrap_or_default());
+        let report = Report::of(&checked, rows.as_deref());
+        println!("{}", serde_json::to_string(&report).unwrap_or_default());
     } else {
-        for (position, file) in checked.iter().enumerate() {
-            let gap = if position > 0 && file.any_problem() { "\n" } else { "" };
-            eprint!("{gap}{}", file.problems());
-        }
+        let doubtful = checked.iter().filter(|file| !file.problems().found().is_empty());
+        let shown: Vec<String> = doubtful.map(|file| file.problems().to_string()).collect();
+        eprint!("{}", shown.join("\n"));
         checked.iter().filter_map(Checked::summary).for_each(|summary| println!("{summary}"));
+        rows.iter().for_each(|rows| print!("\n{}", forecast::table(rows)));
     }
     if checked.iter().all(|file| file.outcome.is_ok()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(2)
     }
+}
+
+/// What two right files cost their clients, fault by fault, if they understand each other.
+fn as_pair(checked: &mut [Checked]) -> Option<Vec<Row>> {
+    let [first, second] = checked else { return None };
+    let names = [first.name(), second.name()];
+    let (Ok(one), Ok(other)) = (&mut first.outcome, &mut second.outcome) else { return None };
+    let mut two = Two { names, loaded: [one, other] };
+    let matches = two.compare();
+    let rows = (!two.any_error()).then(|| two.forecast(&matches, now()));
+    first.confirm();
+    second.confirm();
+    rows.filter(|rows| !rows.is_empty())
 }
 
 /// A file, and what became of it.
@@ -75,16 +96,23 @@ impl Checked {
         Self { path: path.to_owned(), outcome: load(path).and_then(look_at_programs) }
     }
 
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// What was found since may make it unusable.
+    fn confirm(&mut self) {
+        if let Ok(loaded) = &self.outcome {
+            self.outcome = loaded.clone().confirmed();
+        }
+    }
+
     /// Errors, or warnings only.
     fn problems(&self) -> &Problems {
         match &self.outcome {
             Ok(loaded) => &loaded.warnings,
             Err(problems) => problems,
         }
-    }
-
-    fn any_problem(&self) -> bool {
-        !self.problems().found().is_empty()
     }
 
     /// What is in it, if it can be used.

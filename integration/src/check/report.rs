@@ -4,11 +4,15 @@ use serde::Serialize;
 use shared::config::{Place, Problem, Problems, Severity};
 
 use super::Checked;
+use super::forecast::Row;
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct Report<'a> {
     files: Vec<File>,
+    /// What each fault costs a pair's clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    downtime: Option<&'a [Row]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -31,14 +35,14 @@ struct Finding {
     column: usize,
 }
 
-impl Report {
-    pub(super) fn of(checked: &[Checked]) -> Self {
+impl<'a> Report<'a> {
+    pub(super) fn of(checked: &[Checked], downtime: Option<&'a [Row]>) -> Self {
         let file = |checked: &Checked| File {
             path: checked.path.display().to_string(),
             right: checked.outcome.is_ok(),
             problems: findings(checked.problems()),
         };
-        Self { files: checked.iter().map(file).collect() }
+        Self { files: checked.iter().map(file).collect(), downtime }
     }
 }
 

@@ -115,6 +115,20 @@ codes! {
     TrustsEverybody = "E0408";
     /// A script that cannot run on this host.
     ProgramUnusable = "E0501";
+    /// A pair's nodes of different VRIDs.
+    PairVrid = "E0601";
+    /// Of different versions.
+    PairVersion = "E0602";
+    /// Of different intervals in version 2.
+    PairInterval = "E0603";
+    /// Of different addresses.
+    PairAddresses = "E0604";
+    /// Of different passwords.
+    PairPassword = "E0605";
+    /// Of different forms of checksum.
+    PairChecksum = "E0606";
+    /// Unicast peers that do not name each other.
+    PairPeers = "E0607";
     /// `allow` of a warning that does not arise.
     AllowsNothing = "W0001";
     /// An idle timeout that ends the watches of a Kubernetes API.
@@ -141,6 +155,14 @@ codes! {
     HastyInterval = "W0206";
     /// A hook that cannot run on this host.
     HookUnusable = "W0501";
+    /// A pair's nodes of different intervals in version 3.
+    PairPace = "W0601";
+    /// Of equal priorities.
+    PairPriority = "W0602";
+    /// A failure that never moves the addresses from the one to the other.
+    PairUnmoved = "W0603";
+    /// A router that only one of them has.
+    PairLonely = "W0604";
 }
 
 impl Code {
@@ -166,9 +188,15 @@ impl Code {
         section.split("\n## ").next().unwrap_or_default().trim_end()
     }
 
+    /// Whether it arises between the files of a pair.
+    #[must_use]
+    pub fn is_of_pair(self) -> bool {
+        self.text()[1..].starts_with("06")
+    }
+
     /// Whether one file tells by itself that it arises: others depend on the host or on a second file.
     pub(super) fn is_of_one_file(self) -> bool {
-        !matches!(self, Self::HookUnusable)
+        !matches!(self, Self::HookUnusable) && !self.is_of_pair()
     }
 }
 

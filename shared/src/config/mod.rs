@@ -9,6 +9,7 @@ mod command;
 mod fault;
 mod lint;
 mod notify;
+mod places;
 mod problem;
 mod proxy;
 mod raw;
@@ -27,6 +28,7 @@ pub use self::code::Code;
 pub use self::command::{CommandLine, NamedProgram};
 use self::fault::Fault;
 pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
+use self::places::Places;
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::proxy::{
     Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
@@ -38,6 +40,7 @@ pub use self::vrrp::{
     AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
     Preempt, RouteConfig, RouterConfig, RuleConfig, Scope,
 };
+use crate::Name;
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/vipd/vipd.toml";
@@ -83,6 +86,7 @@ pub struct Loaded {
     pub warnings: Problems,
     /// The programs that it names.
     pub programs: Vec<NamedProgram>,
+    places: Places,
 }
 
 impl Loaded {
@@ -91,6 +95,12 @@ impl Loaded {
         let needed = program.is_needed;
         let code = if needed { Code::ProgramUnusable } else { Code::HookUnusable };
         self.warnings.tell(code, program.span.clone(), fault, help);
+    }
+
+    /// Finds fault with a key of a router's table, or with the table where the key is left out.
+    pub fn fault(&mut self, router: &Name, key: &'static str, code: Code, title: &str, help: &str) {
+        let place = self.places.find(router.as_str(), key);
+        self.warnings.tell(code, place, title, help);
     }
 
     /// What it is, unless something makes the file unusable.
@@ -130,8 +140,9 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 pub fn parse(name: &str, source: &str) -> Result<Loaded, Problems> {
     let mut problems = Problems::new(name, source);
     let read = read::read(source, &mut problems);
-    let mut programs = Vec::new();
+    let (mut programs, mut places) = (Vec::new(), Places::default());
     let config = read.map(|read| {
+        places = Places::of(&read.file);
         let mut check = Check::new(&read.file, read.cut, &mut problems);
         let config = config(&read.file, &mut check);
         programs = check.programs;
@@ -143,7 +154,7 @@ pub fn parse(name: &str, source: &str) -> Result<Loaded, Problems> {
     problems.sort();
     match config.flatten() {
         Some(config) if !problems.any_error() => {
-            Ok(Loaded { config, warnings: problems, programs })
+            Ok(Loaded { config, warnings: problems, programs, places })
         }
         _ => Err(problems),
     }

@@ -145,6 +145,12 @@ impl Problems {
         self.push(Code::Unreadable, None, title.into(), help);
     }
 
+    /// Whether the file allows such a warning.
+    #[must_use]
+    pub fn allows(&self, code: Code) -> bool {
+        self.allowed.iter().any(|allowed| allowed.code == code)
+    }
+
     /// From here on this warning is not told.
     pub(super) fn allow(&mut self, code: Code, span: Span) {
         self.allowed.push(Allowed { code, span, arose: false });
