@@ -18,7 +18,10 @@ impl Files for Nothing {
 fuzz_target!(|input: (u8, &str)| {
     let source = Some(Source::new("x", input.1));
     let given = match input.0 % 3 {
-        0 => Given { keepalived: source, ..Given::default() },
+        0 => {
+            let config_id = (input.0 > 127).then(|| "a".to_owned());
+            Given { keepalived: source, config_id, ..Given::default() }
+        }
         1 => Given { haproxy: source, ..Given::default() },
         _ => Given { nginx: source, ..Given::default() },
     };

@@ -11,6 +11,8 @@ const WORDS: &str = "vrrp_instance VI_1 { } interface eth0 virtual_router_id 51 
     default_backend bind :::80 *:80-90 :1-65535 server 10.0.0.5:80 check port inter 99999999999999d \
     timeout client option httpchk http-check expect stream upstream proxy_pass ; proxy_timeout include \
     é \u{0} \r auth_pass authentication auth_type PASS use_backend ssl-hello-chk tcp-check connect \
+    ~SEQ(A,1,3) ~LST(B,x) $B= \\ @a @^a vrrp_sync_group group track_interface notify stick on src acl \
+    stick-table use_backend if stats http location return monitor-uri web:80 \
     18446744073709551615 preempt_delay delay_loop interval fall";
 
 /// Text that is nearly a configuration.

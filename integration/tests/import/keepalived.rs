@@ -255,7 +255,6 @@ fn what_cannot_be_read_is_shown_at_its_place() {
         ("a {\n} {\n}\n", "this block belongs to nothing"),
         ("a \"b\n", "this quote is not closed"),
         ("$A=$B\n$B=$A\nx $A\n", "the definitions in this line stand for one another"),
-        ("$A=x \\\n", "a definition of several lines cannot be imported"),
     ];
     for (text, title) in cases {
         let shown = mistakes(&of_keepalived(text));

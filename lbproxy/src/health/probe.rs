@@ -190,7 +190,7 @@ impl Probe {
 async fn answers_the_end(mut stream: TcpStream) {
     // What fails here is an answer, too.
     stream.shutdown().await.ok();
-    stream.read(&mut [0]).await.ok();
+    stream.read_u8().await.ok();
 }
 
 /// What an HTTP answer means.
