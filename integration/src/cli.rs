@@ -9,7 +9,9 @@ use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, reference, schema};
 
 use crate::lab::backend;
-use crate::{check, drill, events, exporter, handover, import, orders, runner, status, supervisor};
+use crate::{
+    check, doctor, drill, events, exporter, handover, import, orders, runner, status, supervisor,
+};
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
 #[derive(Debug, Parser)]
@@ -29,6 +31,8 @@ enum Command {
     Schema(Schema),
     /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
     Import(import::Options),
+    /// Look at this host, and say what is wrong with it and what mends it
+    Doctor(doctor::Options),
     /// Tell how a running node is
     Status(Status),
     /// Tell why each router is what it is, and how it came to that
@@ -158,6 +162,7 @@ impl Cli {
             Command::Check(options) => check::run(&options),
             Command::Schema(form) => print_schema(&form),
             Command::Import(options) => import::run(&options),
+            Command::Doctor(options) => doctor::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Why(asked) => tell_why(&asked),
             Command::Events(asked) => tell_events(&asked),

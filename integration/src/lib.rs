@@ -3,6 +3,7 @@
 pub mod check;
 pub mod cli;
 pub mod clock;
+pub mod doctor;
 pub mod drill;
 pub mod events;
 pub mod exporter;

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// More files than this are never asked for, as HAProxy's `fd-hard-limit`.
-const ENOUGH: u64 = 1_048_576;
+pub const ENOUGH: u64 = 1_048_576;
 
 /// Files for logs, runtimes, the link, the admin socket and its clients.
 const RESERVE: u64 = 128;
@@ -32,12 +32,8 @@ pub(crate) fn pipes_per_worker(files: u64, workers: usize) -> usize {
 }
 
 /// Connections for each worker: two files each, at least one connection.
-pub(crate) fn sessions_per_worker(
-    files: u64,
-    workers: usize,
-    listeners: usize,
-    servers: usize,
-) -> usize {
+#[must_use]
+pub fn sessions_per_worker(files: u64, workers: usize, listeners: usize, servers: usize) -> usize {
     let pipes = workers * pipes_per_worker(files, workers);
     let taken = RESERVE + 2 * (workers * listeners + servers + pipes) as u64;
     let sessions = files.saturating_sub(taken) / 2 / workers.max(1) as u64;

@@ -1,5 +1,6 @@
 //! Where a server is: its address, or the one that its name has at this moment.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -86,7 +87,7 @@ impl Located {
     }
 
     /// Looks the name up again and again; an address never ends. Stops: by abort.
-    pub(crate) async fn keep(&self) {
+    pub(crate) async fn keep(&self) -> Infallible {
         let Endpoint::Name { host, port } = &self.endpoint else {
             return std::future::pending().await;
         };

@@ -28,6 +28,15 @@ pub enum Endpoint {
 pub struct EndpointError;
 
 impl Endpoint {
+    /// The address without the port, or the name.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match self {
+            Self::Address(address) => address.ip().to_string(),
+            Self::Name { host, .. } => host.clone(),
+        }
+    }
+
     /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -30,6 +30,8 @@ pub use self::source::{Mistake, Place, Source};
 pub struct Given {
     /// A keepalived.conf.
     pub keepalived: Option<Arc<Source>>,
+    /// The name by which it calls this node (`keepalived --config-id`).
+    pub config_id: Option<String>,
     /// A haproxy.cfg.
     pub haproxy: Option<Arc<Source>>,
     /// An nginx.conf, or what it includes in `stream`.
@@ -58,7 +60,8 @@ pub fn import(given: &Given, files: &dyn Files) -> Imported {
         nginx::import(source, files, &mut import);
     }
     if let Some(source) = &given.keepalived {
-        keepalived::import(source, files, &mut import);
+        let id = given.config_id.as_deref();
+        keepalived::import(source, id, files, &mut import);
     }
     lints::follow_proxies(&mut import.draft, &mut import.report);
     lints::find(&import.draft, &mut import.report);

@@ -117,7 +117,7 @@ impl Report {
         let entry = self.entries.entry(key(statement)).or_insert_with(|| Entry {
             file: place.source.name.clone(),
             line: place.line,
-            end: place.line,
+            end: if statement.block.is_none() { statement.end } else { place.line },
             text: statement.shown(),
             kind,
             notes: Vec::new(),

@@ -164,6 +164,65 @@ addresses = [\"10.0.0.1/24\"]
 }
 
 #[test]
+fn definitions_of_several_lines_and_counted_lines_are_keepalived_s() {
+    let text = "\
+$PASSWORD=x
+$INSTANCE= \\
+  vrrp_instance VI_${ID} { \\
+    interface eth0 \\
+    virtual_router_id ${ID} \\
+    virtual_ipaddress { \\
+      ~SEQ(HOST, 1, 2) 10.0.${ID}.${HOST}/24 \\
+    } \\
+  }
+~LST(ID, 7, 9) $INSTANCE
+";
+    let given = of_keepalived(text);
+    let written = toml(&given);
+    assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
+    for line in ["name = \"VI_7\"", "vrid = 9", "addresses = [\"10.0.9.1/24\", \"10.0.9.2/24\"]"] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    // Every line of a definition is accounted for, and no secret shown.
+    for line in 1..=10 {
+        assert_eq!(fate(&given, line).0, Kind::Translated, "{line}");
+    }
+    assert!(imported(&given).report.to_string().contains("k.conf:1: $PASSWORD=******"));
+}
+
+#[test]
+fn lines_for_one_node_are_read_for_it() {
+    let text = "\
+vrrp_instance A {
+  interface eth0
+  virtual_router_id 7
+  @main priority 150
+  @backup priority 100
+  @backup authentication {
+    auth_type PASS
+  }
+  unicast_peer {
+    @^main 10.0.0.11
+    @^backup 10.0.0.12
+  }
+  virtual_ipaddress {
+    10.0.0.1
+  }
+}
+";
+    let nobody = of_keepalived(text);
+    let why = "it is for a node of this name: say with `--config-id` which one this is for";
+    assert_eq!(fate(&nobody, 4), (Kind::NotSupported, why.to_owned()));
+    assert_eq!(fate(&nobody, 7), (Kind::NotSupported, why.to_owned()));
+    let main = Given { config_id: Some("main".to_owned()), ..nobody };
+    assert!(!imported(&main).report.loses(), "{}", imported(&main).report);
+    assert_eq!(fate(&main, 5), (Kind::Ignored, "it is not for main".to_owned()));
+    let written = toml(&main);
+    assert!(written.contains("priority = 150\n"), "{written}");
+    assert!(written.contains("peers = [\"10.0.0.12\"]\n"), "{written}");
+}
+
+#[test]
 fn files_are_included_where_they_are_named() {
     let given = of_keepalived("include conf.d/*.conf\n");
     let body = "vrrp_instance A {\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n";

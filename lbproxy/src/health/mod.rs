@@ -1,5 +1,6 @@
 //! How a server is: folded from the outcomes of its checks. Pure; [`probe`] finds the outcomes.
 
+mod examine;
 pub(crate) mod keeper;
 mod kept;
 pub(crate) mod probe;
@@ -8,6 +9,9 @@ pub(crate) mod score;
 pub(crate) mod tls;
 
 use std::fmt;
+
+pub use self::examine::{Examination, examine};
+pub use self::tls::Distrust;
 
 use serde::{Deserialize, Serialize};
 

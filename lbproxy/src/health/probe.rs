@@ -1,24 +1,24 @@
 //! One check of one server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::HeaderValue;
+use hyper::header::{DATE, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
 use shared::Endpoint;
 use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 
 use super::Verdict;
-use super::tls::Tls;
+use super::tls::{Tls, chain};
 use crate::clock;
 use crate::connect::connect;
 use crate::located::Located;
@@ -38,16 +38,22 @@ pub(crate) struct Outcome {
     pub(crate) words: String,
     /// Passed only for being alive: the answer was 401 or 403.
     pub(crate) denied: bool,
+    /// What the server showed over TLS, where it got that far.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
 }
 
 impl Outcome {
-    fn pass(words: &str) -> Self {
-        let words = words.to_owned();
-        Self { verdict: Verdict::Pass, words, denied: false }
+    fn new(verdict: Verdict, words: impl Into<String>) -> Self {
+        Self { verdict, words: words.into(), denied: false, certificate: None }
     }
 
-    pub(crate) fn dead(words: String) -> Self {
-        Self { verdict: Verdict::Dead, words, denied: false }
+    fn pass(words: &str) -> Self {
+        Self::new(Verdict::Pass, words)
+    }
+
+    /// It does not work.
+    pub(crate) fn dead(words: impl Into<String>) -> Self {
+        Self::new(Verdict::Dead, words)
     }
 }
 
@@ -66,6 +72,22 @@ pub(crate) struct Target {
     pub(crate) located: Arc<Located>,
     /// The address to check it from; none: the kernel chooses.
     pub(crate) source: Option<IpAddr>,
+}
+
+impl Target {
+    /// Where it is at this moment, at another port if the check has one, and the host to ask for.
+    ///
+    /// # Errors
+    /// Its name has no address; in words.
+    pub(super) fn place(&self, port: Option<NonZeroU16>) -> Result<(SocketAddr, String), String> {
+        let mut address = self.located.address().map_err(|error| error.to_string())?;
+        address.set_port(port.map_or(address.port(), NonZeroU16::get));
+        let host = match self.located.endpoint() {
+            Endpoint::Address(_) => address.to_string(),
+            Endpoint::Name { host, .. } => format!("{host}:{}", address.port()),
+        };
+        Ok((address, host))
+    }
 }
 
 /// A check made ready: its files are read.
@@ -116,12 +138,7 @@ impl Probe {
         thorough: bool,
         deadline: Instant,
     ) -> Result<Outcome, String> {
-        let mut address = target.located.address().map_err(|error| error.to_string())?;
-        address.set_port(self.port.map_or(address.port(), NonZeroU16::get));
-        let host = match target.located.endpoint() {
-            Endpoint::Address(_) => address.to_string(),
-            Endpoint::Name { host, .. } => format!("{host}:{}", address.port()),
-        };
+        let (address, host) = target.place(self.port)?;
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
         let mut stream = timeout_at(deadline, connect(address, target.source, self.timeout))
             .await
@@ -137,20 +154,16 @@ impl Probe {
                 Err(_) => Err(late("to a connection's end, though the port accepts")),
             };
         }
-        let stream = match &self.tls {
-            None => return self.ask(stream, &host, deadline).await,
-            Some(tls) => {
-                let connector = TlsConnector::from(Arc::clone(&tls.config));
-                timeout_at(
-                    deadline,
-                    connector.connect(tls.name(target.located.endpoint(), address), stream),
-                )
-                .await
-                .map_err(|_| late("in the TLS handshake"))?
-                .map_err(|error| format!("TLS handshake: {error}"))?
-            }
-        };
-        self.ask(stream, &host, deadline).await
+        let Some(tls) = &self.tls else { return self.ask(stream, &host, deadline).await };
+        let connecting = tls.connect(target.located.endpoint(), address, stream);
+        let stream = timeout_at(deadline, connecting)
+            .await
+            .map_err(|_| late("in the TLS handshake"))?
+            .map_err(|error| format!("TLS handshake: {error}"))?;
+        let certificate = chain(&stream).first().cloned();
+        let outcome = self.ask(stream, &host, deadline).await;
+        let outcome = outcome.unwrap_or_else(Outcome::dead);
+        Ok(Outcome { certificate, ..outcome })
     }
 
     async fn ask<S>(&self, stream: S, host: &str, deadline: Instant) -> Result<Outcome, String>
@@ -164,11 +177,11 @@ impl Probe {
         };
         // Without it the server says so, and counts as alive.
         let token = token(http).unwrap_or_default();
-        let (status, body) = timeout_at(deadline, get(stream, http, token, host))
+        let answer = timeout_at(deadline, get(stream, &http.path, token, host))
             .await
             .map_err(|_| format!("no answer within {:?} to GET {}", self.timeout, http.path))?
             .map_err(|error| format!("GET {}: {error}", http.path))?;
-        Ok(judge(http, status, &body))
+        Ok(judge(http, answer.status, &answer.body))
     }
 }
 
@@ -186,7 +199,7 @@ fn judge(check: &HttpCheck, status: u16, body: &[u8]) -> Outcome {
     let holds = |text: &String| body.windows(text.len().max(1)).any(|part| part == text.as_bytes());
     let lacking = check.expect_body.as_ref().filter(|text| !text.is_empty() && !holds(text));
     if status == check.expect && lacking.is_none() {
-        return Outcome { verdict: Verdict::Pass, words, denied: false };
+        return Outcome::new(Verdict::Pass, words);
     }
     let excerpt = excerpt(body);
     if !excerpt.is_empty() {
@@ -194,12 +207,12 @@ fn judge(check: &HttpCheck, status: u16, body: &[u8]) -> Outcome {
     }
     if let (true, Some(text)) = (status == check.expect, lacking) {
         words = format!("{words} without {text:?}");
-        return Outcome { verdict: Verdict::NotReady, words, denied: false };
+        return Outcome::new(Verdict::NotReady, words);
     }
     // The server works; it only does not tell strangers how it is (`--anonymous-auth=false`).
     let denied = matches!(status, 401 | 403);
     let verdict = if denied { Verdict::Pass } else { Verdict::NotReady };
-    Outcome { verdict, words, denied }
+    Outcome { denied, ..Outcome::new(verdict, words) }
 }
 
 /// The beginning of a body as printable text.
@@ -216,7 +229,7 @@ fn excerpt(body: &[u8]) -> String {
 ///
 /// # Errors
 /// The file cannot be read, or holds what cannot be sent; in words.
-fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, String> {
+pub(super) fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, String> {
     let Some(path) = &http.token_file else { return Ok(None) };
     let shown = path.display();
     let token = std::fs::read_to_string(path)
@@ -227,12 +240,24 @@ fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, String> {
     Ok(Some(value))
 }
 
-async fn get<S>(
+/// What was answered.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    /// The server's clock, as it says.
+    pub(super) date: Option<String>,
+    body: Vec<u8>,
+}
+
+/// Asks for a path.
+///
+/// # Errors
+/// What became of the connection, or that no HTTP was answered.
+pub(super) async fn get<S>(
     stream: S,
-    http: &HttpCheck,
+    path: &str,
     token: Option<HeaderValue>,
     host: &str,
-) -> hyper::Result<(u16, Vec<u8>)>
+) -> hyper::Result<Reply>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -240,7 +265,7 @@ where
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut request = Request::new(Empty::<Bytes>::new());
     // The configuration admits printable paths that begin with a slash.
-    *request.uri_mut() = http.path.parse().unwrap_or_default();
+    *request.uri_mut() = path.parse().unwrap_or_default();
     let headers = request.headers_mut();
     let agent = concat!("lbproxy-check/", env!("CARGO_PKG_VERSION"));
     headers.insert("user-agent", HeaderValue::from_static(agent));
@@ -254,7 +279,9 @@ where
     let exchange = async move {
         let answer = sender.send_request(request).await?;
         let status = answer.status().as_u16();
-        Ok((status, beginning(answer).await))
+        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.map(str::to_owned);
+        Ok(Reply { status, date, body: beginning(answer).await })
     };
     tokio::pin!(exchange, connection);
     tokio::select! {
@@ -298,7 +325,7 @@ mod tests {
         ];
         for (status, body, verdict, words) in table {
             let outcome = judge(&check, status, body.as_bytes());
-            assert_eq!(outcome, Outcome { verdict, words: words.to_owned(), denied: false });
+            assert_eq!(outcome, Outcome::new(verdict, words));
         }
     }
 
@@ -314,7 +341,7 @@ mod tests {
         ];
         for (status, verdict, denied, words) in table {
             let outcome = judge(&check, status, b"[-]etcd\x1b failed\n");
-            assert_eq!(outcome, Outcome { verdict, words: words.to_owned(), denied });
+            assert_eq!(outcome, Outcome { denied, ..Outcome::new(verdict, words) });
         }
         let expects_401 = http("/", 401);
         assert!(!judge(&expects_401, 401, b"").denied);

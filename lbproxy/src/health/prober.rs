@@ -37,7 +37,7 @@ impl Prober {
     pub(crate) async fn run(mut self, delay: Duration) {
         let located = Arc::clone(&self.target.located);
         tokio::select! {
-            () = located.keep() => {}
+            never = located.keep() => match never {},
             () = self.check(delay) => {}
         }
     }
@@ -63,7 +63,7 @@ impl Prober {
             tokio::select! {
                 biased;
                 () = self.counters.suspected() => {
-                    let words = "clients' connections to it fail".to_owned();
+                    let words = "clients' connections to it fail";
                     self.tell(Outcome::dead(words), false).await?;
                     sleep_until(began + LEAST).await;
                     return Some(());

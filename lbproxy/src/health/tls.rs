@@ -1,17 +1,24 @@
 //! TLS for checks: what is demanded of a server's certificate.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
+};
 use shared::Endpoint;
 use shared::config::{ClientCertificate, Verify};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// The authorities of a check cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -24,25 +31,39 @@ pub(crate) enum TlsError {
     Empty { path: PathBuf },
     /// One of them is no authority.
     #[error("use the authorities in {path}: {source}")]
-    Unfit { path: PathBuf, source: rustls::Error },
+    Unfit { path: PathBuf, source: Error },
     /// The check's own certificate or key cannot be read, or is not PEM.
     #[error("read the check's own {path}: {source}")]
     ReadOwn { path: PathBuf, source: rustls::pki_types::pem::Error },
     /// They do not fit together.
     #[error("show the certificate in {path}: {source}")]
-    UnfitOwn { path: PathBuf, source: rustls::Error },
+    UnfitOwn { path: PathBuf, source: Error },
     /// The name cannot stand in a certificate.
     #[error("{name:?} is no server name")]
     Name { name: String },
     /// The library's own defaults do not fit together.
     #[error("set up TLS: {0}")]
-    Setup(#[from] rustls::Error),
+    Setup(#[from] Error),
+}
+
+/// Why a chain is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// There is nobody to vouch for it.
+    #[error("{0}")]
+    NoAuthority(String),
+    /// None of the authorities signed it.
+    #[error("none of the authorities signed it")]
+    Stranger,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// How a check speaks TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
-    pub(crate) config: Arc<ClientConfig>,
+    config: Arc<ClientConfig>,
     /// The name that must be borne; none: the server's address.
     name: Option<ServerName<'static>>,
 }
@@ -74,14 +95,81 @@ impl Tls {
         }
     }
 
+    /// One that takes any certificate, and shows `own`: to look at what a server has.
+    ///
+    /// # Errors
+    /// Its own certificate cannot be read or used.
+    pub(crate) fn lax(own: Option<&ClientCertificate>) -> Result<Self, TlsError> {
+        Self::new(&Verify::Nothing, own)
+    }
+
+    /// Shakes hands with the server at `endpoint`, now at `address`.
+    ///
+    /// # Errors
+    /// What ended the handshake.
+    pub(crate) async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        TlsConnector::from(Arc::clone(&self.config))
+            .connect(self.name(endpoint, address), stream)
+            .await
+    }
+
     /// The name that the certificate of the server at `endpoint`, now at `address`, must bear.
-    pub(crate) fn name(&self, endpoint: &Endpoint, address: SocketAddr) -> ServerName<'static> {
+    fn name(&self, endpoint: &Endpoint, address: SocketAddr) -> ServerName<'static> {
         let own = match endpoint {
             Endpoint::Name { host, .. } => ServerName::try_from(host.clone()).ok(),
             Endpoint::Address(_) => None,
         };
         let name = self.name.clone().or(own);
         name.unwrap_or_else(|| ServerName::IpAddress(address.ip().into()))
+    }
+}
+
+/// What the server has shown: its own certificate first.
+pub(crate) fn chain(stream: &TlsStream<TcpStream>) -> &[CertificateDer<'static>] {
+    stream.get_ref().1.peer_certificates().unwrap_or_default()
+}
+
+/// Whether an authority of `ca` vouches for a chain that was shown, for whatever name, at the time
+/// `now`.
+///
+/// # Errors
+/// It does not, or the authorities cannot be had.
+pub(crate) fn vouched(
+    ca: &Path,
+    chain: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Result<(), Distrust> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = authorities(ca).map_err(|error| Distrust::NoAuthority(error.to_string()))?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| Distrust::NoAuthority(error.to_string()))?;
+    let [leaf, others @ ..] = chain else { return Err(Distrust::Other("none".to_owned())) };
+    // Names are judged after all else.
+    let any = ServerName::IpAddress(IpAddr::from(Ipv4Addr::UNSPECIFIED).into());
+    match verifier.verify_server_cert(leaf, others, &any, &[], now) {
+        Ok(_) => Ok(()),
+        Err(Error::InvalidCertificate(why)) => distrusts(why),
+        Err(error) => Err(Distrust::Other(error.to_string())),
+    }
+}
+
+/// Names and times aside: the doctor's calendar says more of these.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum that others extend")]
+fn distrusts(why: CertificateError) -> Result<(), Distrust> {
+    match why {
+        CertificateError::NotValidForName
+        | CertificateError::NotValidForNameContext { .. }
+        | CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Ok(()),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Err(Distrust::Stranger),
+        _ => Err(Distrust::Other(Error::InvalidCertificate(why).to_string())),
     }
 }
 
@@ -127,7 +215,7 @@ impl ServerCertVerifier for Anything {
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<ServerCertVerified, Error> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -136,7 +224,7 @@ impl ServerCertVerifier for Anything {
         _: &[u8],
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, Error> {
         Ok(HandshakeSignatureValid::assertion())
     }
 
@@ -145,7 +233,7 @@ impl ServerCertVerifier for Anything {
         _: &[u8],
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, Error> {
         Ok(HandshakeSignatureValid::assertion())
     }
 

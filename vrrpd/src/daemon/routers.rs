@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{AddressConfig, Audience, Config, Dialect, RouterConfig};
-use shared::{Family, InterfaceName, Priority, RouterId, VirtualAddress, address::is_link_local};
+use shared::config::{AddressConfig, Config, Dialect, RouterConfig};
+use shared::{InterfaceName, Priority, RouterId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -249,21 +249,6 @@ fn place(config: &RouterConfig, interfaces: &Interfaces) -> Option<Place> {
         let upon = Some(interface.index);
         interfaces.named(link).filter(|link| link.upon == upon && link.mac == Some(mac))?;
     }
-    let source = match config.source {
-        Some(source) => interface.has(source).then_some(source),
-        None => {
-            let all = config.belongings.addresses.iter().map(|config| config.address);
-            let all: Vec<VirtualAddress> = all.collect();
-            interface.source(config.id.family, &all, is_beyond_link(config))
-        }
-    };
-    let (index, source) = (interface.index, source?);
+    let (index, source) = (interface.index, interface.source_for(config)?);
     Some(Place { index, source, prefix_len: interface.prefix_len(source) })
-}
-
-/// Whether the peers are reached by addresses of more than this link.
-fn is_beyond_link(config: &RouterConfig) -> bool {
-    let Audience::Peers(peers) = &config.audience else { return false };
-    let beyond = |peer: &IpAddr| matches!(peer, IpAddr::V6(peer) if !is_link_local(*peer));
-    config.id.family == Family::Ipv6 && peers.iter().any(beyond)
 }

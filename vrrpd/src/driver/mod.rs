@@ -49,7 +49,7 @@ use crate::occurrence::Occurrences;
 use crate::wire::{Excerpt, ladder};
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
-const REALTIME_PRIORITY: u8 = 20;
+pub const REALTIME_PRIORITY: u8 = 20;
 
 /// Packets taken from a port before the deadlines are looked at again: under a millisecond of work.
 const BATCH: usize = 64;

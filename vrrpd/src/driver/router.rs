@@ -79,7 +79,7 @@ impl Router {
         let unknown = unspecified(config.id.family);
         Self {
             election: Election::new(Settings::of(&config, config.priority, unknown)),
-            expectation: expectation(&config, unknown, 0),
+            expectation: Expectation::of(&config, unknown, 0),
             voice: Voice::new(&config),
             record: Record::new(config.id.clone(), occurrences, now),
             config,
@@ -155,7 +155,7 @@ impl Router {
         let anew = Settings::of(&config, settings.priority, settings.address);
         let actions = self.election.reconfigure(anew, now);
         let prefix = self.expectation.own_prefix;
-        self.expectation = expectation(&config, settings.address, prefix);
+        self.expectation = Expectation::of(&config, settings.address, prefix);
         self.voice.reconfigure(&config);
         self.config = config;
         self.act(actions, evidence, now, ports);
@@ -361,16 +361,5 @@ fn unspecified(family: Family) -> IpAddr {
     match family {
         Family::Ipv4 => IpAddr::from([0; 4]),
         Family::Ipv6 => IpAddr::from([0_u8; 16]),
-    }
-}
-
-fn expectation(config: &RouterConfig, own: IpAddr, own_prefix: u8) -> Expectation {
-    Expectation {
-        dialect: config.dialect,
-        interval: config.advert_interval,
-        audience: config.audience.clone(),
-        own,
-        own_prefix,
-        addresses: config.addresses.clone(),
     }
 }

@@ -93,6 +93,14 @@ fn suspected(suspects: &[String], interface: &InterfaceName) -> String {
     format!("who does it cannot be known for sure; {names} runs here: {advice}")
 }
 
+/// Managers of interfaces that run here and do not say that this one is none of theirs, each with how
+/// to keep it from deleting addresses. Takes some milliseconds.
+#[must_use]
+pub fn managers(interface: &InterfaceName, index: u32) -> Vec<(String, String)> {
+    let all = suspects(index).into_iter();
+    all.filter_map(|comm| advice(&comm, interface).map(|advice| (comm, advice))).collect()
+}
+
 fn manages(comm: &str) -> bool {
     MANAGERS.iter().any(|(name, _)| *name == comm)
 }

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use pnet_base::MacAddr;
+use shared::config::{Audience, RouterConfig};
 use shared::{Family, InterfaceName, VirtualAddress, address::is_link_local};
 
 use super::address_message::{address_of, is_ours, is_own_source};
@@ -135,6 +136,17 @@ impl Interface {
         own.first().map(|known| known.ip)
     }
 
+    /// The source of a router's adverts; none where the interface has none for it.
+    #[must_use]
+    pub fn source_for(&self, config: &RouterConfig) -> Option<IpAddr> {
+        if let Some(source) = config.source {
+            return self.has(source).then_some(source);
+        }
+        let all = config.belongings.addresses.iter().map(|config| config.address);
+        let all: Vec<VirtualAddress> = all.collect();
+        self.source(config.id.family, &all, is_beyond_link(config))
+    }
+
     /// Bits of the prefix of `address`; all of them if the interface does not have it.
     #[must_use]
     pub fn prefix_len(&self, address: IpAddr) -> u8 {
@@ -189,6 +201,13 @@ impl Interface {
     pub fn has_from_others(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|known| known.ip == address && !known.ours)
     }
+}
+
+/// Whether the peers are reached by addresses of more than this link.
+fn is_beyond_link(config: &RouterConfig) -> bool {
+    let Audience::Peers(peers) = &config.audience else { return false };
+    let beyond = |peer: &IpAddr| matches!(peer, IpAddr::V6(peer) if !is_link_local(*peer));
+    config.id.family == Family::Ipv6 && peers.iter().any(beyond)
 }
 
 fn configured(message: &AddressMessage) -> Option<Configured> {

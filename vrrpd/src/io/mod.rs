@@ -4,6 +4,7 @@ pub mod address_message;
 pub mod addresses;
 pub mod announce;
 pub mod culprit;
+pub mod eavesdrop;
 pub mod frames;
 pub mod interfaces;
 pub mod links;

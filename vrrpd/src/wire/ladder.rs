@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use shared::config::{Audience, Auth, Dialect};
+use shared::config::{Audience, Auth, Dialect, RouterConfig};
 use shared::{AdvertInterval, Family, Priority, VirtualAddress, Vrid, address::is_link_local};
 
 use super::HOPS;
@@ -43,6 +43,19 @@ pub struct Expectation {
 }
 
 impl Expectation {
+    /// What a router expects that speaks from `own`, an address with `own_prefix` bits of prefix.
+    #[must_use]
+    pub fn of(config: &RouterConfig, own: IpAddr, own_prefix: u8) -> Self {
+        Self {
+            dialect: config.dialect,
+            interval: config.advert_interval,
+            audience: config.audience.clone(),
+            own,
+            own_prefix,
+            addresses: config.addresses.clone(),
+        }
+    }
+
     /// Whether `address` shares our own address's prefix.
     fn is_on_link(&self, address: IpAddr) -> bool {
         IpNet::new(self.own, self.own_prefix).is_ok_and(|subnet| subnet.contains(&address))

@@ -1,0 +1,133 @@
+//! One thorough look at a server, for `vipd doctor`: the check itself, and what the server shows to whoever
+//! takes any certificate.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use shared::config::{CheckKind, ProxyConfig, ServerConfig, Verify};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout_at;
+
+use super::Verdict;
+use super::probe::{self, Outcome, Probe, Target};
+use super::tls::{Distrust, Tls, chain, vouched};
+use crate::certificate::Certificate;
+use crate::clock;
+use crate::connect::connect;
+use crate::located::Located;
+use crate::proxy_header::send;
+
+/// What one look found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examination {
+    /// Whether the configured check passed.
+    pub passed: bool,
+    /// It passed only for being alive: the answer was 401 or 403.
+    pub denied: bool,
+    /// What the check found, in words.
+    pub words: String,
+    /// The server's certificate, whether or not anybody vouches for it; none without TLS.
+    pub certificate: Option<Certificate>,
+    /// Whether the check's authorities vouch for it; none where the check has none.
+    pub vouched: Option<Result<(), Distrust>>,
+    /// The status that the path of the check, or `/readyz`, was answered with.
+    pub status: Option<u16>,
+    /// The server's clock: its `Date`.
+    pub date: Option<String>,
+}
+
+/// Looks at one server; takes the time of two checks at most. `now` is the time of day, which
+/// certificates are judged by.
+///
+/// # Errors
+/// The check cannot be made, for a file of it cannot be read; in words.
+pub async fn examine(
+    proxy: &ProxyConfig,
+    server: &ServerConfig,
+    now: SystemTime,
+) -> Result<Examination, String> {
+    let located = Arc::new(Located::new(server.address.clone(), server.source));
+    let target = Target { located: Arc::clone(&located), source: server.source };
+    let probe = Probe::new(proxy)?;
+    let both = async {
+        located.looked_up().await;
+        (probe.check(&target, false).await, look(proxy, &target).await)
+    };
+    let (outcome, look) = tokio::select! {
+        never = located.keep() => match never {},
+        found = both => found,
+    };
+    let Outcome { verdict, words, denied, .. } = outcome;
+    let Look { chain, status, date } = look.unwrap_or_default();
+    let vouched = authority(&proxy.check.kind).filter(|_| !chain.is_empty()).map(|ca| {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        vouched(ca, &chain, UnixTime::since_unix_epoch(since))
+    });
+    let certificate = chain.first().and_then(|leaf| Certificate::read(leaf));
+    let passed = verdict == Verdict::Pass;
+    Ok(Examination { passed, denied, words, certificate, vouched, status, date })
+}
+
+fn authority(kind: &CheckKind) -> Option<&std::path::Path> {
+    match kind {
+        CheckKind::Tls(Verify::Authority { ca, .. })
+        | CheckKind::Https(_, Verify::Authority { ca, .. }) => Some(ca),
+        CheckKind::Tcp | CheckKind::Http(_) | CheckKind::Tls(_) | CheckKind::Https(..) => None,
+    }
+}
+
+#[derive(Default)]
+struct Look {
+    chain: Vec<CertificateDer<'static>>,
+    status: Option<u16>,
+    date: Option<String>,
+}
+
+/// Connects once more, takes any certificate, and asks for a page; none where it cannot connect, or the
+/// server speaks no TLS where none is configured.
+async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
+    let check = &proxy.check;
+    let deadline = clock::deadline_in(check.timeout);
+    let (http, plain) = match &check.kind {
+        CheckKind::Http(http) => (Some(http), true),
+        CheckKind::Https(http, _) => (Some(http), false),
+        CheckKind::Tcp | CheckKind::Tls(_) => (None, false),
+    };
+    let path = http.map_or("/readyz", |http| http.path.as_str());
+    let token = http.and_then(|http| probe::token(http).ok()?);
+    let (address, host) = target.place(check.port).ok()?;
+    let stream = connect(address, target.source, check.timeout);
+    let mut stream = timeout_at(deadline, stream).await.ok()?.ok()?;
+    if let Some(version) = proxy.send_proxy {
+        send(&mut stream, version, None).await.ok()?;
+    }
+    let mut seen = Look::default();
+    if plain {
+        ask(stream, path, token, &host, &mut seen, deadline).await;
+        return Some(seen);
+    }
+    let tls = Tls::lax(check.certificate.as_ref()).ok()?;
+    let stream = timeout_at(deadline, tls.connect(target.located.endpoint(), address, stream))
+        .await
+        .ok()?
+        .ok()?;
+    seen.chain = chain(&stream).to_vec();
+    ask(stream, path, token, &host, &mut seen, deadline).await;
+    Some(seen)
+}
+
+async fn ask<S>(
+    stream: S,
+    path: &str,
+    token: Option<hyper::header::HeaderValue>,
+    host: &str,
+    seen: &mut Look,
+    deadline: tokio::time::Instant,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if let Ok(Ok(reply)) = timeout_at(deadline, probe::get(stream, path, token, host)).await {
+        (seen.status, seen.date) = (Some(reply.status), reply.date);
+    }
+}
