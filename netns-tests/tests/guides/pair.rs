@@ -93,7 +93,7 @@ fn play(
     // A control plane fails, and returns.
     let answered = servers.play(&duel.client, &[&format!("https://{VIP}:6443/")]);
     seen.extend(answered.iter().map(|names| format!("{names:?}")));
-    pair.nodes.iter_mut().for_each(|node| stop(node));
+    pair.nodes.iter_mut().for_each(stop);
     seen
 }
 
