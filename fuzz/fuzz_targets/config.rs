@@ -1,14 +1,26 @@
-//! Whatever a file says, it is a configuration or a list of problems that can be shown.
+//! Whatever a file and what it includes say, they are a configuration or a list of problems that can be shown.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use shared::config::{Included, Surroundings, parse_in};
 
-fuzz_target!(|source: &str| {
-    match shared::config::parse("fuzz.toml", source) {
+fuzz_target!(|input: (&str, &str)| {
+    let (source, other) = input;
+    let included = Included { name: "other.toml".to_owned(), text: other.to_owned() };
+    let surroundings = Surroundings {
+        variable: &|name| (name.len() == 1).then(|| "\"51\n".to_owned()),
+        files: &|pattern| match pattern {
+            "" => Err("nothing".to_owned()),
+            _ => Ok(vec![included.clone()]),
+        },
+    };
+    match parse_in(&surroundings, "fuzz.toml", source) {
         Ok(loaded) => assert!(!loaded.warnings.any_error()),
         Err(problems) => {
             assert!(problems.any_error());
-            assert!(problems.to_string().starts_with("error: ") || problems.to_string().starts_with("warning: "));
+            let shown = problems.to_string();
+            assert!(shown.starts_with("error[E") || shown.starts_with("warning[W"));
+            assert_eq!(problems.lines().count(), problems.found().len());
         }
     }
 });

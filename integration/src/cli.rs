@@ -6,12 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use shared::Name;
-use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
+use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, reference, schema};
 
 use crate::lab::backend;
-use crate::runner::trust;
 use crate::{
-    doctor, drill, events, exporter, handover, import, orders, runner, status, supervisor,
+    check, doctor, drill, events, exporter, handover, import, orders, runner, status, supervisor,
 };
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
@@ -27,7 +26,9 @@ enum Command {
     /// Run this node: VRRP, proxies and the supervisor of both
     Run(Node),
     /// Tell whether a configuration is right, and everything that is wrong with it
-    Check(Check),
+    Check(check::Options),
+    /// Print the JSON Schema of the configuration, for editors, or a page of every key
+    Schema(Schema),
     /// Make a configuration of those of keepalived, HAProxy and nginx, and account for every line
     Import(import::Options),
     /// Look at this host, and say what is wrong with it and what mends it
@@ -82,10 +83,10 @@ pub struct Node {
 }
 
 #[derive(Args, Debug)]
-struct Check {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+struct Schema {
+    /// As a page of every key, docs/reference.md
+    #[arg(long)]
+    markdown: bool,
 }
 
 #[derive(Args, Debug)]
@@ -158,7 +159,8 @@ impl Cli {
             Command::Run(Node { config, runtime_dir }) => {
                 supervisor::run(&supervisor::Options { config, runtime_dir })
             }
-            Command::Check(check) => check_config(&check),
+            Command::Check(options) => check::run(&options),
+            Command::Schema(form) => print_schema(&form),
             Command::Import(options) => import::run(&options),
             Command::Doctor(options) => doctor::run(&options),
             Command::Status(asked) => tell_status(&asked),
@@ -201,24 +203,14 @@ fn name_process(name: &std::ffi::CStr) {
     rustix::thread::set_name(name).ok();
 }
 
-/// Exit codes: 0 right, 2 wrong.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
-fn check_config(check: &Check) -> ExitCode {
-    match load(&check.config).and_then(trust::look_at_programs) {
-        Ok(loaded) => {
-            eprint!("{}", loaded.warnings);
-            let (routers, proxies) = (loaded.config.routers.len(), loaded.config.proxies.len());
-            println!(
-                "{} is right: virtual routers {routers}, proxies {proxies}",
-                check.config.display()
-            );
-            ExitCode::SUCCESS
-        }
-        Err(problems) => {
-            eprint!("{problems}");
-            ExitCode::from(2)
-        }
+#[expect(clippy::print_stdout, reason = "this is the command's answer")]
+fn print_schema(form: &Schema) -> ExitCode {
+    if form.markdown {
+        print!("{}", reference());
+    } else {
+        println!("{:#}", schema());
     }
+    ExitCode::SUCCESS
 }
 
 /// Exit codes: 0 everything that is configured answers, 1 something does not.

@@ -1,5 +1,6 @@
 //! The front door's library: what `vipd` and the tests of whole nodes share.
 
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod doctor;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::unistd::{User, chown};
 use rustix::fs::Mode;
 use shared::link::{Lines, line};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,11 +37,12 @@ pub(crate) struct Asked {
     pub(crate) reply: oneshot::Sender<Vec<u8>>,
 }
 
-/// Makes the socket in place of a stale one.
+/// Makes the socket in place of a stale one, and hands it to the group of `user`: as that the proxy
+/// runs, and what tells its metrics.
 ///
 /// # Errors
 /// Another proxy answers on it, or the directory is not to be written to.
-pub(crate) fn bind(path: &Path) -> io::Result<StdListener> {
+pub(crate) fn bind(path: &Path, user: &str) -> io::Result<StdListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another lbproxy runs here"));
     }
@@ -54,6 +56,12 @@ pub(crate) fn bind(path: &Path) -> io::Result<StdListener> {
     rustix::process::umask(before);
     let listener = bound?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    if let Some(user) = User::from_name(user).ok().flatten()
+        && let Err(error) = chown(path, None, Some(user.gid))
+    {
+        // An ordinary user is that user already, as a rule.
+        debug!(%error, "cannot hand the admin socket to the proxy's group");
+    }
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

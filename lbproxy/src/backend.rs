@@ -10,6 +10,7 @@ use shared::config::Balance;
 use tokio::sync::Notify;
 
 use crate::health::State;
+use crate::located::Located;
 use crate::queue::Queue;
 
 /// What is counted of a server. Written once a connection, never once a byte.
@@ -30,6 +31,8 @@ pub(crate) struct ServerCounters {
     failed_in_row: AtomicU32,
     /// Told when there were too many of them.
     suspect: Notify,
+    /// Told when a client that spoke is not answered.
+    mute: Notify,
 }
 
 impl ServerCounters {
@@ -62,6 +65,16 @@ impl ServerCounters {
         self.suspect.notified().await;
     }
 
+    /// A client spoke and hears nothing.
+    pub(crate) fn is_mute(&self) {
+        self.mute.notify_one();
+    }
+
+    /// Ready when clients hear nothing from it.
+    pub(crate) async fn found_mute(&self) {
+        self.mute.notified().await;
+    }
+
     /// Ends the connections there are, at the next plan.
     pub(crate) fn end_all(&self, by_operator: bool) {
         self.by_operator.store(by_operator, Ordering::Relaxed);
@@ -73,7 +86,9 @@ impl ServerCounters {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: Name,
-    pub(crate) address: SocketAddr,
+    pub(crate) located: Arc<Located>,
+    /// What `source` chooses by.
+    pub(crate) key: SocketAddr,
     /// Whether it serves only while no other server can.
     pub(crate) backup: bool,
     /// The address to connect to it from; none: the kernel chooses.

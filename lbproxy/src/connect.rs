@@ -131,7 +131,8 @@ fn attempt_deadline(now: Instant, deadline: Instant, left: usize) -> Instant {
 }
 
 async fn open(server: &Server, call: &Call<'_>) -> io::Result<TcpStream> {
-    let mut stream = connect(server.address, server.source, call.proxy.limits.user).await?;
+    let address = server.located.address()?;
+    let mut stream = connect(address, server.source, call.proxy.limits.user).await?;
     if let Some(version) = call.proxy.send_proxy {
         send(&mut stream, version, Some(call.client)).await?;
     }

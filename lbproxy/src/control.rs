@@ -260,13 +260,7 @@ impl Control {
     }
 
     /// The proxies, for the status.
-    pub(crate) fn status(
-        &self,
-        start: Instant,
-        now: Instant,
-        dropped: usize,
-        alive: bool,
-    ) -> Status {
+    pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -293,7 +287,7 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         let counters = &kept.server.counters;
         ServerStatus {
             name: kept.server.name.clone(),
-            address: kept.server.address,
+            address: kept.server.located.endpoint().clone(),
             state: kept.state(),
             since_seconds: now.saturating_duration_since(kept.since).as_secs(),
             reason: kept.reason.clone(),

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Config, load};
+use shared::config::{Config, Problems, load};
 use shared::link::{VRRPD_SOCKET, line};
 use shared::telemetry;
 use tokio::net::{UnixListener, UnixStream};
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
 
+use crate::access_log::AccessLog;
 use crate::admin::{self, Asked, CLIENTS};
 use crate::cli::Args;
 use crate::control::{Control, Ends, empty_plan};
@@ -24,7 +25,6 @@ use crate::health::probe::Found;
 use crate::link::{Event, Link};
 use crate::plan::Plan;
 use crate::prepare::{Failure, Prepared, admin_path, prepare, probes};
-use crate::report::AccessLog;
 use crate::status::Request;
 use crate::{clock, descriptors, pulse, watchdog, worker};
 
@@ -107,7 +107,7 @@ impl Daemon {
             warn!("{doubt}");
         }
         let config = prepared.loaded.config;
-        warn_of(&prepared.loaded.warnings.to_string());
+        tell_warnings(args, &prepared.loaded.warnings);
         let [terminate, interrupt, hangup] =
             [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]
                 .map(|kind| signal(kind).map_err(failed("watch for signals")));
@@ -200,7 +200,7 @@ impl Daemon {
         let now = clock::now();
         let answer = match asked.request {
             Request::Status => {
-                let dropped = self.log.dropped().dropped_lines();
+                let dropped = self.log.dropped();
                 let alive = *self.alive.borrow();
                 line(&self.control.status(self.started, now, dropped, alive))
             }
@@ -224,7 +224,7 @@ impl Daemon {
                 return;
             }
         };
-        warn_of(&loaded.warnings.to_string());
+        tell_warnings(&self.args, &loaded.warnings);
         let config = loaded.config;
         let bound =
             self.control.bind_for(&config).map_err(|error| format!("{error}: {}", error.source));
@@ -257,8 +257,9 @@ impl Daemon {
 
     /// The user we became may not read what root could.
     fn warn_where_reload_would_fail(&self) {
-        if let Err(error) = std::fs::File::open(&self.args.config) {
+        if let Err(problems) = load(&self.args.config) {
             let path = self.args.config.display();
+            let error = problems.lines().next().unwrap_or_default();
             warn!(%path, %error, "cannot be read as this user: a reload will fail");
         }
     }
@@ -287,9 +288,10 @@ impl Daemon {
     }
 }
 
-fn warn_of(warnings: &str) {
-    if !warnings.is_empty() {
-        warn!("the configuration is doubtful:\n{warnings}");
+/// A supervisor has told them already.
+fn tell_warnings(args: &Args, warnings: &Problems) {
+    if !args.watchdog {
+        warnings.log();
     }
 }
 

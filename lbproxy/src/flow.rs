@@ -7,9 +7,11 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -84,6 +86,11 @@ impl Flow {
         self.stage
     }
 
+    /// Whether nothing more is moved.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Finished | Stage::Broken)
+    }
+
     /// Bytes delivered.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -106,11 +113,12 @@ impl Flow {
         any
     }
 
-    /// Moves what can be moved for now.
+    /// Moves what can be moved for now, `from` one side to the other. `last` says that the other
+    /// direction is over: both connections are closed right after this one.
     pub(crate) fn turn(
         &mut self,
-        from: &TcpStream,
-        to: &TcpStream,
+        (from, to): (&TcpStream, &TcpStream),
+        last: bool,
         pool: &Pool,
         cx: &mut Context<'_>,
     ) -> Result<Turn, Failure> {
@@ -118,14 +126,14 @@ impl Flow {
             let step = match self.stage {
                 Stage::Finished | Stage::Broken => return Ok(Turn::Rests),
                 Stage::Open | Stage::Flushing if self.held.is_some() => {
-                    let written = self.write(to, cx);
+                    let written = self.write(from, to, cx);
                     if self.is_done() || matches!(written, Poll::Ready(Err(_))) {
                         self.empty(pool);
                     }
                     written.map_err(Failure::Writing)
                 }
                 Stage::Open => self.read(from, pool, cx).map_err(Failure::Reading),
-                Stage::Flushing => self.finish(to).map_err(Failure::Writing),
+                Stage::Flushing => self.finish(to, last).map_err(Failure::Writing),
             };
             match step {
                 Poll::Pending => return Ok(Turn::Rests),
@@ -189,13 +197,23 @@ impl Flow {
         outcome
     }
 
-    fn write(&mut self, to: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn write(
+        &mut self,
+        from: &TcpStream,
+        to: &TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         ready!(to.poll_write_ready(cx))?;
         let written = match &mut self.held {
             None => return Poll::Ready(Ok(())),
             Some(Held::Copy { buffer, written, filled }) => {
                 let rest = buffer.get(*written..*filled).unwrap_or_default();
-                to.try_write(rest).inspect(|count| *written += count)
+                let sent = if self.stage == Stage::Open && has_ended(from, cx) {
+                    to.try_io(Interest::WRITABLE, || send_before_the_end(to, rest))
+                } else {
+                    to.try_write(rest)
+                };
+                sent.inspect(|count| *written += count)
             }
             Some(Held::Pipe(pipe)) => to.try_io(Interest::WRITABLE, || pipe.drain(to)),
         };
@@ -219,10 +237,22 @@ impl Flow {
         }
     }
 
-    fn finish(&mut self, to: &TcpStream) -> Poll<io::Result<()>> {
+    fn finish(&mut self, to: &TcpStream, last: bool) -> Poll<io::Result<()>> {
         self.stage = Stage::Finished;
-        Poll::Ready(SockRef::from(to).shutdown(Shutdown::Write))
+        // Closing passes the end on as well.
+        Poll::Ready(if last { Ok(()) } else { SockRef::from(to).shutdown(Shutdown::Write) })
     }
+}
+
+/// Whether the end of the stream has arrived, behind what may still have to be read.
+fn has_ended(from: &TcpStream, cx: &mut Context<'_>) -> bool {
+    let ready = pin!(from.ready(Interest::READABLE)).poll(cx);
+    matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+}
+
+/// Lets the last bytes wait for the end, which follows at once: both go in one packet.
+fn send_before_the_end(to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(send(to, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
 }
 
 impl Pace {

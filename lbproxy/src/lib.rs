@@ -11,6 +11,7 @@
 //! ```
 
 mod accept;
+mod access_log;
 mod admin;
 mod backend;
 pub mod certificate;
@@ -24,6 +25,7 @@ mod flow;
 pub mod health;
 mod link;
 mod listen;
+mod located;
 mod pick;
 mod pipe;
 mod plan;

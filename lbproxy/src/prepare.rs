@@ -61,7 +61,7 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
     let files = descriptors::raise();
     let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
     let path = admin_path(args);
-    let admin = admin::bind(&path)
+    let admin = admin::bind(&path, &config.lbproxy.user)
         .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
     let bound = bind(config, &Bound::new(), workers)
         .map_err(|error| Failure::run(&error.to_string(), &error.source))?;

@@ -56,7 +56,7 @@ impl Relay {
             return Poll::Ready(end);
         }
         let before = self.bytes();
-        let up = self.up.turn(&self.client, &self.server, pool, cx);
+        let up = self.up.turn((&self.client, &self.server), self.down.is_over(), pool, cx);
         let mut more = matches!(up, Ok(Turn::More));
         if let Err(failure) = up
             && let Some(end) = self.failed(failure, true)
@@ -64,7 +64,7 @@ impl Relay {
             return Poll::Ready(end);
         }
         self.note(self.up.stage(), End::ClientClosed, ticket);
-        let down = self.down.turn(&self.server, &self.client, pool, cx);
+        let down = self.down.turn((&self.server, &self.client), self.up.is_over(), pool, cx);
         more |= matches!(down, Ok(Turn::More));
         if let Err(failure) = down
             && let Some(end) = self.failed(failure, false)
@@ -72,11 +72,11 @@ impl Relay {
             return Poll::Ready(end);
         }
         self.note(self.down.stage(), End::ServerClosed, ticket);
-        if self.bytes() != before {
-            ticket.touch(now);
+        let after = self.bytes();
+        if after != before {
+            ticket.touch(now, after.1 != before.1);
         }
-        let over = |stage| matches!(stage, Stage::Finished | Stage::Broken);
-        if over(self.up.stage()) && over(self.down.stage()) {
+        if self.up.is_over() && self.down.is_over() {
             let end = self.broken.or(self.first).unwrap_or(End::ClientClosed);
             return Poll::Ready(end);
         }

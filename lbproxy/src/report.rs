@@ -1,21 +1,13 @@
-//! One access line for each connection, on standard output.
+//! What is told of a connection once it has ended, and why it ended.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::Name;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::backend::Server;
-use crate::clock;
-
-/// Lines that may wait for a slow reader, some 300 bytes each; later ones are dropped and counted.
-const WAITING_LINES: usize = 8_192;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +118,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "proxy={} client={} listen={}", self.proxy, self.client, self.listen)?;
         match &self.server {
-            Some(server) => write!(f, " server={} server_addr={}", server.name, server.address)?,
+            Some(server) => write!(f, " server={} server_addr={}", server.name, server.located)?,
             None => f.write_str(" server=- server_addr=-")?,
         }
         match self.connect {
@@ -145,57 +137,18 @@ impl fmt::Display for Report {
     }
 }
 
-/// Where access lines go. Never blocks.
-#[derive(Clone, Debug)]
-pub(crate) struct AccessLog {
-    writer: NonBlocking,
-    stamped: bool,
-}
-
-impl AccessLog {
-    /// Starts the thread that writes to standard output. Keep the guard until the end.
-    ///
-    /// # Errors
-    /// Standard output is closed.
-    pub(crate) fn start() -> io::Result<(Self, WorkerGuard)> {
-        // Buffered, so that a burst of lines is one system call; flushed when none waits.
-        let stdout = BufWriter::new(File::from(io::stdout().as_fd().try_clone_to_owned()?));
-        let (writer, guard) = NonBlockingBuilder::default()
-            .buffered_lines_limit(WAITING_LINES)
-            .lossy(true)
-            .thread_name("access-log")
-            .finish(stdout);
-        // The journal stamps each line itself.
-        let stamped = std::env::var_os("JOURNAL_STREAM").is_none();
-        Ok((Self { writer, stamped }, guard))
-    }
-
-    /// Counts the lines that did not fit.
-    pub(crate) fn dropped(&self) -> ErrorCounter {
-        self.writer.error_counter()
-    }
-
-    pub(crate) fn write(&self, report: &Report) {
-        let line = if self.stamped {
-            let stamp = humantime::format_rfc3339_millis(clock::wall());
-            format!("{stamp} {report}\n")
-        } else {
-            format!("{report}\n")
-        };
-        // It queues or counts the line as dropped; there is nothing to do about the latter.
-        drop(self.writer.clone().write_all(line.as_bytes()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::located::Located;
 
     #[test]
     fn a_line_looks_like_this() {
+        let address: SocketAddr = "10.0.0.1:6443".parse().unwrap();
         let server = Server {
             name: Name::try_from("cp1").unwrap(),
-            address: "10.0.0.1:6443".parse().unwrap(),
+            located: Arc::new(Located::new(address.into(), None)),
+            key: address,
             counters: Arc::default(),
             backup: false,
             max_connections: None,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shared::config::Limits;
 use slab::Slab;
@@ -20,6 +20,10 @@ use crate::backend::ServerCounters;
 use crate::plan::Plan;
 use crate::report::End;
 
+/// A server that leaves a client without a byte for so long may have stopped: half of what an
+/// impatient client waits.
+const MUTE: Duration = Duration::from_millis(500);
+
 /// What decides about one connection.
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -28,6 +32,8 @@ pub(crate) struct Ticket {
     /// The server, once connected, and its epoch then.
     server: RefCell<Option<(Arc<ServerCounters>, u64)>>,
     last_byte: Cell<Instant>,
+    /// Since when the client waits for the server's first byte after its own.
+    asked: Cell<Option<Instant>>,
     half_closed: Cell<bool>,
     told: Cell<Option<End>>,
     waker: RefCell<Option<Waker>>,
@@ -40,6 +46,7 @@ impl Ticket {
             limits,
             server: RefCell::new(None),
             last_byte: Cell::new(now),
+            asked: Cell::new(None),
             half_closed: Cell::new(false),
             told: Cell::new(None),
             waker: RefCell::new(None),
@@ -52,9 +59,25 @@ impl Ticket {
         *self.server.borrow_mut() = Some((server, epoch));
     }
 
-    /// Bytes moved at this (coarse) time.
-    pub(crate) fn touch(&self, now: Instant) {
+    /// Bytes moved at this (coarse) time, the server's among them or only the client's.
+    pub(crate) fn touch(&self, now: Instant, by_server: bool) {
         self.last_byte.set(now);
+        if by_server {
+            self.asked.set(None);
+        } else if self.asked.get().is_none() {
+            self.asked.set(Some(now));
+        }
+    }
+
+    /// Tells of a server that has let its client wait for too long, once for each wait.
+    fn doubt(&self, now: Instant) {
+        let mute = |asked| now.saturating_duration_since(asked) >= MUTE;
+        if self.asked.get().is_some_and(mute)
+            && let Some((counters, _)) = &*self.server.borrow()
+        {
+            self.asked.set(None);
+            counters.is_mute();
+        }
     }
 
     /// One side has finished.
@@ -138,6 +161,11 @@ impl Sessions {
         let ticket = Rc::new(ticket);
         let key = self.tickets.borrow_mut().insert(Rc::clone(&ticket));
         Seat { sessions: Rc::clone(self), key, ticket }
+    }
+
+    /// Looks for servers that have nothing to say to those who spoke.
+    pub(crate) fn doubt(&self, now: Instant) {
+        self.tickets.borrow().iter().for_each(|(_, ticket)| ticket.doubt(now));
     }
 
     /// Tells every connection that must end; returns whether there is one.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use shared::{Name, Usability};
+use shared::{Endpoint, Name, Usability};
 
 pub use crate::certificate::Certificate;
 pub use crate::health::State;
@@ -83,7 +83,7 @@ pub struct Status {
     /// Whether every worker goes on; otherwise `vrrpd` and `vipd` hear nothing.
     pub workers_alive: bool,
     /// Access lines that were dropped for a slow reader of standard output.
-    pub dropped_log_lines: usize,
+    pub dropped_log_lines: u64,
     /// The proxies in the order of the file.
     pub proxies: Vec<ProxyStatus>,
 }
@@ -117,7 +117,7 @@ pub struct ServerStatus {
     /// Its name.
     pub name: Name,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// How it is.
     pub state: State,
     /// What an operator made of it.

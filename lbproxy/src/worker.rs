@@ -22,16 +22,19 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use crate::accept::Gate;
+use crate::access_log::{AccessLog, Lines};
 use crate::backend::BackendSet;
 use crate::clock;
 use crate::listen::Listeners;
 use crate::plan::{Plan, ProxyPlan};
 use crate::pool::Pool;
-use crate::report::AccessLog;
 use crate::sessions::Sessions;
 
 /// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
 const BEAT: Duration = Duration::from_millis(25);
+
+/// How often it looks for servers that are mute, in beats.
+const DOUBT: u64 = 10;
 
 /// Bounds of the time between two judgements of all connections.
 const JUDGE_LEAST: Duration = Duration::from_millis(25);
@@ -84,7 +87,7 @@ pub(crate) fn spawn(start: Start) -> io::Result<Handle> {
 pub(crate) struct Worker {
     pub(crate) sessions: Rc<Sessions>,
     pub(crate) pool: Pool,
-    pub(crate) log: AccessLog,
+    pub(crate) log: Lines,
     plan: RefCell<Arc<Plan>>,
     now: Cell<Instant>,
 }
@@ -96,7 +99,7 @@ impl Worker {
         Self {
             sessions: Rc::new(Sessions::new(start.limit)),
             pool: Pool::new(start.pipes),
-            log: start.log.clone(),
+            log: start.log.lines(),
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
             now: Cell::new(clock::now()),
         }
@@ -142,7 +145,11 @@ impl Worker {
                 _ = beat.tick() => {
                     let now = clock::now();
                     self.now.set(now);
-                    beats.fetch_add(1, Ordering::Relaxed);
+                    let beats = beats.fetch_add(1, Ordering::Relaxed);
+                    self.log.flush();
+                    if beats.is_multiple_of(DOUBT) {
+                        self.sessions.doubt(now);
+                    }
                     if now.saturating_duration_since(judged) >= self.grain() {
                         judged = now;
                         let plan = Arc::clone(&self.plan.borrow());

@@ -231,3 +231,100 @@ fn a_check_shows_its_certificate_to_a_server_that_asks() {
     assert!(proxy.log("the check's own").contains(&file("key")));
     assert_eq!(proxy.wait().code(), Some(2));
 }
+
+#[test]
+fn a_server_that_stands_still_is_found_by_its_clients_and_comes_back() {
+    let ip = own_ip();
+    // The kernel accepts for a program that does nothing: so does that of one that is stopped.
+    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let still = listener.local_addr().unwrap();
+    let times = "interval = \"1h\", down_interval = \"20ms\", timeout = \"200ms\", fall = 5";
+    let check = format!("check = {{ tcp = true, {times} }}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[still, echo(ip)], &check), &["up", "up"]);
+    let mut clients = [connect(listen_at(ip)), connect(listen_at(ip))];
+    for client in &mut clients {
+        client.write_all(b"anybody there?").unwrap();
+    }
+    let began = now();
+    proxy.log("up → down: clients hear nothing from it, and checks neither");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let ends = clients.map(|mut client| client.read(&mut [0; 14]).ok());
+    assert!(ends.contains(&None) && ends.contains(&Some(14)), "{ends:?}");
+    // Its port accepts all the time, and that is not enough any more.
+    std::thread::sleep(Duration::from_millis(500));
+    proxy.wait_for(&["down", "up"]);
+    for _ in 0..4 {
+        ping(&mut connect(listen_at(ip)));
+    }
+    server(listener, |mut stream| {
+        let mut reader = stream.try_clone().unwrap();
+        drop(std::io::copy(&mut reader, &mut stream));
+    });
+    proxy.wait_for(&["up", "up"]);
+}
+
+#[test]
+fn a_server_that_takes_its_time_is_left_alone() {
+    let ip = own_ip();
+    let address = server(TcpListener::bind((ip, 0)).unwrap(), |mut stream| {
+        let mut question = [0; 8];
+        if stream.read_exact(&mut question).is_ok() {
+            std::thread::sleep(Duration::from_secs(2));
+            drop(stream.write_all(b"answer"));
+        }
+    });
+    let check = "check = { tcp = true, interval = \"1h\", timeout = \"1s\", fall = 5 }";
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address], check), &["up"]);
+    let mut client = connect(listen_at(ip));
+    client.write_all(b"question").unwrap();
+    let mut answer = [0; 6];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"answer");
+    let server = &proxy.status().unwrap().proxies[0].servers[0];
+    assert_eq!(
+        (server.state.to_string().as_str(), server.last_check.as_str()),
+        ("up", "the port accepts connections")
+    );
+}
+
+#[test]
+fn a_name_is_looked_up_and_one_without_an_address_is_down() {
+    let ip = own_ip();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = server(listener, |mut stream| drop(stream.write_all(b"by name"))).port();
+    // The source makes it look for an IPv4 address.
+    let table = format!(
+        "[[proxy]]\nname = \"p\"\nlisten = [\"{}\"]\n{QUICK}\n\
+         [[proxy.server]]\nname = \"known\"\naddress = \"localhost:{port}\"\nsource = \"127.0.0.1\"\n\
+         [[proxy.server]]\nname = \"unknown\"\naddress = \"nowhere.invalid:1\"\n",
+        listen_at(ip)
+    );
+    let proxy = Proxy::start(&table);
+    let servers = || proxy.status().map(|status| status.proxies[0].servers.clone());
+    eventually("it is up", || servers().is_some_and(|all| all[0].state.to_string() == "up"));
+    assert_eq!(fetch(listen_at(ip)).unwrap(), "by name");
+    assert_eq!(servers().unwrap()[0].address.to_string(), format!("localhost:{port}"));
+    let line = proxy.line("server=known");
+    assert!(line.contains(&format!("server_addr=127.0.0.1:{port}")), "{line}");
+    assert_ne!(servers().unwrap()[1].state.to_string(), "up");
+}
+
+#[test]
+fn health_may_be_asked_at_another_port() {
+    let ip = own_ip();
+    let told = Arc::new(AtomicU16::new(200));
+    let status = Arc::clone(&told);
+    let health = server(TcpListener::bind((ip, 0)).unwrap(), move |mut stream| {
+        drop(stream.read(&mut [0; 1024]));
+        let code = status.load(Ordering::Relaxed);
+        drop(write!(stream, "HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n"));
+    });
+    let check = format!(
+        "check = {{ http = \"/\", port = {}, interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1 }}",
+        health.port()
+    );
+    let proxy = Proxy::ready(&table(listen_at(ip), &[named(ip, "served")], &check), &["up"]);
+    assert_eq!(fetch(listen_at(ip)).unwrap(), "served");
+    told.store(503, Ordering::Relaxed);
+    proxy.wait_for(&["draining"]);
+}

@@ -199,3 +199,36 @@ fn of_a_wrong_file_changes_nothing() {
     assert!(priorities.iter().all(|row| row[0] == "150"), "{priorities:?}");
     assert!(gaps(&recorded).iter().all(|gap| (70..=150).contains(gap)));
 }
+
+/// A router in a file that another includes; its hook needs the environment.
+fn included(duel: &Duel, priority: u8, vrid: u16) {
+    let folder = duel.lab.directory().join("conf.d");
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = format!(
+        "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = {vrid}\npriority = {priority}\n\
+         addresses = [\"{VIP}\"]\nadvert_interval = \"20ms\"\nnotify = [\"/bin/true\", \"${{PATH}}\"]\n"
+    );
+    std::fs::write(folder.join("router.toml"), text).unwrap();
+}
+
+#[test]
+fn what_is_included_is_read_again_and_what_is_doubtful_is_told() {
+    const FILE: &str = "include = [\"conf.d/*.toml\"]\n";
+    let mut duel = Duel::new(VIP);
+    included(&duel, 150, 51);
+    let vipd = duel.vipd(0, FILE);
+    duel.wait_for(&[0]);
+    vipd.wait_for_log("W0206", LIMIT).unwrap();
+    assert!(vipd.log().contains("conf.d/router.toml:7:19: "), "{}", vipd.log());
+    let priority =
+        || status::vrrpd(&duel.runtime_dir(0)).unwrap().routers[0].effective_priority.get();
+    assert_eq!(priority(), 150);
+
+    included(&duel, 120, 51);
+    duel.reload(0, &vipd, FILE);
+    wait_until("the new priority", LIMIT, || priority() == 120).unwrap();
+    included(&duel, 110, 510);
+    duel.reload(0, &vipd, FILE);
+    vipd.wait_for_log("error[E0101]", LIMIT).unwrap();
+    assert_eq!(priority(), 120);
+}

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod config;
+pub mod endpoint;
 pub mod health;
 pub mod interface;
 pub mod interval;
@@ -18,6 +19,7 @@ pub mod telemetry;
 pub mod vrid;
 
 pub use address::{Family, VirtualAddress};
+pub use endpoint::Endpoint;
 pub use health::{TrackerHealth, Usability};
 pub use interface::InterfaceName;
 pub use interval::AdvertInterval;

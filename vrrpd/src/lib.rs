@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod link;
 pub mod occurrence;
 pub mod privilege;
+pub mod rehearsal;
 mod rivals;
 pub mod status;
 mod trackers;

@@ -18,7 +18,7 @@ pub(super) fn write(status: &Status, page: &mut Page) {
     page.counter(
         "vipd_log_lines_dropped",
         "Access lines that a slow reader of the log did not get",
-        [(vec![], status.dropped_log_lines as u64)],
+        [(vec![], status.dropped_log_lines)],
     );
     page.gauge(
         "vipd_workers_alive",

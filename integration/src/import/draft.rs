@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use shared::Name;
+use shared::{Endpoint, Name};
 
 use super::source::Place;
 
@@ -32,6 +32,8 @@ pub(super) struct Draft {
     pub(super) proxies: Vec<Proxy>,
     /// The path of a FIFO, and who reads it.
     pub(super) fifo: Option<(Got<String>, String)>,
+    /// Where monitoring asks.
+    pub(super) metrics: Option<Got<SocketAddr>>,
 }
 
 /// A `[[vrrp]]` table.
@@ -237,7 +239,7 @@ pub(super) struct Proxy {
 pub(super) struct Server {
     pub(super) from: Place,
     pub(super) name: Option<String>,
-    pub(super) address: SocketAddr,
+    pub(super) address: Endpoint,
     pub(super) weight: Option<u32>,
     pub(super) backup: bool,
     pub(super) source: Option<IpAddr>,
@@ -246,11 +248,11 @@ pub(super) struct Server {
 
 impl Server {
     /// A server that has nothing but an address.
-    pub(super) fn new(from: &Place, address: SocketAddr) -> Self {
+    pub(super) fn new(from: &Place, address: impl Into<Endpoint>) -> Self {
         Self {
             from: from.clone(),
             name: None,
-            address,
+            address: address.into(),
             weight: None,
             backup: false,
             source: None,
@@ -277,6 +279,8 @@ pub(super) struct Check {
     /// The statements that say so.
     pub(super) from: Vec<Place>,
     pub(super) probe: Probe,
+    /// The port, where it is not the one that serves.
+    pub(super) port: Option<u16>,
     /// The status an HTTP check expects, where not 200.
     pub(super) expect: Option<u16>,
     /// With TLS: the authorities' file, none where any certificate will do.

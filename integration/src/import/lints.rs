@@ -4,19 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shared::VirtualAddress;
+use shared::config::Problems;
 
 use super::draft::{Draft, Got, Proxy, Router};
 use super::report::Report;
 use super::values::spoken;
-
-/// Without a byte for so long, a `kubectl exec` or a watch of a quiet cluster is cut off.
-const SHORT_IDLE: Duration = Duration::from_secs(35);
-
-/// The port of the Kubernetes API.
-const API_PORT: u16 = 6443;
-
-/// Passwords that stand in guides.
-const COPIED: [&str; 6] = ["42", "1111", "password", "Password", "passw123", "changeme"];
 
 /// A router whose addresses lead to a proxy follows it, if it follows none: keepalived never learned
 /// that the proxy was gone.
@@ -50,22 +42,16 @@ pub(super) fn follow_proxies(draft: &mut Draft, report: &mut Report) {
 
 /// Looks at the draft as a whole.
 pub(super) fn find(draft: &Draft, report: &mut Report) {
-    for router in &draft.routers {
-        detection(router, report);
-        copied(router, report);
-    }
-    for proxy in &draft.proxies {
-        let listens = proxy.listen.iter().any(|listen| listen.value.port() == API_PORT);
-        let serves = proxy.servers.iter().any(|server| server.address.port() == API_PORT);
-        if let Some(idle) = proxy.idle_timeout.as_ref().filter(|idle| idle.value <= SHORT_IDLE)
-            && (listens || serves)
-        {
-            report.lint(format!(
-                "{}: connections silent for {} are closed: too short for `kubectl exec`, `logs -f` and watches; write idle_timeout = \"10m\" or more",
-                proxy.name,
-                spoken(idle.value)
-            ));
-        }
+    draft.routers.iter().for_each(|router| detection(router, report));
+}
+
+/// What `vipd check` warns of in what is written, each at the line that it came from.
+pub(super) fn warnings(toml: &str, warnings: &Problems, report: &mut Report) {
+    for problem in warnings.found() {
+        let line = toml.lines().nth(warnings.place(problem).line - 1).unwrap_or_default();
+        let from = line.rsplit_once("  # ").map_or("what is written", |(_, from)| from);
+        let help = problem.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        report.lint(format!("{from}: {}{help} ({})", problem.title, problem.code));
     }
 }
 
@@ -85,16 +71,4 @@ fn detection(router: &Router, report: &mut Report) {
         router.name,
         spoken(interval * 3 + skew)
     ));
-}
-
-fn copied(router: &Router, report: &mut Report) {
-    let known = |pass: &str| COPIED.contains(&pass);
-    if router.auth_pass.as_ref().is_some_and(|pass| known(&pass.value))
-        && router.vrid.as_ref().is_some_and(|vrid| vrid.value == 51)
-    {
-        report.lint(format!(
-            "{}: vrid 51 and this password stand in many guides: another pair on this LAN that has copied them takes part in the election",
-            router.name
-        ));
-    }
 }

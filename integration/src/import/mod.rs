@@ -23,13 +23,15 @@ use self::draft::Draft;
 pub use self::files::{Disk, Files};
 pub use self::report::{Entry, Kind, Report};
 pub use self::run::{Options, run};
-pub use self::source::{Mistake, Source};
+pub use self::source::{Mistake, Place, Source};
 
 /// What to import.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// A keepalived.conf.
     pub keepalived: Option<Arc<Source>>,
+    /// The name by which it calls this node (`keepalived --config-id`).
+    pub config_id: Option<String>,
     /// A haproxy.cfg.
     pub haproxy: Option<Arc<Source>>,
     /// An nginx.conf, or what it includes in `stream`.
@@ -58,7 +60,8 @@ pub fn import(given: &Given, files: &dyn Files) -> Imported {
         nginx::import(source, files, &mut import);
     }
     if let Some(source) = &given.keepalived {
-        keepalived::import(source, files, &mut import);
+        let id = given.config_id.as_deref();
+        keepalived::import(source, id, files, &mut import);
     }
     lints::follow_proxies(&mut import.draft, &mut import.report);
     lints::find(&import.draft, &mut import.report);
@@ -76,7 +79,10 @@ fn checked(import: &mut Import) -> Option<String> {
     }
     let toml = write::toml(draft);
     match shared::config::parse("what would be written", &toml) {
-        Ok(_) => Some(toml),
+        Ok(loaded) => {
+            lints::warnings(&toml, &loaded.warnings, &mut import.report);
+            Some(toml)
+        }
         Err(problems) => {
             let title = format!("what would be written does not pass the check\n{problems}");
             import.report.mistake(Mistake { place: None, title, help: String::new() });

@@ -107,12 +107,17 @@ impl Report {
         self.entries.contains_key(&key(statement))
     }
 
+    /// What was said of the statement.
+    pub(super) fn kind(&self, statement: &Statement) -> Option<Kind> {
+        self.entries.get(&key(statement)).map(|entry| entry.kind)
+    }
+
     fn note(&mut self, statement: &Statement, kind: Kind, note: Option<String>) {
         let place = statement.place();
         let entry = self.entries.entry(key(statement)).or_insert_with(|| Entry {
             file: place.source.name.clone(),
             line: place.line,
-            end: place.line,
+            end: if statement.block.is_none() { statement.end } else { place.line },
             text: statement.shown(),
             kind,
             notes: Vec::new(),

@@ -22,6 +22,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub keepalived: Option<PathBuf>,
 
+    /// The name by which keepalived.conf calls this node, in lines such as `@NAME priority 100`
+    #[arg(long, value_name = "NAME", requires = "keepalived")]
+    pub config_id: Option<String>,
+
     /// A haproxy.cfg; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub haproxy: Option<PathBuf>,
@@ -76,7 +80,8 @@ fn given(options: &Options) -> anyhow::Result<Given> {
     let standard = |path: &&&Option<PathBuf>| path.as_deref() == Some(Path::new(STANDARD));
     anyhow::ensure!(files.iter().filter(standard).count() < 2, "only one file can be `-`");
     let [keepalived, haproxy, nginx] = files.map(|path| path.as_deref().map(source).transpose());
-    Ok(Given { keepalived: keepalived?, haproxy: haproxy?, nginx: nginx? })
+    let config_id = options.config_id.clone();
+    Ok(Given { keepalived: keepalived?, config_id, haproxy: haproxy?, nginx: nginx? })
 }
 
 fn source(path: &Path) -> anyhow::Result<Arc<Source>> {

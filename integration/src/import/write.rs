@@ -21,6 +21,10 @@ pub(super) fn toml(draft: &Draft) -> String {
         out.line("fifo", quoted(&path.value), path.from.as_ref());
         out.line("user", quoted(user), None);
     }
+    if let Some(listen) = &draft.metrics {
+        out.single("metrics");
+        out.line("listen", quoted(listen.value), listen.from.as_ref());
+    }
     draft.routers.iter().for_each(|router| out.router(router));
     draft.trackers.iter().for_each(|tracker| out.tracker(tracker));
     draft.proxies.iter().for_each(|proxy| out.proxy(proxy));
@@ -145,7 +149,7 @@ impl Toml {
         if let Some(name) = &server.name {
             self.line("    name", quoted(name), None);
         }
-        self.line("    address", quoted(server.address), Some(&server.from));
+        self.line("    address", quoted(&server.address), Some(&server.from));
         if let Some(weight) = server.weight {
             self.line("    weight", weight.to_string(), None);
         }
@@ -179,6 +183,7 @@ impl Toml {
         if let (Probe::Http { .. }, Some(expect)) = (&check.probe, check.expect) {
             parts.push(format!("expect = {expect}"));
         }
+        parts.extend(check.port.map(|port| format!("port = {port}")));
         match (&check.ca, &check.server_name) {
             _ if !tls => {}
             (None, _) => parts.push("verify = false".to_owned()),

@@ -61,7 +61,7 @@ pub enum BackendError {
     },
 }
 
-/// Serves HTTPS until the process ends, at the latest with the thread that started it: `/readyz` says
+/// Serves HTTPS until the process ends, at the latest with the thread that started it: `/readyz` and `/healthz` say
 /// "ok", `/` says `name`, all else is not found. Connections are kept alive for as long as the client
 /// likes.
 ///
@@ -128,7 +128,7 @@ async fn converse(tls: TlsAcceptor, stream: TcpStream, name: Bytes) {
 fn answer(request: &Request<Incoming>, name: Bytes) -> Response<Full<Bytes>> {
     let (status, body) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => (StatusCode::OK, name),
-        (&Method::GET, "/readyz") => (StatusCode::OK, Bytes::from_static(b"ok")),
+        (&Method::GET, "/readyz" | "/healthz") => (StatusCode::OK, Bytes::from_static(b"ok")),
         _ => (StatusCode::NOT_FOUND, Bytes::from_static(b"not found")),
     };
     let mut response = Response::new(Full::new(body));

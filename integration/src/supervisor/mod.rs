@@ -74,9 +74,7 @@ pub fn run(options: &Options) -> ExitCode {
         }
     };
     let _log = telemetry::init();
-    if !loaded.warnings.found().is_empty() {
-        warn!("the configuration is doubtful:\n{}", loaded.warnings);
-    }
+    loaded.warnings.log();
     match supervise(options, loaded.config) {
         Ok(code) => code,
         Err(failure) => {
@@ -252,6 +250,7 @@ impl Supervisor {
             }
         };
         info!(path = %self.options.config.display(), "reloads the configuration");
+        loaded.warnings.log();
         notify(&[NotifyState::Reloading]);
         self.config = loaded.config;
         for child in [&self.vrrpd.child, &self.lbproxy.child].into_iter().flatten() {

@@ -123,6 +123,10 @@ fn checks_become_the_nearest_that_proves_as_much() {
             "tls = true, verify = false, interval = \"2s\"",
         ),
         (
+            "option tcp-check\ntcp-check connect port 8008",
+            "tcp = true, port = 8008, interval = \"2s\"",
+        ),
+        (
             "default-server inter 500ms rise 1 fall 4 check-ssl verify required ca-file /ca.pem",
             "tcp = true, interval = \"2s\"",
         ),
@@ -178,11 +182,7 @@ fn every_line_has_its_fate() {
             Kind::Different,
             "it is for reaching any server, not for each attempt; it is 1m at most",
         ),
-        (
-            "stick-table type ip size 1k",
-            Kind::NotSupported,
-            "which server a client had is not kept; `balance = \"source\"` is the nearest",
-        ),
+        ("stick-table type ip size 1k", Kind::Ignored, "no `stick` rule uses it"),
         (
             "option mysql-check user x",
             Kind::NotSupported,
@@ -230,13 +230,13 @@ fn every_option_of_a_server_has_its_fate() {
         ("server a 10.0.0.6:6443 check", Kind::Different, "names differ here: it is called a-2"),
         (
             "server b web:6443 check",
-            Kind::NotSupported,
-            "names are not looked up: write the address of web",
+            Kind::Different,
+            "its name is looked up every 10 s, not at the start only",
         ),
         (
             "server b 10.0.0.6:6443 check port 8008",
             Kind::NotSupported,
-            "the port that serves is checked, not 8008: by a connection only",
+            "all servers of a proxy are checked at one port, which is 6443",
         ),
         (
             "bind 10.0.0.9:80 ssl crt /x.pem",
@@ -303,9 +303,35 @@ fn http_is_named_line_by_line_and_tcp_is_imported_beside_it() {
     for line in 4..=10 {
         assert_eq!(fate(&given, line), (Kind::NotSupported, http.to_owned()), "{line}");
     }
-    let stats = "the page of statistics becomes `vipd status`, on the node itself";
+    let stats = "it becomes `[metrics]`: at 0.0.0.0:9000 are /metrics for Prometheus, /healthz and /readyz, for everybody, and no page; `vipd status` shows the proxies and their servers";
     assert_eq!(fate(&given, 14), (Kind::Different, stats.to_owned()));
+    assert!(toml(&given).starts_with("[metrics]\nlisten = \"0.0.0.0:9000\"\n"), "{}", toml(&given));
     assert_eq!(toml(&given).matches("[[proxy]]").count(), 1);
+}
+
+#[test]
+fn a_client_that_sticks_is_kept_by_its_address() {
+    let given = listen(" balance leastconn\n stick-table type ip size 1k peers p\n stick on src");
+    assert!(toml(&given).contains("balance = \"source\"\n"), "{}", toml(&given));
+    assert_eq!(fate(&given, 5).0, Kind::Different);
+    let how = "a client is kept with its server by its address, for as long as that server is usable: `balance = \"source\"`";
+    assert_eq!(fate(&given, 6), (Kind::Different, how.to_owned()));
+    let other = listen(" stick-table type ip size 1\n stick on dst");
+    assert_eq!(fate(&other, 4), (Kind::NotSupported, "no table is kept".to_owned()));
+    let why = "a client is kept with its server by its address, not by dst";
+    assert_eq!(fate(&other, 5), (Kind::NotSupported, why.to_owned()));
+}
+
+#[test]
+fn an_acl_is_lost_only_with_the_rule_that_needs_it() {
+    let given = of_haproxy(
+        "frontend a\n bind :443\n acl hello req_ssl_hello_type 1\n acl sni req.ssl_sni -i x\n tcp-request content accept if hello\n use_backend b if sni\n default_backend c\nbackend b\n server s 10.0.0.5:1 check\nbackend c\n server s 10.0.0.6:1 check\n",
+    );
+    assert_eq!(fate(&given, 3), (Kind::Ignored, "no rule that is imported needs it".to_owned()));
+    assert_eq!(fate(&given, 4), (Kind::NotSupported, "connections are not told apart".to_owned()));
+    let why = "only rules that are not supported lead to it";
+    assert_eq!(fate(&given, 8), (Kind::NotSupported, why.to_owned()));
+    assert!(toml(&given).contains("10.0.0.6:1") && !toml(&given).contains("10.0.0.5:1"));
 }
 
 #[test]
@@ -338,5 +364,22 @@ error: `server` is \"10.0.0.6:<NodePort>\", but must be IP:PORT
 fn a_short_idle_time_for_a_kubernetes_api_is_told() {
     let given = listen("timeout client 30s\ntimeout server 30s");
     let lints = imported(&given).report.lints.join("\n");
-    assert!(lints.contains("api: connections silent for 30s are closed"), "{lints}");
+    assert!(
+        lints.contains("h.cfg:4: api closes connections to a Kubernetes API after 30s of silence"),
+        "{lints}"
+    );
+    assert!(lints.ends_with("(W0101)"), "{lints}");
+}
+
+#[test]
+fn health_is_asked_at_the_port_that_all_servers_share() {
+    let text = "listen pg\n bind :5432\n option httpchk GET /primary\n server a db1.example:5432 check port 8008\n server b db2.example:5432 check port 8008\n";
+    let given = of_haproxy(text);
+    assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
+    let toml = toml(&given);
+    assert!(
+        toml.contains("check = { http = \"/primary\", port = 8008, interval = \"2s\" }\n"),
+        "{toml}"
+    );
+    assert!(toml.contains("address = \"db1.example:5432\"\n"), "{toml}");
 }

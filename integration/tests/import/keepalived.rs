@@ -164,6 +164,65 @@ addresses = [\"10.0.0.1/24\"]
 }
 
 #[test]
+fn definitions_of_several_lines_and_counted_lines_are_keepalived_s() {
+    let text = "\
+$PASSWORD=x
+$INSTANCE= \\
+  vrrp_instance VI_${ID} { \\
+    interface eth0 \\
+    virtual_router_id ${ID} \\
+    virtual_ipaddress { \\
+      ~SEQ(HOST, 1, 2) 10.0.${ID}.${HOST}/24 \\
+    } \\
+  }
+~LST(ID, 7, 9) $INSTANCE
+";
+    let given = of_keepalived(text);
+    let written = toml(&given);
+    assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
+    for line in ["name = \"VI_7\"", "vrid = 9", "addresses = [\"10.0.9.1/24\", \"10.0.9.2/24\"]"] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    // Every line of a definition is accounted for, and no secret shown.
+    for line in 1..=10 {
+        assert_eq!(fate(&given, line).0, Kind::Translated, "{line}");
+    }
+    assert!(imported(&given).report.to_string().contains("k.conf:1: $PASSWORD=******"));
+}
+
+#[test]
+fn lines_for_one_node_are_read_for_it() {
+    let text = "\
+vrrp_instance A {
+  interface eth0
+  virtual_router_id 7
+  @main priority 150
+  @backup priority 100
+  @backup authentication {
+    auth_type PASS
+  }
+  unicast_peer {
+    @^main 10.0.0.11
+    @^backup 10.0.0.12
+  }
+  virtual_ipaddress {
+    10.0.0.1
+  }
+}
+";
+    let nobody = of_keepalived(text);
+    let why = "it is for a node of this name: say with `--config-id` which one this is for";
+    assert_eq!(fate(&nobody, 4), (Kind::NotSupported, why.to_owned()));
+    assert_eq!(fate(&nobody, 7), (Kind::NotSupported, why.to_owned()));
+    let main = Given { config_id: Some("main".to_owned()), ..nobody };
+    assert!(!imported(&main).report.loses(), "{}", imported(&main).report);
+    assert_eq!(fate(&main, 5), (Kind::Ignored, "it is not for main".to_owned()));
+    let written = toml(&main);
+    assert!(written.contains("priority = 150\n"), "{written}");
+    assert!(written.contains("peers = [\"10.0.0.12\"]\n"), "{written}");
+}
+
+#[test]
 fn files_are_included_where_they_are_named() {
     let given = of_keepalived("include conf.d/*.conf\n");
     let body = "vrrp_instance A {\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n";
@@ -293,7 +352,6 @@ weight = 2
     assert_eq!(fate(&given, 12).0, Kind::Different);
     let lints = imported(&given).report.lints.join("\n");
     assert!(lints.contains("k.conf:10: 6s until chk was found dead; now under 0.1 s"), "{lints}");
-    assert!(lints.contains("only where the nodes' priorities differ by less than 2"), "{lints}");
 }
 
 #[test]
@@ -369,7 +427,11 @@ fn a_weight_that_can_never_do_anything_is_told() {
             .replace("track_script", "priority 255\nnopreempt\ntrack_script"),
     );
     assert!(lints(&given).contains("chk can never move the addresses: priority 255 owns them"));
-    assert!(lints(&given).contains("where the other node has `nopreempt` too"));
+    assert!(
+        lints(&given).contains("VI_1 tracks something, and never preempts"),
+        "{}",
+        lints(&given)
+    );
 }
 
 #[test]
@@ -434,11 +496,45 @@ fn members_of_a_group_stay_together_and_a_group_of_one_is_none() {
     };
     let pair = of_keepalived(&format!("{}{}{}", group("A\n B"), one("A", 1), one("B", 2)));
     assert_eq!(toml(&pair).matches("sync_group = \"G\"\n").count(), 2, "{}", toml(&pair));
-    assert_eq!(
-        fate(&pair, 6),
-        (Kind::NotSupported, "hooks belong to instances: write it there".into())
-    );
+    // One of them runs what the group ran.
+    let how = "members change state together: A runs it, and tells its own name; it runs as root, as under keepalived where there is no user `keepalived_script`";
+    assert_eq!(fate(&pair, 6), (Kind::Different, how.to_owned()));
+    assert_eq!(toml(&pair).matches("notify = [\"/x\"]\n").count(), 1, "{}", toml(&pair));
     let alone = of_keepalived(&format!("{}{}", group("A"), one("A", 1)));
     assert!(!toml(&alone).contains("sync_group"));
     assert_eq!(fate(&alone, 1).0, Kind::Ignored);
+}
+
+#[test]
+fn what_a_group_tracks_counts_for_its_members() {
+    let text = "vrrp_script c {\n script /c\n user x\n}\nvrrp_sync_group G {\n group {\n A\n }\n track_script {\n c\n }\n track_interface {\n eth9\n }\n}\nvrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n";
+    let given = of_keepalived(text);
+    assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
+    assert!(toml(&given).contains("track = [\n    \"c\",\n    \"eth9\",\n]\n"), "{}", toml(&given));
+}
+
+#[test]
+fn mails_are_missed_only_where_some_were_sent() {
+    let text = |more: &str| {
+        of_keepalived(&format!(
+            "global_defs {{\n notification_email {{\n a@b\n }}\n}}\nvrrp_instance A {{\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {{\n 10.0.0.1\n }}\n {more}\n}}\n"
+        ))
+    };
+    let why = "nothing has `smtp_alert`: keepalived sends no mail either";
+    assert_eq!(fate(&text(""), 3), (Kind::Ignored, why.to_owned()));
+    assert_eq!(fate(&text("smtp_alert"), 3), (Kind::NotSupported, "no mail is sent".to_owned()));
+}
+
+#[test]
+fn a_group_of_services_listens_at_all_its_addresses() {
+    let text = "virtual_server_group G {\n 10.0.0.1-2 80\n fd00::1 80\n fwmark 5\n}\nvirtual_server group G {\n protocol TCP\n persistence_timeout 50\n lb_algo rr\n real_server 10.0.0.5 80 {\n TCP_CHECK {\n }\n }\n}\n";
+    let given = of_keepalived(text);
+    let toml = toml(&given);
+    assert!(
+        toml.contains("    \"10.0.0.1:80\",\n    \"10.0.0.2:80\",\n    \"[fd00::1]:80\",\n"),
+        "{toml}"
+    );
+    assert!(toml.contains("balance = \"source\"\n"), "{toml}");
+    let why = "a service is at an IP address and a port";
+    assert_eq!(fate(&given, 4), (Kind::NotSupported, why.to_owned()));
 }

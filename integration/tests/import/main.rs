@@ -3,6 +3,7 @@
 
 mod belongings;
 mod corpus;
+mod guides;
 mod haproxy;
 mod hostile;
 mod keepalived;

@@ -86,8 +86,8 @@ fn every_line_of_an_upstream_has_its_fate() {
         ("server 10.0.0.6:80 weight=1;", Kind::Translated, ""),
         (
             "server minio:9000;",
-            Kind::NotSupported,
-            "names are not looked up: write the address of minio",
+            Kind::Different,
+            "its name is looked up every 10 s, and stands for one address at a time",
         ),
         ("wibble;", Kind::NotSupported, "this directive is not known to `vipd import`"),
     ];
@@ -133,6 +133,19 @@ idle_timeout = \"10m\"
 }
 
 #[test]
+fn a_server_that_only_tells_becomes_metrics() {
+    let text = "http {\n keepalive_timeout 5m;\n server {\n listen 8081;\n location /healthz {\n access_log off;\n return 200;\n }\n }\n}\nserver {\n listen 80;\n proxy_pass 10.0.0.5:80;\n}\n";
+    let given = of_nginx(&format!("{}}}\n", text.replace("\nserver", "\nstream {\nserver")));
+    assert!(toml(&given).starts_with("[metrics]\nlisten = \"0.0.0.0:8081\"\n"), "{}", toml(&given));
+    assert_eq!(fate(&given, 2).0, Kind::Different);
+    // Without any server there is nothing to miss.
+    let empty = of_nginx(
+        "http {\n sendfile on;\n}\nstream {\n server {\n listen 80;\n proxy_pass 10.0.0.5:80;\n }\n}\n",
+    );
+    assert_eq!(fate(&empty, 2), (Kind::Ignored, "it has no server".to_owned()));
+}
+
+#[test]
 fn what_cannot_be_read_is_shown_at_its_place() {
     let cases = [
         ("stream {\n", "this block is not closed"),
@@ -149,7 +162,7 @@ fn what_cannot_be_read_is_shown_at_its_place() {
     assert_eq!(
         mistakes(&stream("server 10.0.0.6:http;", "")),
         "\
-error: `server` is \"10.0.0.6:http\", but must be IP:PORT
+error: `server` is \"10.0.0.6:http\", but must be IP:PORT or NAME:PORT
  --> n.conf:4:9
   |
 4 |  server 10.0.0.6:http;

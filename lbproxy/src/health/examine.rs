@@ -1,13 +1,13 @@
 //! One thorough look at a server, for `vipd doctor`: the check itself, and what the server shows to whoever
 //! takes any certificate.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 use shared::config::{CheckKind, ProxyConfig, ServerConfig, Verify};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::Verdict;
 use super::probe::{self, Outcome, Probe, Target};
@@ -15,6 +15,7 @@ use super::tls::{Distrust, Tls, chain, vouched};
 use crate::certificate::Certificate;
 use crate::clock;
 use crate::connect::connect;
+use crate::located::Located;
 use crate::proxy_header::send;
 
 /// What one look found.
@@ -46,9 +47,19 @@ pub async fn examine(
     server: &ServerConfig,
     now: SystemTime,
 ) -> Result<Examination, String> {
-    let target = Target { address: server.address, source: server.source };
-    let Outcome { verdict, words, denied, .. } = Probe::new(proxy)?.check(target).await;
-    let look = look(proxy, target).await;
+    let located = Arc::new(Located::new(server.address.clone(), server.source));
+    let target = Target { located: Arc::clone(&located), source: server.source };
+    let probe = Probe::new(proxy)?;
+    let both = async {
+        // A resolver may take longer than anybody waits.
+        timeout(proxy.check.timeout, located.looked_up()).await.ok();
+        (probe.check(&target, false).await, look(proxy, &target).await)
+    };
+    let (outcome, look) = tokio::select! {
+        never = located.keep() => match never {},
+        found = both => found,
+    };
+    let Outcome { verdict, words, denied, .. } = outcome;
     let Look { chain, status, date } = look.unwrap_or_default();
     let vouched = authority(&proxy.check.kind).filter(|_| !chain.is_empty()).map(|ca| {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -76,7 +87,7 @@ struct Look {
 
 /// Connects once more, takes any certificate, and asks for a page; none where it cannot connect, or the
 /// server speaks no TLS where none is configured.
-async fn look(proxy: &ProxyConfig, target: Target) -> Option<Look> {
+async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
     let check = &proxy.check;
     let deadline = clock::deadline_in(check.timeout);
     let (http, plain) = match &check.kind {
@@ -86,7 +97,7 @@ async fn look(proxy: &ProxyConfig, target: Target) -> Option<Look> {
     };
     let path = http.map_or("/readyz", |http| http.path.as_str());
     let token = http.and_then(|http| probe::token(http).ok()?);
-    let address = target.address;
+    let (address, host) = target.place(check.port).ok()?;
     let stream = connect(address, target.source, check.timeout);
     let mut stream = timeout_at(deadline, stream).await.ok()?.ok()?;
     if let Some(version) = proxy.send_proxy {
@@ -94,13 +105,16 @@ async fn look(proxy: &ProxyConfig, target: Target) -> Option<Look> {
     }
     let mut seen = Look::default();
     if plain {
-        ask(stream, path, token, address, &mut seen, deadline).await;
+        ask(stream, path, token, &host, &mut seen, deadline).await;
         return Some(seen);
     }
     let tls = Tls::lax(check.certificate.as_ref()).ok()?;
-    let stream = timeout_at(deadline, tls.connect(address, stream)).await.ok()?.ok()?;
+    let stream = timeout_at(deadline, tls.connect(target.located.endpoint(), address, stream))
+        .await
+        .ok()?
+        .ok()?;
     seen.chain = chain(&stream).to_vec();
-    ask(stream, path, token, address, &mut seen, deadline).await;
+    ask(stream, path, token, &host, &mut seen, deadline).await;
     Some(seen)
 }
 
@@ -108,13 +122,13 @@ async fn ask<S>(
     stream: S,
     path: &str,
     token: Option<hyper::header::HeaderValue>,
-    address: SocketAddr,
+    host: &str,
     seen: &mut Look,
     deadline: tokio::time::Instant,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if let Ok(Ok(reply)) = timeout_at(deadline, probe::get(stream, path, token, address)).await {
+    if let Ok(Ok(reply)) = timeout_at(deadline, probe::get(stream, path, token, host)).await {
         (seen.status, seen.date) = (Some(reply.status), reply.date);
     }
 }

@@ -14,6 +14,7 @@ use super::kept::{Checks, KeptServer};
 use super::probe::{Found, Probe, Target};
 use super::score::score;
 use crate::backend::{Backend, BackendSet, Server};
+use crate::located::Located;
 use crate::plan::ProxyCounters;
 use crate::queue::Queue;
 use crate::status::{Mode, Order};
@@ -66,13 +67,21 @@ impl Keeper {
             let window = config.check.interval.min(SPREAD);
             let mut servers = Vec::new();
             for (place, wanted) in (0_u32..).zip(&config.servers) {
-                let address = wanted.address;
-                let position = known.iter().position(|s| s.server.address == address);
+                let same = |kept: &KeptServer| {
+                    kept.server.located.endpoint() == &wanted.address
+                        && kept.server.source == wanted.source
+                };
+                let position = known.iter().position(same);
                 let before = position.map(|position| known.swap_remove(position));
                 let counters = before.as_ref().map(|before| Arc::clone(&before.server.counters));
+                let located = before.as_ref().map_or_else(
+                    || Arc::new(Located::new(wanted.address.clone(), wanted.source)),
+                    |before| Arc::clone(&before.server.located),
+                );
                 let server = Server {
                     name: wanted.name.clone(),
-                    address,
+                    key: located.key(),
+                    located: Arc::clone(&located),
                     backup: wanted.backup,
                     source: wanted.source,
                     error_limit: config.check.error_limit,
@@ -82,7 +91,7 @@ impl Keeper {
                 };
                 let checks = Checks {
                     probe: probe.clone(),
-                    target: Target { address, source: wanted.source },
+                    target: Target { located, source: wanted.source },
                     results: self.results.clone(),
                     config: config.check.clone(),
                 };
@@ -175,7 +184,7 @@ impl Keeper {
         }) else {
             return false;
         };
-        if !server.observe(proxy, found.outcome, now) {
+        if !server.observe(proxy, found, now) {
             return false;
         }
         self.tell_of_panic();

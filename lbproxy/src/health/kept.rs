@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::probe::{Found, Outcome, Probe, Target};
+use super::probe::{Found, Probe, Target};
 use super::prober::Prober;
 use super::{Health, State};
 use crate::backend::Server;
@@ -147,7 +147,15 @@ impl KeptServer {
         let Checks { probe, target, results, .. } = self.checks.clone();
         let counters = Arc::clone(&self.server.counters);
         let (pace, paced) = watch::channel(self.checks.pace(self.health));
-        let running = Prober { number: prober, probe, target, pace: paced, counters, results };
+        let running = Prober {
+            number: prober,
+            probe,
+            target,
+            pace: paced,
+            counters,
+            results,
+            thorough: false,
+        };
         self.prober = prober;
         self.task = Some(Task { pace, task: tokio::spawn(running.run(delay)) });
     }
@@ -191,9 +199,11 @@ impl KeptServer {
         }
     }
 
-    /// Folds in an outcome; returns whether the state changed.
-    pub(crate) fn observe(&mut self, proxy: &ProxyConfig, outcome: Outcome, now: Instant) -> bool {
+    /// Folds in what was found; returns whether the state changed.
+    pub(crate) fn observe(&mut self, proxy: &ProxyConfig, found: Found, now: Instant) -> bool {
+        let Found { outcome, confirmed, .. } = found;
         let CheckConfig { rise, fall, .. } = self.checks.config;
+        let fall = if confirmed { 1 } else { fall };
         let from = self.state();
         self.health = self.health.observe(outcome.verdict, rise, fall);
         let to = self.state();
@@ -215,7 +225,7 @@ impl KeptServer {
         }
         self.reason = outcome.words;
         self.since = now;
-        let (name, address) = (&self.server.name, self.server.address);
+        let (name, address) = (&self.server.name, &self.server.located);
         if to == State::Up {
             info!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
         } else {

@@ -1,6 +1,8 @@
 //! One check of one server.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -9,14 +11,17 @@ use hyper::header::{DATE, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
+use shared::Endpoint;
 use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::Verdict;
 use super::tls::{Tls, chain};
 use crate::clock;
 use crate::connect::connect;
+use crate::located::Located;
 use crate::proxy_header::send;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
@@ -42,6 +47,10 @@ impl Outcome {
         Self { verdict, words: words.into(), denied: false, certificate: None }
     }
 
+    fn pass(words: &str) -> Self {
+        Self::new(Verdict::Pass, words)
+    }
+
     /// It does not work.
     pub(crate) fn dead(words: impl Into<String>) -> Self {
         Self::new(Verdict::Dead, words)
@@ -53,20 +62,40 @@ impl Outcome {
 pub(crate) struct Found {
     pub(crate) prober: u64,
     pub(crate) outcome: Outcome,
+    /// Clients see the same: nobody has to look again.
+    pub(crate) confirmed: bool,
 }
 
 /// Whom to check.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
+    pub(crate) located: Arc<Located>,
     /// The address to check it from; none: the kernel chooses.
     pub(crate) source: Option<IpAddr>,
+}
+
+impl Target {
+    /// Where it is at this moment, at another port if the check has one, and the host to ask for.
+    ///
+    /// # Errors
+    /// Its name has no address; in words.
+    pub(super) fn place(&self, port: Option<NonZeroU16>) -> Result<(SocketAddr, String), String> {
+        let mut address = self.located.address().map_err(|error| error.to_string())?;
+        address.set_port(port.map_or(address.port(), NonZeroU16::get));
+        let host = match self.located.endpoint() {
+            Endpoint::Address(_) => address.to_string(),
+            Endpoint::Name { host, .. } => format!("{host}:{}", address.port()),
+        };
+        Ok((address, host))
+    }
 }
 
 /// A check made ready: its files are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     kind: CheckKind,
+    /// The port, where it is not the one that serves.
+    port: Option<NonZeroU16>,
     timeout: Duration,
     header: Option<HeaderVersion>,
     tls: Option<Tls>,
@@ -89,23 +118,29 @@ impl Probe {
         if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
             token(http)?;
         }
-        let (kind, timeout) = (config.kind.clone(), config.timeout);
-        Ok(Self { kind, timeout, header: proxy.send_proxy, tls })
+        let (kind, port, timeout) = (config.kind.clone(), config.port, config.timeout);
+        Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls })
     }
 
-    /// Does one check.
-    pub(crate) async fn check(&self, target: Target) -> Outcome {
+    /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
+    /// kernel accepts for a program that stands still.
+    pub(crate) async fn check(&self, target: &Target, thorough: bool) -> Outcome {
         let deadline = clock::deadline_in(self.timeout);
-        match self.steps(target, deadline).await {
+        match self.steps(target, thorough, deadline).await {
             Ok(outcome) => outcome,
             Err(words) => Outcome::dead(words),
         }
     }
 
-    async fn steps(&self, target: Target, deadline: Instant) -> Result<Outcome, String> {
-        let Target { address, source } = target;
+    async fn steps(
+        &self,
+        target: &Target,
+        thorough: bool,
+        deadline: Instant,
+    ) -> Result<Outcome, String> {
+        let (address, host) = target.place(self.port)?;
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let mut stream = timeout_at(deadline, connect(address, source, self.timeout))
+        let mut stream = timeout_at(deadline, connect(address, target.source, self.timeout))
             .await
             .map_err(|_| late("while connecting"))?
             .map_err(|error| format!("connect: {error}"))?;
@@ -113,40 +148,49 @@ impl Probe {
             let sent = send(&mut stream, version, None).await;
             sent.map_err(|error| format!("send the PROXY header: {error}"))?;
         }
-        let Some(tls) = &self.tls else { return self.ask(stream, address, deadline).await };
-        let stream = timeout_at(deadline, tls.connect(address, stream))
+        if thorough && self.kind == CheckKind::Tcp {
+            return match timeout_at(deadline, answers_the_end(stream)).await {
+                Ok(()) => Ok(Outcome::pass("it answers the end of a connection")),
+                Err(_) => Err(late("to a connection's end, though the port accepts")),
+            };
+        }
+        let Some(tls) = &self.tls else { return self.ask(stream, &host, deadline).await };
+        let connecting = tls.connect(target.located.endpoint(), address, stream);
+        let stream = timeout_at(deadline, connecting)
             .await
             .map_err(|_| late("in the TLS handshake"))?
             .map_err(|error| format!("TLS handshake: {error}"))?;
         let certificate = chain(&stream).first().cloned();
-        let outcome = self.ask(stream, address, deadline).await;
+        let outcome = self.ask(stream, &host, deadline).await;
         let outcome = outcome.unwrap_or_else(Outcome::dead);
         Ok(Outcome { certificate, ..outcome })
     }
 
-    async fn ask<S>(
-        &self,
-        stream: S,
-        address: SocketAddr,
-        deadline: Instant,
-    ) -> Result<Outcome, String>
+    async fn ask<S>(&self, stream: S, host: &str, deadline: Instant) -> Result<Outcome, String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let passed = |words| Outcome::new(Verdict::Pass, words);
         let http = match &self.kind {
-            CheckKind::Tcp => return Ok(passed("the port accepts connections")),
-            CheckKind::Tls(_) => return Ok(passed("the TLS handshake succeeded")),
+            CheckKind::Tcp => return Ok(Outcome::pass("the port accepts connections")),
+            CheckKind::Tls(_) => return Ok(Outcome::pass("the TLS handshake succeeded")),
             CheckKind::Http(http) | CheckKind::Https(http, _) => http,
         };
         // Without it the server says so, and counts as alive.
         let token = token(http).unwrap_or_default();
-        let answer = timeout_at(deadline, get(stream, &http.path, token, address))
+        let answer = timeout_at(deadline, get(stream, &http.path, token, host))
             .await
             .map_err(|_| format!("no answer within {:?} to GET {}", self.timeout, http.path))?
             .map_err(|error| format!("GET {}: {error}", http.path))?;
         Ok(judge(http, answer.status, &answer.body))
     }
+}
+
+/// Ends our side, and waits for any byte, or the end or reset, of the other: a program at work has
+/// one of them, whatever it speaks.
+async fn answers_the_end(mut stream: TcpStream) {
+    // What fails here is an answer, too.
+    stream.shutdown().await.ok();
+    drop(stream.read(&mut [0]).await);
 }
 
 /// What an HTTP answer means.
@@ -212,7 +256,7 @@ pub(super) async fn get<S>(
     stream: S,
     path: &str,
     token: Option<HeaderValue>,
-    address: SocketAddr,
+    host: &str,
 ) -> hyper::Result<Reply>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -229,7 +273,7 @@ where
     if let Some(token) = token {
         headers.insert("authorization", token);
     }
-    if let Ok(host) = address.to_string().parse() {
+    if let Ok(host) = host.parse() {
         headers.insert("host", host);
     }
     let exchange = async move {

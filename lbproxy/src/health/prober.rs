@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::Verdict;
 use super::probe::{Found, Outcome, Probe, Target};
 use crate::backend::ServerCounters;
 use crate::clock;
@@ -27,41 +28,67 @@ pub(crate) struct Prober {
     /// What happens to clients' connections.
     pub(crate) counters: Arc<ServerCounters>,
     pub(crate) results: mpsc::Sender<Found>,
+    /// Whether to demand a sign of life: it was found to stand still.
+    pub(crate) thorough: bool,
 }
 
 impl Prober {
     /// Checks, the first time after `delay`. A check that takes longer delays the next.
     pub(crate) async fn run(mut self, delay: Duration) {
+        let located = Arc::clone(&self.target.located);
+        tokio::select! {
+            never = located.keep() => match never {},
+            () = self.check(delay) => {}
+        }
+    }
+
+    async fn check(&mut self, delay: Duration) {
         sleep(delay).await;
+        self.target.located.looked_up().await;
         loop {
             let began = clock::deadline_in(Duration::ZERO);
-            let outcome = self.probe.check(self.target).await;
-            if self.tell(outcome).await.is_none() {
+            let outcome = self.probe.check(&self.target, self.thorough).await;
+            self.thorough &= outcome.verdict != Verdict::Pass;
+            if self.tell(outcome, false).await.is_none() || self.rest(began).await.is_none() {
                 return;
-            }
-            loop {
-                let pace = *self.pace.borrow_and_update();
-                tokio::select! {
-                    biased;
-                    () = self.counters.suspected() => {
-                        let words = "clients' connections to it fail";
-                        if self.tell(Outcome::dead(words)).await.is_none() {
-                            return;
-                        }
-                        sleep_until(began + LEAST).await;
-                        break;
-                    }
-                    () = sleep_until(began + pace) => break,
-                    changed = self.pace.changed() => if changed.is_err() {
-                        return;
-                    }
-                }
             }
         }
     }
 
-    /// None when nobody wants to know any more.
-    async fn tell(&self, outcome: Outcome) -> Option<()> {
-        self.results.send(Found { prober: self.number, outcome }).await.ok()
+    /// Waits for the time of the next check, which clients' troubles may bring forward. None when
+    /// nobody wants to know any more.
+    async fn rest(&mut self, began: Instant) -> Option<()> {
+        loop {
+            let pace = *self.pace.borrow_and_update();
+            tokio::select! {
+                biased;
+                () = self.counters.suspected() => {
+                    let words = "clients' connections to it fail";
+                    self.tell(Outcome::dead(words), false).await?;
+                    sleep_until(began + LEAST).await;
+                    return Some(());
+                }
+                () = self.counters.found_mute() => self.listen().await?,
+                () = sleep_until(began + pace) => return Some(()),
+                changed = self.pace.changed() => changed.ok()?,
+            }
+        }
+    }
+
+    /// Looks whether a server stands still to which a client speaks in vain. Where it does not, the
+    /// answer to that client takes its time.
+    async fn listen(&mut self) -> Option<()> {
+        let mut outcome = self.probe.check(&self.target, true).await;
+        if outcome.verdict == Verdict::Dead {
+            self.thorough = true;
+            outcome.words =
+                format!("clients hear nothing from it, and checks neither: {}", outcome.words);
+            self.tell(outcome, true).await?;
+        }
+        Some(())
+    }
+
+    async fn tell(&self, outcome: Outcome, confirmed: bool) -> Option<()> {
+        self.results.send(Found { prober: self.number, outcome, confirmed }).await.ok()
     }
 }

@@ -14,6 +14,7 @@ use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
     SignatureScheme,
 };
+use shared::Endpoint;
 use shared::config::{ClientCertificate, Verify};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -102,21 +103,29 @@ impl Tls {
         Self::new(&Verify::Nothing, own)
     }
 
-    /// Shakes hands with the server at `address`.
+    /// Shakes hands with the server at `endpoint`, now at `address`.
     ///
     /// # Errors
     /// What ended the handshake.
     pub(crate) async fn connect(
         &self,
+        endpoint: &Endpoint,
         address: SocketAddr,
         stream: TcpStream,
     ) -> io::Result<TlsStream<TcpStream>> {
-        TlsConnector::from(Arc::clone(&self.config)).connect(self.name(address), stream).await
+        TlsConnector::from(Arc::clone(&self.config))
+            .connect(self.name(endpoint, address), stream)
+            .await
     }
 
-    /// The name that the certificate of the server at `address` must bear.
-    fn name(&self, address: SocketAddr) -> ServerName<'static> {
-        self.name.clone().unwrap_or_else(|| ServerName::IpAddress(address.ip().into()))
+    /// The name that the certificate of the server at `endpoint`, now at `address`, must bear.
+    fn name(&self, endpoint: &Endpoint, address: SocketAddr) -> ServerName<'static> {
+        let own = match endpoint {
+            Endpoint::Name { host, .. } => ServerName::try_from(host.clone()).ok(),
+            Endpoint::Address(_) => None,
+        };
+        let name = self.name.clone().or(own);
+        name.unwrap_or_else(|| ServerName::IpAddress(address.ip().into()))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::health::State;
 pub(crate) struct Choice {
     /// Its place in the set.
     pub(crate) index: usize,
-    pub(crate) address: SocketAddr,
+    pub(crate) key: SocketAddr,
     /// Its connections at this moment.
     pub(crate) live: u32,
     /// 1 to 256.
@@ -94,7 +94,7 @@ fn choices(set: &BackendSet, state: State, backup: bool) -> Vec<Choice> {
     })
     .map(|(index, backend)| Choice {
         index,
-        address: backend.server.address,
+        key: backend.server.key,
         live: backend.server.counters.live.load(Ordering::Relaxed),
         weight: backend.weight,
     })
@@ -109,6 +109,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::backend::{Backend, Server};
+    use crate::located::Located;
 
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -120,7 +121,7 @@ pub(crate) mod tests {
     pub(crate) fn choices(live: &[u32]) -> Vec<Choice> {
         let choice = |(index, live): (usize, &u32)| Choice {
             index,
-            address: address(index),
+            key: address(index),
             live: *live,
             weight: 1,
         };
@@ -168,7 +169,8 @@ pub(crate) mod tests {
         let backend = |(index, (state, weight, backup)): (usize, &(State, u16, bool))| Backend {
             server: Arc::new(Server {
                 name: Name::try_from("s").unwrap(),
-                address: address(index),
+                located: Arc::new(Located::new(address(index).into(), None)),
+                key: address(index),
                 backup: *backup,
                 max_connections: None,
                 error_limit: None,

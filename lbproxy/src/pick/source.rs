@@ -14,7 +14,7 @@ pub(super) fn order(choices: &mut [Choice], client: IpAddr) {
 fn wish(client: IpAddr, choice: &Choice) -> f64 {
     /// The 53 bits that a float holds exactly.
     const ONE: f64 = 9_007_199_254_740_992.0;
-    let drawn = ((hash(client, choice.address) >> 11) as f64 + 0.5) / ONE;
+    let drawn = ((hash(client, choice.key) >> 11) as f64 + 0.5) / ONE;
     f64::from(choice.weight) / -drawn.ln()
 }
 

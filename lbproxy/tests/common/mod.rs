@@ -62,7 +62,21 @@ impl Proxy {
         let watchdog = supervisor.is_some().then_some("--watchdog");
         let stdin = supervisor.map_or_else(Stdio::null, Stdio::from);
         write_config(&dir, config);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lbproxy"))
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, watchdog, stdin)
+    }
+
+    /// Starts it with so many files to open.
+    pub fn start_with_files(config: &str, files: u32) -> Self {
+        let dir = TempDir::new().unwrap();
+        write_config(&dir, config);
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &limited, env!("CARGO_BIN_EXE_lbproxy")]);
+        Self::spawn(shell, dir, None, Stdio::null())
+    }
+
+    fn spawn(mut command: Command, dir: TempDir, watchdog: Option<&str>, stdin: Stdio) -> Self {
+        let mut child = command
             .arg("--config")
             .arg(dir.path().join("vipd.toml"))
             .arg("--runtime-dir")
@@ -111,6 +125,19 @@ impl Proxy {
     /// The next log line that holds `part`.
     pub fn log(&self, part: &str) -> String {
         wait_line(&self.errors, part)
+    }
+
+    /// Pipes it has made: both ends are there. Its output is not among them, nor copies of that.
+    pub fn pipes(&self) -> usize {
+        let files = format!("/proc/{}/fd", self.child.id());
+        let target = |file: &str| std::fs::read_link(format!("{files}/{file}")).ok();
+        let given = ["0", "1", "2"].map(target);
+        let open = std::fs::read_dir(&files).unwrap();
+        let made = open
+            .filter_map(|file| target(file.ok()?.file_name().to_str()?))
+            .filter(|target| target.to_string_lossy().starts_with("pipe:"))
+            .filter(|target| !given.iter().flatten().any(|given| given == target));
+        made.count() / 2
     }
 
     pub fn signal(&self, name: &str) {

@@ -1,17 +1,18 @@
 //! From raw values to typed ones: each wrong value becomes a problem at its place.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use toml::Spanned;
-
+use super::code::Code;
 use super::command::NamedProgram;
+use super::fault::Fault;
 use super::problem::{Problems, Span};
 use super::raw::{Given, List, RawFile};
 use super::read::{Cut, nearest};
+use super::spanned::Spanned;
+use ipnet::IpNet;
 
 /// Checks values and remembers what is wrong.
 pub(super) struct Check<'a> {
@@ -34,7 +35,7 @@ impl<'a> Check<'a> {
     }
 
     /// A value that must be there.
-    pub(super) fn required<T: Debug, U, E: Display>(
+    pub(super) fn required<T: Debug, U, E: Into<Fault>>(
         &mut self,
         table: &Span,
         key: &str,
@@ -52,7 +53,7 @@ impl<'a> Check<'a> {
     }
 
     /// A value that may be left out.
-    pub(super) fn optional<T: Debug, U, E: Display>(
+    pub(super) fn optional<T: Debug, U, E: Into<Fault>>(
         &mut self,
         key: &str,
         raw: &Given<T>,
@@ -67,7 +68,7 @@ impl<'a> Check<'a> {
     }
 
     /// The elements of a list, each with its place; those that are wrong are left out.
-    pub(super) fn each<U, E: Display>(
+    pub(super) fn each<U, E: Into<Fault>>(
         &mut self,
         key: &str,
         list: &List,
@@ -80,8 +81,9 @@ impl<'a> Check<'a> {
             match parse(element.get_ref()) {
                 Ok(parsed) => good.push(Spanned::new(element.span(), parsed)),
                 Err(error) => {
-                    let title = format!("`{key}` has {:?}, but each {error}", element.get_ref());
-                    self.problems.error(element.span(), title, help);
+                    let fault = error.into();
+                    let title = format!("`{key}` has {:?}, but each {fault}", element.get_ref());
+                    self.problems.tell(fault.code, element.span(), title, help);
                 }
             }
         }
@@ -95,11 +97,16 @@ impl<'a> Check<'a> {
         let known =
             self.cut.iter().any(|cut| cut.key == key && (table.start..end).contains(&cut.at));
         if !known {
-            self.problems.error(table.clone(), format!("`{key}` is missing"), help);
+            self.problems.tell(
+                Code::MissingKey,
+                table.clone(),
+                format!("`{key}` is missing"),
+                help,
+            );
         }
     }
 
-    fn value<T: Debug, U, E: Display>(
+    fn value<T: Debug, U, E: Into<Fault>>(
         &mut self,
         key: &str,
         value: &Spanned<T>,
@@ -109,8 +116,9 @@ impl<'a> Check<'a> {
         match parse(value.get_ref()) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
-                let title = format!("`{key}` is {:?}, but {error}", value.get_ref());
-                self.problems.error(value.span(), title, help);
+                let fault = error.into();
+                let title = format!("`{key}` is {:?}, but {fault}", value.get_ref());
+                self.problems.tell(fault.code, value.span(), title, help);
                 None
             }
         }
@@ -118,15 +126,15 @@ impl<'a> Check<'a> {
 }
 
 /// A time such as `100ms` or `1m 30s`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "must be a time such as \"100ms\", \"1s\" or \"10m\"".to_owned())
+pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
+    let wrong = "must be a time such as \"100ms\", \"1s\" or \"10m\"";
+    humantime::parse_duration(text).map_err(|_| Fault::new(Code::Time, wrong))
 }
 
 /// A time within `limits`.
 pub(super) fn duration_in(
     limits: RangeInclusive<Duration>,
-) -> impl Fn(&String) -> Result<Duration, String> {
+) -> impl Fn(&String) -> Result<Duration, Fault> {
     move |text| {
         let time = duration(text)?;
         if limits.contains(&time) {
@@ -134,41 +142,41 @@ pub(super) fn duration_in(
         }
         let [least, most] = [limits.start(), limits.end()]
             .map(|limit| humantime::format_duration(*limit).to_string());
-        Err(format!("must be {least} to {most}"))
+        Err(Fault::new(Code::Time, format!("must be {least} to {most}")))
     }
 }
 
 /// A whole number within `limits`.
-pub(super) fn count_in(limits: RangeInclusive<u32>) -> impl Fn(&i64) -> Result<u32, String> {
+pub(super) fn count_in(limits: RangeInclusive<u32>) -> impl Fn(&i64) -> Result<u32, Fault> {
     move |number| {
-        u32::try_from(*number)
-            .ok()
-            .filter(|count| limits.contains(count))
-            .ok_or_else(|| format!("must be {} to {}", limits.start(), limits.end()))
+        u32::try_from(*number).ok().filter(|count| limits.contains(count)).ok_or_else(|| {
+            let words = format!("must be {} to {}", limits.start(), limits.end());
+            Fault::new(Code::Number, words)
+        })
     }
 }
 
 /// `IP:PORT`.
-pub(super) fn endpoint(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn endpoint(text: &str) -> Result<SocketAddr, Fault> {
     let wrong = "must be IP:PORT, such as \"192.168.1.1:6443\" or \"[2001:db8::1]:6443\"";
     text.parse::<SocketAddr>()
         .ok()
         .filter(|endpoint| endpoint.port() != 0)
-        .ok_or_else(|| wrong.to_owned())
+        .ok_or_else(|| Fault::new(Code::Address, wrong))
 }
 
 /// `IP` or `IP/PREFIX`.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     let host = text.parse::<IpAddr>().map(IpNet::from);
     host.or_else(|_| text.parse::<IpNet>())
         .map(|network| network.trunc())
-        .map_err(|_| "must be a network, IP or IP/PREFIX".to_owned())
+        .map_err(|_| Fault::new(Code::Address, "must be a network, IP or IP/PREFIX"))
 }
 
 /// One of a few words.
 pub(super) fn word<T: Copy>(
     choices: &'static [(&'static str, T)],
-) -> impl Fn(&String) -> Result<T, String> {
+) -> impl Fn(&String) -> Result<T, Fault> {
     move |text| {
         if let Some((_, choice)) = choices.iter().find(|(word, _)| word == text) {
             return Ok(*choice);
@@ -178,7 +186,7 @@ pub(super) fn word<T: Copy>(
             .map(|word| format!("; did you mean \"{word}\"?"))
             .unwrap_or_default();
         let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-        Err(format!("must be {}{meant}", quoted.join(" or ")))
+        Err(Fault::new(Code::Word, format!("must be {}{meant}", quoted.join(" or "))))
     }
 }
 
@@ -192,7 +200,7 @@ mod tests {
         assert!(duration("100").is_err());
         let limited = duration_in(Duration::from_millis(10)..=Duration::from_secs(60));
         assert_eq!(limited(&"10ms".to_owned()), Ok(Duration::from_millis(10)));
-        assert_eq!(limited(&"5ms".to_owned()), Err("must be 10ms to 1m".to_owned()));
+        assert_eq!(limited(&"5ms".to_owned()), Err(Fault::new(Code::Time, "must be 10ms to 1m")));
     }
 
     #[test]
@@ -216,7 +224,7 @@ mod tests {
         assert_eq!(version(&"off".to_owned()), Ok(2));
         assert_eq!(
             version(&"of".to_owned()),
-            Err("must be \"auto\" or \"off\"; did you mean \"off\"?".to_owned())
+            Err(Fault::new(Code::Word, "must be \"auto\" or \"off\"; did you mean \"off\"?"))
         );
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::check::Check;
+use super::code::Code;
+use super::fault::Fault;
 use super::problem::Span;
 use super::raw::{Given, List};
 
@@ -43,7 +45,7 @@ pub(super) fn command(
 ) -> Option<CommandLine> {
     let list = list.as_ref()?;
     let Some((program, arguments)) = list.get_ref().split_first() else {
-        check.problems.error(list.span(), format!("`{key}` is empty"), HELP);
+        check.problems.tell(Code::EmptyList, list.span(), format!("`{key}` is empty"), HELP);
         return None;
     };
     let span = program.span();
@@ -65,16 +67,20 @@ pub(super) fn user(
     check: &mut Check<'_>,
 ) -> Option<String> {
     check.optional(key, raw, USER_HELP, default.to_owned(), |user| {
-        if user.is_empty() { Err("must be the name of a user") } else { Ok(user.clone()) }
+        if user.is_empty() {
+            Err(Fault::new(Code::EmptyText, "must be the name of a user"))
+        } else {
+            Ok(user.clone())
+        }
     })
 }
 
 /// A path from the root.
-pub(super) fn absolute(text: &str) -> Result<PathBuf, &'static str> {
+pub(super) fn absolute(text: &str) -> Result<PathBuf, Fault> {
     let path = PathBuf::from(text);
     if path.is_absolute() && !text.contains('\0') {
         Ok(path)
     } else {
-        Err("must be an absolute path")
+        Err(Fault::new(Code::Path, "must be an absolute path"))
     }
 }

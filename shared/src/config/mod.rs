@@ -4,35 +4,50 @@
 //! Nothing behind it checks a range again.
 
 mod check;
+mod code;
 mod command;
+mod fault;
+mod include;
+mod lint;
 mod notify;
+mod places;
 mod problem;
 mod proxy;
 mod raw;
 mod read;
+mod reference;
+mod schema;
+mod spanned;
 mod track;
+mod variables;
 mod vrrp;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use toml::Spanned;
-
 use self::check::{Check, count_in, endpoint};
+pub use self::code::Code;
 pub use self::command::{CommandLine, NamedProgram};
+use self::fault::Fault;
+pub use self::include::{Included, Surroundings};
 pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
-pub use self::problem::{Problem, Problems, Severity};
+use self::places::Places;
+pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::proxy::{
     Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
     ProxyConfig, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
+pub use self::reference::reference;
+pub use self::schema::schema;
+use self::spanned::Spanned;
 pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{
     AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
     Preempt, RouteConfig, RouterConfig, RuleConfig, Scope,
 };
+use crate::Name;
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/vipd/vipd.toml";
@@ -78,17 +93,21 @@ pub struct Loaded {
     pub warnings: Problems,
     /// The programs that it names.
     pub programs: Vec<NamedProgram>,
+    places: Places,
 }
 
 impl Loaded {
     /// Finds fault with a program; a file that needs it is then an error.
     pub fn object(&mut self, program: &NamedProgram, fault: &str, help: &str) {
-        let found = &mut self.warnings;
-        if program.is_needed {
-            found.error(program.span.clone(), fault, help);
-        } else {
-            found.warning(program.span.clone(), fault, help);
-        }
+        let needed = program.is_needed;
+        let code = if needed { Code::ProgramUnusable } else { Code::HookUnusable };
+        self.warnings.tell(code, program.span.clone(), fault, help);
+    }
+
+    /// Finds fault with a key of a router's table, or with the table where the key is left out.
+    pub fn fault(&mut self, router: &Name, key: &'static str, code: Code, title: &str, help: &str) {
+        let place = self.places.find(router.as_str(), key);
+        self.warnings.tell(code, place, title, help);
     }
 
     /// What it is, unless something makes the file unusable.
@@ -118,27 +137,49 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
             return Err(problems);
         }
     };
-    parse(&name, &source)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let surroundings = Surroundings {
+        variable: &|name| std::env::var(name).ok(),
+        files: &|pattern| include::matching(folder, pattern),
+    };
+    parse_in(&surroundings, &name, &source)
 }
 
-/// Checks a configuration's text; `name` stands for the file in what is reported.
+/// Checks a configuration's text, which stands alone: there is no environment, and no other file.
+/// `name` stands for the file in what is reported.
 ///
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub fn parse(name: &str, source: &str) -> Result<Loaded, Problems> {
+    parse_in(&Surroundings::NONE, name, source)
+}
+
+/// The same, of a text that may refer to its surroundings.
+///
+/// # Errors
+/// Everything that is wrong with it and with what it includes, each at its place.
+pub fn parse_in(
+    surroundings: &Surroundings<'_>,
+    name: &str,
+    source: &str,
+) -> Result<Loaded, Problems> {
     let mut problems = Problems::new(name, source);
-    let read = read::read(source, &mut problems);
-    let mut programs = Vec::new();
+    let read = read::read(source, surroundings, &mut problems);
+    let (mut programs, mut places) = (Vec::new(), Places::default());
     let config = read.map(|read| {
+        places = Places::of(&read.file);
         let mut check = Check::new(&read.file, read.cut, &mut problems);
         let config = config(&read.file, &mut check);
         programs = check.programs;
         config
     });
+    if !problems.any_error() {
+        problems.tell_unused();
+    }
     problems.sort();
     match config.flatten() {
         Some(config) if !problems.any_error() => {
-            Ok(Loaded { config, warnings: problems, programs })
+            Ok(Loaded { config, warnings: problems, programs, places })
         }
         _ => Err(problems),
     }
@@ -153,31 +194,47 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
 }
 
 fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
+    allow(file, check);
     let known = track::check::known(file, check);
     let mut routers: Vec<RouterConfig> =
         file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, &known, check)).collect();
     vrrp::group::bring_together(&mut routers);
-    let proxies = file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
+    let proxies: Vec<ProxyConfig> =
+        file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
     let notify = notify::check::notify(file, check);
     let metrics = metrics(file.metrics.as_ref(), check);
     if file.vrrp.is_empty() && file.proxy.is_empty() {
         let help = "write a [[vrrp]] table for a virtual address, a [[proxy]] table for a load balancer, or both";
-        check.problems.error(0..0, "the file configures nothing", help);
+        check.problems.tell(Code::NothingConfigured, 0..0, "the file configures nothing", help);
     }
     across_routers(&file.vrrp, check);
     vrrp::virtual_mac::differ(&file.vrrp, &routers, check);
     across_proxies(&file.proxy, check);
     track::check::all_exist(file, check);
+    lint::lint(file, &routers, &known.trackers, &proxies, check);
     Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy?, notify, metrics })
+}
+
+/// What the file wants to hear nothing of.
+fn allow(file: &RawFile, check: &mut Check<'_>) {
+    let help = "such as \"W0101\"; `vipd check` shows the code of each warning";
+    let codes = check.each("allow", &file.allow, help, |text| match Code::from_text(text) {
+        Some(code) if code.severity() == Severity::Warning => Ok(code),
+        Some(_) => {
+            Err(Fault::new(Code::NotAllowable, "must be a warning's code, and this is an error's"))
+        }
+        None => Err(Fault::new(Code::NotAllowable, "must be a warning's code")),
+    });
+    for code in codes {
+        check.problems.allow(*code.get_ref(), code.span());
+    }
 }
 
 fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyConfig> {
     let default = RawLbproxy::default();
     let raw = raw.unwrap_or(&default);
-    let user = check.optional("user", &raw.user, "", "nobody".to_owned(), |user| {
-        if user.is_empty() { Err("must be the name of a user") } else { Ok(user.clone()) }
-    });
+    let user = command::user("user", &raw.user, command::DEFAULT_USER, check);
     let threads = check.optional("threads", &raw.threads, "", None, |number| {
         count_in(1..=256)(number).map(|threads| NonZeroUsize::new(threads as usize))
     });
@@ -198,7 +255,8 @@ fn across_routers(routers: &[Spanned<RawRouter>], check: &mut Check<'_>) {
         if let Some(name) = &router.name
             && earlier.iter().any(|other| same(&other.get_ref().name, name))
         {
-            check.problems.error(
+            check.problems.tell(
+                Code::NameTaken,
                 name.span(),
                 format!("there is a [[vrrp]] {} already", name.get_ref()),
                 "",
@@ -220,7 +278,7 @@ fn across_routers(routers: &[Spanned<RawRouter>], check: &mut Check<'_>) {
                 interface.get_ref()
             );
             let help = "one vrid is one virtual router; list all its addresses in one table, or use another vrid";
-            check.problems.error(vrid.span(), title, help);
+            check.problems.tell(Code::VridTaken, vrid.span(), title, help);
         }
     }
 }
@@ -249,7 +307,8 @@ fn across_proxies(proxies: &[Spanned<RawProxy>], check: &mut Check<'_>) {
         if let Some(name) = &proxy.name
             && proxies[..position].iter().any(|other| same(&other.get_ref().name, name))
         {
-            check.problems.error(
+            check.problems.tell(
+                Code::NameTaken,
                 name.span(),
                 format!("there is a [[proxy]] {} already", name.get_ref()),
                 "",
@@ -257,7 +316,8 @@ fn across_proxies(proxies: &[Spanned<RawProxy>], check: &mut Check<'_>) {
         }
         for listen in proxy.listen.iter().flat_map(|list| list.get_ref()) {
             if taken.contains(&listen.get_ref().as_str()) {
-                check.problems.error(
+                check.problems.tell(
+                    Code::ListenTaken,
                     listen.span(),
                     format!("{} is listened on already", listen.get_ref()),
                     "",

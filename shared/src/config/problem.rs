@@ -4,9 +4,15 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use tracing::warn;
 
-/// A place in the file, in bytes.
+use super::code::Code;
+
+/// A place in the files, in bytes from the start of the first.
 pub(super) type Span = Range<usize>;
+
+/// Findings that stand in the log; a file that is as doubtful as that is looked at by its owner.
+const LOG_LIMIT: usize = 20;
 
 /// Whether the file can still be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,29 +26,66 @@ pub enum Severity {
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// How bad it is.
-    pub severity: Severity,
+    /// Its kind, and with that how bad it is.
+    pub code: Code,
     /// What is wrong, in one sentence.
     pub title: String,
-    /// Where, in bytes from the file's start; none where the file could not be read.
-    pub span: Option<Span>,
     /// What to write instead, or why it matters.
     pub help: Option<String>,
+    /// None where the file could not be read.
+    pub(super) span: Option<Span>,
 }
 
-/// Everything found in one file, in the order of its lines.
+/// Where something stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters from 1.
+    pub column: usize,
+}
+
+/// Everything found in a file and in what it includes, in the order of their lines.
 ///
 /// [`Display`](fmt::Display) shows each with file, line, column, the source line and a caret.
 #[derive(Clone, Debug)]
 pub struct Problems {
+    texts: Vec<Text>,
+    found: Vec<Problem>,
+    allowed: Vec<Allowed>,
+}
+
+/// A file's text, and where it begins among all.
+#[derive(Clone, Debug)]
+struct Text {
     path: String,
     source: String,
-    found: Vec<Problem>,
+    start: usize,
+}
+
+/// A warning that the file allows.
+#[derive(Clone, Debug)]
+struct Allowed {
+    code: Code,
+    span: Span,
+    arose: bool,
 }
 
 impl Problems {
     pub(super) fn new(path: &str, source: &str) -> Self {
-        Self { path: path.to_owned(), source: source.to_owned(), found: Vec::new() }
+        let mut problems = Self { texts: Vec::new(), found: Vec::new(), allowed: Vec::new() };
+        problems.add_text(path, source);
+        problems
+    }
+
+    /// One more file; returns where its text begins.
+    pub(super) fn add_text(&mut self, path: &str, source: &str) -> usize {
+        // One byte between two texts: the end of the one is not the beginning of the other.
+        let start = self.texts.last().map_or(0, |last| last.start + last.source.len() + 1);
+        self.texts.push(Text { path: path.to_owned(), source: source.to_owned(), start });
+        start
     }
 
     /// What was found.
@@ -54,29 +97,89 @@ impl Problems {
     /// Whether anything makes the file unusable.
     #[must_use]
     pub fn any_error(&self) -> bool {
-        self.found.iter().any(|problem| problem.severity == Severity::Error)
+        self.found.iter().any(|problem| problem.code.severity() == Severity::Error)
     }
 
-    pub(super) fn error(&mut self, span: Span, title: impl Into<String>, help: &str) {
-        self.push(Severity::Error, Some(span), title.into(), help);
+    /// Where it stands; a file that could not be read has no other place than its beginning.
+    #[must_use]
+    pub fn place(&self, problem: &Problem) -> Place {
+        let (text, span) = self.locate(problem.span.as_ref().unwrap_or(&(0..0)));
+        let before = &text.source[..visible(&text.source, &span).start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Place {
+            file: text.path.clone(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
     }
 
-    pub(super) fn warning(&mut self, span: Span, title: impl Into<String>, help: &str) {
-        self.push(Severity::Warning, Some(span), title.into(), help);
+    /// What was found, a line each, for a log.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.found.iter().map(|problem| {
+            let Place { file, line, column } = self.place(problem);
+            let help = problem.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
+            format!("{} {file}:{line}:{column}: {}{help}", problem.code, problem.title)
+        })
+    }
+
+    /// Tells the first of it in the log.
+    pub fn log(&self) {
+        self.lines().take(LOG_LIMIT).for_each(|line| warn!("{line}"));
+        let more = self.found.len().saturating_sub(LOG_LIMIT);
+        if more > 0 {
+            warn!("and {more} more, which `vipd check` tells");
+        }
+    }
+
+    pub(super) fn tell(&mut self, code: Code, span: Span, title: impl Into<String>, help: &str) {
+        let mut allowed = false;
+        for allows in self.allowed.iter_mut().filter(|allowed| allowed.code == code) {
+            (allows.arose, allowed) = (true, true);
+        }
+        if !allowed {
+            self.push(code, Some(span), title.into(), help);
+        }
     }
 
     pub(super) fn unreadable(&mut self, title: impl Into<String>, help: &str) {
-        self.push(Severity::Error, None, title.into(), help);
+        self.push(Code::Unreadable, None, title.into(), help);
+    }
+
+    /// Whether the file allows such a warning.
+    #[must_use]
+    pub fn allows(&self, code: Code) -> bool {
+        self.allowed.iter().any(|allowed| allowed.code == code)
+    }
+
+    /// From here on this warning is not told.
+    pub(super) fn allow(&mut self, code: Code, span: Span) {
+        self.allowed.push(Allowed { code, span, arose: false });
+    }
+
+    /// Tells of what was allowed and did not arise.
+    pub(super) fn tell_unused(&mut self) {
+        let idle = |allowed: &&Allowed| !allowed.arose && allowed.code.is_of_one_file();
+        for Allowed { code, span, .. } in
+            self.allowed.iter().filter(idle).cloned().collect::<Vec<_>>()
+        {
+            let title = format!("nothing here is {code}");
+            let help = "remove it, so that it does not hide what comes later";
+            self.push(Code::AllowsNothing, Some(span), title, help);
+        }
     }
 
     /// Keeps a secret out of what is shown: its characters become asterisks.
     pub(super) fn hide(&mut self, secret: Span) {
-        if let Some(text) = self.source.get(secret.clone()) {
-            let stars = text.chars().map(|c| if c == '"' || c == '\'' { c } else { '*' });
+        let Some(text) = self.texts.iter_mut().rfind(|text| text.start <= secret.start) else {
+            return;
+        };
+        let secret = secret.start - text.start..secret.end - text.start;
+        if let Some(shown) = text.source.get(secret.clone()) {
+            let stars = shown.chars().map(|c| if c == '"' || c == '\'' { c } else { '*' });
             // As many bytes as before: spans shall still fit.
             let stars: String = stars.filter(char::is_ascii).collect();
-            let stars = format!("{stars:*<width$}", width = text.len());
-            self.source.replace_range(secret, &stars);
+            let stars = format!("{stars:*<width$}", width = shown.len());
+            text.source.replace_range(secret, &stars);
         }
     }
 
@@ -84,24 +187,34 @@ impl Problems {
         self.found.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
     }
 
-    fn push(&mut self, severity: Severity, span: Option<Span>, title: String, help: &str) {
+    fn push(&mut self, code: Code, span: Option<Span>, title: String, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_owned());
-        self.found.push(Problem { severity, title, span, help });
+        self.found.push(Problem { code, title, help, span });
+    }
+
+    /// The file that a span lies in, and the span within it.
+    fn locate(&self, span: &Span) -> (&Text, Span) {
+        let text = self.texts.iter().rfind(|text| text.start <= span.start);
+        let text = text.unwrap_or(&self.texts[0]);
+        (text, span.start - text.start..span.end.max(span.start) - text.start)
     }
 
     fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
-        let level = match problem.severity {
+        let level = match problem.code.severity() {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(&problem.title);
+        let title = level.primary_title(&problem.title).id(problem.code.text());
         let group = match &problem.span {
-            Some(span) => title.element(
-                Snippet::source(&self.source)
-                    .path(&self.path)
-                    .annotation(AnnotationKind::Primary.span(visible(&self.source, span))),
-            ),
-            None => title.element(annotate_snippets::Origin::path(&self.path)),
+            Some(span) => {
+                let (text, span) = self.locate(span);
+                title.element(
+                    Snippet::source(&text.source)
+                        .path(&text.path)
+                        .annotation(AnnotationKind::Primary.span(visible(&text.source, &span))),
+                )
+            }
+            None => title.element(annotate_snippets::Origin::path(&self.texts[0].path)),
         };
         match &problem.help {
             Some(help) => group.element(Level::HELP.message(help)),
@@ -143,13 +256,14 @@ mod tests {
     #[test]
     fn a_problem_shows_its_line_with_a_caret() {
         let mut problems = Problems::new("lb.toml", "[[vrrp]]\nvrid = 300\n");
-        problems.error(
+        problems.tell(
+            Code::Number,
             16..19,
             "`vrid` is 300, but must be 1 to 255",
             "peers of one virtual router share it",
         );
         let expected = "\
-error: `vrid` is 300, but must be 1 to 255
+error[E0101]: `vrid` is 300, but must be 1 to 255
  --> lb.toml:2:8
   |
 2 | vrid = 300
@@ -163,7 +277,7 @@ error: `vrid` is 300, but must be 1 to 255
     #[test]
     fn a_secret_is_not_shown() {
         let mut problems = Problems::new("lb.toml", "auth_pass = \"geheim\u{e4}\" # x\n");
-        problems.error(12..22, "too long", "");
+        problems.tell(Code::LongPassword, 12..22, "too long", "");
         problems.hide(12..22);
         let shown = problems.to_string();
         assert!(shown.contains("auth_pass = \"******"), "{shown}");

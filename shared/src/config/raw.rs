@@ -3,16 +3,16 @@
 //! Plain structs only. `Spanned` loses its way inside tagged or untagged enums and under `flatten`,
 //! so what belongs together is told by [`check`](super::check), not by serde.
 
+use super::spanned::Spanned;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
-
 /// A value and where it stands.
 pub(super) type Given<T> = Option<Spanned<T>>;
 /// A list, and where it and each of its elements stand.
 pub(super) type List = Given<Vec<Spanned<String>>>;
 
 /// The whole file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawFile {
     /// Virtual routers.
@@ -27,10 +27,15 @@ pub(super) struct RawFile {
     pub(super) notify: Given<RawNotify>,
     /// Where monitoring asks.
     pub(super) metrics: Given<RawMetrics>,
+    /// Codes of warnings that are meant so, such as `["W0101"]`.
+    pub(super) allow: List,
+    /// Files whose tables count as this file's, such as `["conf.d/*.toml"]`; from this file's directory,
+    /// in the order of their names. They may not include others.
+    pub(super) include: List,
 }
 
 /// `[metrics]`: Prometheus' metrics, and whether the node is well, over HTTP.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMetrics {
     /// `IP:PORT`.
@@ -38,7 +43,7 @@ pub(super) struct RawMetrics {
 }
 
 /// `[notify]`: what all hooks share, and a FIFO.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawNotify {
     /// The user that hooks run as and that may read the FIFO; default `"nobody"`.
@@ -49,7 +54,7 @@ pub(super) struct RawNotify {
 
 /// `[[track]]`: one of `interface`, `process`, `file`, `script`, `gateway`, `proxy`, and what it does to the
 /// priority of the routers that name it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawTracker {
     /// Its name, for `track`, logs and status.
@@ -68,23 +73,27 @@ pub(super) struct RawTracker {
     pub(super) gateway: Given<String>,
     /// From one start of the script, or question to the gateway, to the next; default `"1s"`.
     pub(super) interval: Given<String>,
-    /// How long it may run, or be waited for; default: the interval.
+    /// How long the script may run, or the gateway's answer be waited for; default: the interval.
     pub(super) timeout: Given<String>,
     /// Successes in a row that make it usable; default 1, of a gateway 2.
+    #[schemars(range(min = 1, max = 1000))]
     pub(super) rise: Given<i64>,
     /// Failures in a row that make it unusable; default 1, of a gateway 3.
+    #[schemars(range(min = 1, max = 1000))]
     pub(super) fall: Given<i64>,
-    /// The user it runs as; default `"nobody"`.
+    /// The user the script runs as; default `"nobody"`.
     pub(super) user: Given<String>,
     /// `"usable"` or `"unusable"` until it has told; default: the first result is waited for.
+    #[schemars(extend("enum" = ["usable", "unusable"]))]
     pub(super) initially: Given<String>,
     /// -253 to -1: added while it is unusable; 1 to 253: added while it is usable; a file's number
     /// is multiplied by it. Without it a node whose tracker is unusable cannot serve.
+    #[schemars(range(min = -253, max = 253))]
     pub(super) weight: Given<i64>,
 }
 
 /// `[[vrrp]]`: a virtual router; with addresses of both families, two that share everything else.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRouter {
     /// Its name in logs and commands.
@@ -92,10 +101,13 @@ pub(super) struct RawRouter {
     /// The interface of the adverts and the addresses.
     pub(super) interface: Given<String>,
     /// Virtual router identifier, 1 to 255.
+    #[schemars(range(min = 1, max = 255))]
     pub(super) vrid: Given<i64>,
     /// VRRP version, 3 (default) or 2.
+    #[schemars(extend("enum" = [2, 3]))]
     pub(super) version: Given<i64>,
     /// Priority, 1 to 255; default 100.
+    #[schemars(range(min = 1, max = 255))]
     pub(super) priority: Given<i64>,
     /// The virtual addresses, each `IP` or `IP/PREFIX`.
     pub(super) addresses: List,
@@ -116,7 +128,7 @@ pub(super) struct RawRouter {
     pub(super) advert_interval: Given<String>,
     /// Whether to take over from a living router of lower priority; default true.
     pub(super) preempt: Given<bool>,
-    /// How long to wait with that after coming up; default `"0s"`.
+    /// How long to wait with preempting after coming up; default `"0s"`.
     pub(super) preempt_delay: Given<String>,
     /// Unicast: the other routers' addresses. Without it adverts are multicast.
     pub(super) peers: List,
@@ -125,6 +137,7 @@ pub(super) struct RawRouter {
     /// Version 2 only: the password, of which 8 bytes count.
     pub(super) auth_pass: Given<String>,
     /// Version 3 over IPv4: `"auto"` (default), `"rfc9568"` or `"rfc5798"`.
+    #[schemars(extend("enum" = ["auto", "rfc9568", "rfc5798"]))]
     pub(super) checksum: Given<String>,
     /// Kernel lifetime of the addresses: `"auto"` (default), whole seconds such as `"2s"`, or `"off"`.
     pub(super) lease: Given<String>,
@@ -132,28 +145,29 @@ pub(super) struct RawRouter {
     pub(super) sync_group: Given<String>,
     /// `true`: the addresses answer with the virtual router's own MAC address.
     pub(super) virtual_mac: Given<bool>,
-    /// The interface that bears it; default: `vrrp4-VRID` for IPv4, `vrrp6-VRID` for IPv6.
+    /// The interface that bears the virtual MAC address; default: `vrrp4-VRID` for IPv4,
+    /// `vrrp6-VRID` for IPv6.
     pub(super) virtual_mac_interface: Given<String>,
     /// Names of proxies and of `[[track]]` tables that this router's priority follows.
     pub(super) track: List,
     /// Program and arguments, run after every change of state with `INSTANCE NAME STATE PRIORITY`.
     pub(super) notify: List,
-    /// The same, run when the router has become Active, without further arguments.
+    /// Program and arguments, run when the router has become Active, without further arguments.
     pub(super) notify_active: List,
-    /// When it has become Backup.
+    /// Program and arguments, run when the router has become Backup.
     pub(super) notify_backup: List,
-    /// When its interface or address is gone.
+    /// Program and arguments, run when the router's interface or address is gone.
     pub(super) notify_fault: List,
-    /// When it has ended.
+    /// Program and arguments, run when the router has ended.
     pub(super) notify_stop: List,
-    /// The user they run as; default: that of `[notify]`.
+    /// The user that hooks run as; default: that of `[notify]`.
     pub(super) notify_user: Given<String>,
-    /// How long each may run; default `"30s"`.
+    /// How long a hook may run; default `"30s"`.
     pub(super) notify_timeout: Given<String>,
 }
 
 /// `[[vrrp.address]]`: one address.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAddress {
     /// `IP` or `IP/PREFIX`.
@@ -165,13 +179,14 @@ pub(super) struct RawAddress {
     /// IPv4 only: its label, the interface's name or that with `:WORD` behind it; 15 bytes at most.
     pub(super) label: Given<String>,
     /// IPv4 only: `"global"` (default), `"link"` or `"host"`.
+    #[schemars(extend("enum" = ["global", "link", "host"]))]
     pub(super) scope: Given<String>,
     /// IPv4 only: its broadcast address; default: none.
     pub(super) broadcast: Given<String>,
 }
 
 /// `[[vrrp.route]]`: one route.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRoute {
     /// `"default"`, `IP` or `IP/PREFIX`.
@@ -181,17 +196,20 @@ pub(super) struct RawRoute {
     /// The interface; default: the router's.
     pub(super) interface: Given<String>,
     /// Routing table, 1 to 4294967295; default 254, which is `main`.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub(super) table: Given<i64>,
     /// The lowest wins, 0 to 4294967295; default 0, for IPv6 (from 1) 1024.
+    #[schemars(range(min = 0, max = 4_294_967_295_u32))]
     pub(super) metric: Given<i64>,
     /// The source address of what is sent there; default: the kernel's choice.
     pub(super) source: Given<String>,
     /// IPv4 only: `"global"`, `"link"` or `"host"`; default: `"link"` without `via`, else `"global"`.
+    #[schemars(extend("enum" = ["global", "link", "host"]))]
     pub(super) scope: Given<String>,
 }
 
 /// `[[vrrp.rule]]`: one routing rule: what it matches, and the table to look in.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRule {
     /// Matches sources in this network, `IP` or `IP/PREFIX`.
@@ -199,30 +217,34 @@ pub(super) struct RawRule {
     /// Matches destinations in this network, `IP` or `IP/PREFIX`.
     pub(super) to: Given<String>,
     /// Matches packets with this mark, 1 to 4294967295.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub(super) fwmark: Given<i64>,
     /// Routing table, 1 to 4294967295.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub(super) table: Given<i64>,
     /// Its place among the rules, the lowest first, 1 to 4294967295.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub(super) priority: Given<i64>,
 }
 
 /// `announce = { … }`: gratuitous ARP and unsolicited Neighbor Advertisements.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAnnounce {
     /// Times after taking over, ascending, `"0s"` first, each up to `"1h"`, at most 32; default
     /// `["0s", "100ms", "500ms", "2s", "5s"]`.
     pub(super) at: List,
-    /// Afterwards every so often, `"1s"` to `"1day"`, or `"off"`; default `"1m"`.
+    /// After those times, again every so often, `"1s"` to `"1day"`, or `"off"`; default `"1m"`.
     pub(super) refresh: Given<String>,
-    /// How often in a row then, 1 to 32; default 1.
+    /// How often in a row at each `refresh`, 1 to 32; default 1.
+    #[schemars(range(min = 1, max = 32))]
     pub(super) refresh_repeat: Given<i64>,
     /// Pause between two frames, up to `"1s"`; default `"0s"`.
     pub(super) interval: Given<String>,
 }
 
 /// `[[proxy]]`: listen addresses and the servers behind them.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawProxy {
     /// Its name in logs, in `track` and in commands.
@@ -230,14 +252,16 @@ pub(super) struct RawProxy {
     /// Where to listen, each `IP:PORT`; the address may be absent from this node.
     pub(super) listen: List,
     /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
+    #[schemars(extend("enum" = ["round_robin", "least_conn", "random", "source", "first"]))]
     pub(super) balance: Given<String>,
-    /// The servers, each `IP:PORT`.
+    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
     pub(super) servers: List,
     /// The servers in full.
     pub(super) server: Vec<Spanned<RawServer>>,
     /// How the servers are checked; default: by a TCP connection.
     pub(super) check: Given<RawCheck>,
     /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
+    #[schemars(extend("enum" = ["reset", "keep"]))]
     pub(super) on_down: Given<String>,
     /// `true`: while no server is up, use those that are not, as long as they accept connections.
     pub(super) panic: Given<bool>,
@@ -245,40 +269,44 @@ pub(super) struct RawProxy {
     pub(super) connect_timeout: Given<String>,
     /// A connection without a byte either way for so long is closed; default `"10m"`.
     pub(super) idle_timeout: Given<String>,
-    /// The same once one side has finished sending; default `"10s"`.
+    /// A connection without a byte for so long once one side has finished sending is closed; default `"10s"`.
     pub(super) half_closed_timeout: Given<String>,
     /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
     pub(super) user_timeout: Given<String>,
     /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
+    #[schemars(extend("enum" = ["v1", "v2"]))]
     pub(super) send_proxy: Given<String>,
     /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
     pub(super) accept_proxy: List,
     /// Connections that may wait for a server below its `max_connections`; default 1024.
+    #[schemars(range(min = 0, max = 65535))]
     pub(super) max_queue: Given<i64>,
-    /// How long one may wait; default: `connect_timeout`.
+    /// How long a connection may wait for a server; default: `connect_timeout`.
     pub(super) queue_timeout: Given<String>,
 }
 
 /// `[[proxy.server]]`: one server.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawServer {
     /// Its name in logs and commands; default: its address.
     pub(super) name: Given<String>,
-    /// `IP:PORT`.
+    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
     pub(super) address: Given<String>,
     /// Its share of the connections, 0 to 256; default 1.
+    #[schemars(range(min = 0, max = 256))]
     pub(super) weight: Given<i64>,
     /// `true`: serves only while no other server can.
     pub(super) backup: Given<bool>,
     /// The address to connect to it from; default: the kernel's choice.
     pub(super) source: Given<String>,
     /// Connections it gets at once; further ones wait. Default: no limit.
+    #[schemars(range(min = 1, max = 1000000))]
     pub(super) max_connections: Given<i64>,
 }
 
 /// `check = { … }`: one of `tcp`, `tls`, `http`, `https`, and how.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawCheck {
     /// `true`: the port accepts connections.
@@ -287,9 +315,13 @@ pub(super) struct RawCheck {
     pub(super) tls: Given<bool>,
     /// A GET of this path answers as expected.
     pub(super) http: Given<String>,
-    /// The same over TLS.
+    /// A GET of this path over TLS answers as expected.
     pub(super) https: Given<String>,
+    /// The port to check, 1 to 65535; default: the one that serves.
+    #[schemars(range(min = 1, max = 65535))]
+    pub(super) port: Given<i64>,
     /// The status that `http` and `https` expect; default 200.
+    #[schemars(range(min = 100, max = 599))]
     pub(super) expect: Given<i64>,
     /// A text that the answer to `http` and `https` must hold within its first 4096 bytes.
     pub(super) expect_body: Given<String>,
@@ -307,27 +339,31 @@ pub(super) struct RawCheck {
     pub(super) verify: Given<bool>,
     /// Time between two checks of a server; default `"1s"`.
     pub(super) interval: Given<String>,
-    /// The same while a change is under way; default: `interval`.
+    /// Time between two checks while a change is under way; default: `interval`.
     pub(super) fast_interval: Given<String>,
-    /// The same while the server is not up; default: `interval`.
+    /// Time between two checks while the server is not up; default: `interval`.
     pub(super) down_interval: Given<String>,
     /// Clients' connections in a row that could not be opened, which count as a failed check and
     /// bring the next one at once; 0: none do; default 3.
+    #[schemars(range(min = 0, max = 1000))]
     pub(super) error_limit: Given<i64>,
     /// How long one check may take; default: `interval`.
     pub(super) timeout: Given<String>,
     /// Successes in a row that make a server usable; default 2.
+    #[schemars(range(min = 1, max = 100))]
     pub(super) rise: Given<i64>,
     /// Failures in a row that make it down; default 3.
+    #[schemars(range(min = 1, max = 100))]
     pub(super) fall: Given<i64>,
 }
 
 /// `[lbproxy]`: the proxy process.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLbproxy {
     /// The user it runs as when started by root; default `"nobody"`.
     pub(super) user: Given<String>,
     /// Worker threads; default: one for each processor.
+    #[schemars(range(min = 1, max = 256))]
     pub(super) threads: Given<i64>,
 }

@@ -7,8 +7,11 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
+use super::code::Code;
+use super::include::{self, Included, Surroundings};
 use super::problem::Problems;
 use super::raw::RawFile;
+use super::variables;
 
 /// Mistakes after which reading stops: a file with more is not a configuration.
 const MISTAKE_LIMIT: usize = 100;
@@ -30,44 +33,107 @@ pub(super) struct Cut {
     pub(super) at: usize,
 }
 
-/// Reads `source`; none where nothing useful can be said about what is not syntax.
-pub(super) fn read(source: &str, problems: &mut Problems) -> Option<Read> {
-    let (mut table, errors) = DeTable::parse_recoverable(source);
-    for error in &errors {
-        problems.error(error.span().unwrap_or(0..0), syntax_title(error.message()), "");
-    }
-    if !errors.is_empty() {
-        return None;
-    }
+/// Reads `source` and what it includes; none where nothing useful can be said about what is not syntax.
+pub(super) fn read(
+    source: &str,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<Read> {
+    let mut main = table(source, 0, problems)?;
     let mut cut = Vec::new();
+    fill(&mut main, surroundings, &mut cut, problems);
+    let files = include::included(&main, surroundings, problems);
+    // From here on it borrows from them.
+    let mut table = main;
+    let mut is_toml = true;
+    for Included { name, text } in &files {
+        let start = problems.add_text(name, text);
+        match self::table(text, start, problems) {
+            Some(mut more) => {
+                fill(&mut more, surroundings, &mut cut, problems);
+                include::merge(&mut table, more, problems);
+            }
+            None => is_toml = false,
+        }
+    }
+    if is_toml { raw(table, cut, problems) } else { None }
+}
+
+/// A file whose text begins at `start` among all.
+fn table<'a>(text: &'a str, start: usize, problems: &mut Problems) -> Option<DeTable<'a>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let span = span.start + start..span.end + start;
+        problems.tell(Code::NotToml, span, syntax_title(error.message()), "");
+    }
+    errors.is_empty().then(|| include::moved(table.into_inner(), start))
+}
+
+/// A text that names no variable is told, and cut out.
+fn fill(
+    table: &mut DeTable<'_>,
+    surroundings: &Surroundings<'_>,
+    cut: &mut Vec<Cut>,
+    problems: &mut Problems,
+) {
+    for (span, words) in variables::fill(table, surroundings.variable) {
+        let help = "set it where vipd is started, as with Environment= in its unit; `$${` stands for `${` itself";
+        let key = cut_from_table(table, &span);
+        if key.as_deref() == Some(SECRET) {
+            problems.hide(span.clone());
+            let title = "this names no variable of the environment";
+            problems.tell(Code::NoVariable, span.clone(), title, help);
+        } else {
+            problems.tell(Code::NoVariable, span.clone(), words, help);
+        }
+        cut.extend(key.map(|key| Cut { key, at: span.start }));
+    }
+}
+
+/// The structs, past every mistake.
+fn raw(mut table: DeTable<'_>, mut cut: Vec<Cut>, problems: &mut Problems) -> Option<Read> {
     for _ in 0..MISTAKE_LIMIT {
-        let error = match RawFile::deserialize(Deserializer::from(table.clone())) {
+        let error = match RawFile::deserialize(deserializer(&table)) {
             Ok(file) => return Some(Read { file, cut }),
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);
-        let (title, help, meant) = explain(error.message());
-        let Some(key) = cut_from_table(table.get_mut(), &span) else {
-            problems.error(span, title, &help);
+        let Explained { code, title, help, meant } = explain(error.message());
+        let Some(key) = cut_from_table(&mut table, &span) else {
+            problems.tell(code, span, title, &help);
             return None;
         };
         if key == SECRET {
             problems.hide(span.clone());
-            problems.error(span.clone(), "this must be a text in quotes", "");
+            problems.tell(Code::WrongType, span.clone(), "this must be a text in quotes", "");
         } else {
-            problems.error(span.clone(), title, &help);
+            problems.tell(code, span.clone(), title, &help);
         }
         cut.push(Cut { key: meant.unwrap_or(key), at: span.start });
     }
     None
 }
 
+fn deserializer<'a>(table: &DeTable<'a>) -> Deserializer<'a> {
+    // The place of the whole is asked by nobody.
+    Deserializer::from(Spanned::new(0..0, table.clone()))
+}
+
 fn syntax_title(message: &str) -> String {
     format!("this is not TOML: {message}")
 }
 
-/// Title, help and, for an unknown key, the key that was probably meant.
-fn explain(message: &str) -> (String, String, Option<String>) {
+/// serde's words in ours.
+struct Explained {
+    code: Code,
+    title: String,
+    help: String,
+    /// For an unknown key, the one that was probably meant.
+    meant: Option<String>,
+}
+
+fn explain(message: &str) -> Explained {
     // serde's words for an unknown key: "unknown field `x`, expected one of `a`, `b`".
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut words = rest.split('`').skip(1).step_by(2);
@@ -78,9 +144,12 @@ fn explain(message: &str) -> (String, String, Option<String>) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("here can stand: {}", known.join(", ")),
         };
-        return (format!("there is no key `{unknown}` here"), help, meant.map(str::to_owned));
+        let title = format!("there is no key `{unknown}` here");
+        let meant = meant.map(str::to_owned);
+        return Explained { code: Code::UnknownKey, title, help, meant };
     }
-    (wrong_type(message), String::new(), None)
+    let title = wrong_type(message);
+    Explained { code: Code::WrongType, title, help: String::new(), meant: None }
 }
 
 /// serde's "invalid type: string "x", expected i64" in words that do not need Rust.
@@ -159,7 +228,7 @@ mod tests {
 
     fn titles(source: &str) -> Vec<String> {
         let mut problems = Problems::new("t", source);
-        read(source, &mut problems);
+        read(source, &Surroundings::NONE, &mut problems);
         problems.found().iter().map(|problem| problem.title.clone()).collect()
     }
 
@@ -191,7 +260,7 @@ colour = 'red'
     #[test]
     fn what_is_right_survives_what_is_wrong() {
         let source = "[[vrrp]]\nvird = 51\nname = \"a\"\naddresses = [\"10.0.0.1\", 7]\n";
-        let read = read(source, &mut Problems::new("t", source)).unwrap();
+        let read = read(source, &Surroundings::NONE, &mut Problems::new("t", source)).unwrap();
         let router = read.file.vrrp[0].get_ref();
         assert_eq!(router.name.as_ref().unwrap().get_ref(), "a");
         assert_eq!(router.addresses.as_ref().unwrap().get_ref().len(), 1);

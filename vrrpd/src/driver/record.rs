@@ -34,8 +34,7 @@ struct Remembered {
 
 impl Record {
     pub(super) fn new(router: RouterId, occurrences: Occurrences, now: Instant) -> Self {
-        let changes = VecDeque::with_capacity(HISTORY);
-        Self { router, changes, since: now, count: 0, occurrences }
+        Self { router, changes: VecDeque::new(), since: now, count: 0, occurrences }
     }
 
     /// How many changes there were.

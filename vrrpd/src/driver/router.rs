@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use shared::config::{Audience, Dialect, Preempt, RouterConfig};
+use shared::config::{Audience, Preempt, RouterConfig};
 use shared::link::Resumable;
 use shared::{Family, Name, Priority, RouterId};
 use tokio::sync::watch;
@@ -78,7 +78,7 @@ impl Router {
     ) -> Self {
         let unknown = unspecified(config.id.family);
         Self {
-            election: Election::new(settings(&config, config.priority, unknown)),
+            election: Election::new(Settings::of(&config, config.priority, unknown)),
             expectation: Expectation::of(&config, unknown, 0),
             voice: Voice::new(&config),
             record: Record::new(config.id.clone(), occurrences, now),
@@ -152,7 +152,7 @@ impl Router {
     pub(super) fn reconfigure(&mut self, config: RouterConfig, now: Instant, ports: &Ports) {
         let evidence = evidence(&self.election, None, now);
         let settings = *self.election.settings();
-        let anew = self::settings(&config, settings.priority, settings.address);
+        let anew = Settings::of(&config, settings.priority, settings.address);
         let actions = self.election.reconfigure(anew, now);
         let prefix = self.expectation.own_prefix;
         self.expectation = Expectation::of(&config, settings.address, prefix);
@@ -361,20 +361,5 @@ fn unspecified(family: Family) -> IpAddr {
     match family {
         Family::Ipv4 => IpAddr::from([0; 4]),
         Family::Ipv6 => IpAddr::from([0_u8; 16]),
-    }
-}
-
-fn settings(config: &RouterConfig, priority: Priority, address: IpAddr) -> Settings {
-    Settings {
-        version: match config.dialect {
-            Dialect::V2(_) => Version::V2,
-            Dialect::V3(_) => Version::V3,
-        },
-        priority,
-        interval: config.advert_interval,
-        preempt: config.preempt,
-        grouped: config.sync_group.is_some(),
-        sole_peer: matches!(&config.audience, Audience::Peers(peers) if peers.len() == 1),
-        address,
     }
 }

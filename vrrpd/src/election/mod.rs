@@ -23,7 +23,7 @@ pub mod timing;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use shared::config::Preempt;
+use shared::config::{Audience, Preempt, RouterConfig};
 use shared::{AdvertInterval, Priority};
 
 pub use self::action::{Action, Cause, Release, Transition};
@@ -57,6 +57,22 @@ pub struct Settings {
     pub grouped: bool,
     /// Our source address, for ties (RFC 9568 §6.4.3).
     pub address: IpAddr,
+}
+
+impl Settings {
+    /// Of a router that is configured so, has this effective priority and speaks from this address.
+    #[must_use]
+    pub fn of(config: &RouterConfig, priority: Priority, address: IpAddr) -> Self {
+        Self {
+            version: if config.is_version_2() { Version::V2 } else { Version::V3 },
+            priority,
+            interval: config.advert_interval,
+            preempt: config.preempt,
+            grouped: config.sync_group.is_some(),
+            sole_peer: matches!(&config.audience, Audience::Peers(peers) if peers.len() == 1),
+            address,
+        }
+    }
 }
 
 /// A virtual router's election.

@@ -19,8 +19,7 @@ const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(super) fn look(seen: &Seen<'_>, names: &[String]) -> Vec<Finding> {
     let Ok(examination) = &seen.examination else { return Vec::new() };
     let Some(certificate) = &examination.certificate else { return Vec::new() };
-    let shown =
-        Shown { subject: seen.subject(), host: seen.server.address.ip().to_string(), certificate };
+    let shown = Shown { subject: seen.subject(), host: seen.server.address.host(), certificate };
     let mut found: Vec<Finding> = Vec::new();
     found.extend(examination.vouched.as_ref().and_then(|vouched| shown.distrusted(vouched)));
     found.extend(shown.unnamed(names));
@@ -33,7 +32,7 @@ pub(super) fn look(seen: &Seen<'_>, names: &[String]) -> Vec<Finding> {
 
 struct Shown<'a> {
     subject: String,
-    /// The server's address.
+    /// The server's address or name.
     host: String,
     certificate: &'a Certificate,
 }

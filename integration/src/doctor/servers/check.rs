@@ -18,7 +18,7 @@ pub(super) fn look(seen: &Seen<'_>) -> Finding {
             return Finding::failure(ITEM, subject, words, why);
         }
     };
-    let address = seen.server.address;
+    let address = &seen.server.address;
     let Examination { passed, denied, words, status, .. } = examination;
     let named_so = seen.server.name.as_str() == address.to_string();
     let words = if named_so { words.clone() } else { format!("{address}: {words}") };
@@ -44,22 +44,22 @@ pub(super) fn look(seen: &Seen<'_>) -> Finding {
 }
 
 fn failed(subject: String, words: String, seen: &Seen<'_>, examination: &Examination) -> Finding {
-    let (address, kind) = (seen.server.address, &seen.proxy.check.kind);
+    let (address, kind) = (&seen.server.address, &seen.proxy.check.kind);
     let finding = Finding::failure(ITEM, subject, words, "it gets no connections");
-    let own_address = address.ip().to_string();
+    let own_name = address.host();
     let unnamed = examination.certificate.as_ref().filter(|certificate| {
         let by_address = matches!(
             kind,
             CheckKind::Tls(Verify::Authority { server_name: None, .. })
                 | CheckKind::Https(_, Verify::Authority { server_name: None, .. })
         );
-        by_address && !certificate.is_valid_for(&own_address)
+        by_address && !certificate.is_valid_for(&own_name)
     });
     if let Some(certificate) = unnamed {
         let name = certificate.names.first().map_or("NAME", String::as_str);
         return finding
             .remedy(format!(
-                "# its certificate does not name {own_address}; tell the check another name:"
+                "# its certificate does not name {own_name}; tell the check another name:"
             ))
             .remedy(format!("# check = {{ …, server_name = \"{name}\" }}"));
     }
@@ -70,7 +70,7 @@ fn failed(subject: String, words: String, seen: &Seen<'_>, examination: &Examina
         CheckKind::Tls(_) => {
             finding.remedy(format!("openssl s_client -connect {address} </dev/null"))
         }
-        CheckKind::Tcp => finding.remedy(format!("nc -vz {} {}", address.ip(), address.port())),
+        CheckKind::Tcp => finding.remedy(format!("nc -vz {} {}", address.host(), address.port())),
     }
     .remedy(format!("# there: sudo ss -ltnp 'sport = :{}'", address.port()))
 }

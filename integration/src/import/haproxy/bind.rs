@@ -15,8 +15,8 @@ pub(super) enum Address {
     /// No port: the one of the connection.
     Ip(IpAddr),
     Port(SocketAddr),
-    /// A name that has to be looked up.
-    Name(String),
+    /// A name that has to be looked up, and a port; none: the one of the connection.
+    Name(String, Option<u16>),
     /// A socket of another kind, and what it is.
     Other(&'static str),
     Wrong,
@@ -61,7 +61,10 @@ pub(super) fn address(text: &str) -> Address {
     match (ip, port.map(str::parse::<u16>)) {
         (Some(ip), None) => Address::Ip(ip),
         (Some(ip), Some(Ok(port))) if port != 0 => Address::Port(SocketAddr::new(ip, port)),
-        (None, None | Some(Ok(_))) if is_name(host) => Address::Name(host.to_owned()),
+        (None, None) if is_name(host) => Address::Name(host.to_owned(), None),
+        (None, Some(Ok(port))) if is_name(host) && port != 0 => {
+            Address::Name(host.to_owned(), Some(port))
+        }
         _ => Address::Wrong,
     }
 }
@@ -110,7 +113,7 @@ pub(super) fn bind(
             Address::Other(what) => {
                 report.unsupported(statement, format!("{what} is not listened on"))
             }
-            Address::Name(name) => {
+            Address::Name(name, _) => {
                 report.unsupported(
                     statement,
                     format!("names are not looked up: write the address of {name}"),
@@ -189,7 +192,7 @@ mod tests {
             assert_eq!(address(text), Address::Port(expected.parse().unwrap()), "{text}");
         }
         assert_eq!(address("10.0.0.1"), Address::Ip("10.0.0.1".parse().unwrap()));
-        assert_eq!(address("web_bar:443"), Address::Name("web_bar".to_owned()));
+        assert_eq!(address("web_bar:443"), Address::Name("web_bar".to_owned(), Some(443)));
         assert_eq!(address("/run/x.sock"), Address::Other("a Unix socket"));
         for wrong in
             ["10.0.0.1:XXXXX", "10.0.0.1:<NodePort>", "10.0.0.1:0", "10.0.0.1:70000", "a b:1"]

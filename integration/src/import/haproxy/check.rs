@@ -52,7 +52,7 @@ pub(super) fn check(
         check.ca.clone_from(&options.ca);
         check.server_name.clone_from(&options.check_sni);
     }
-    other_ports(servers, &mut check, report);
+    port(servers, &mut check, report);
     check
 }
 
@@ -72,18 +72,19 @@ fn alike(servers: &[Parsed], report: &mut Report) {
     }
 }
 
-/// A check of another port says nothing of the one that serves; what it asks for is not there either.
-fn other_ports(servers: &[Parsed], check: &mut Check, report: &mut Report) {
-    for parsed in servers {
-        let Some(port) = parsed.options.check_port.filter(|p| *p != parsed.server.address.port())
-        else {
-            continue;
-        };
-        let why = format!("the port that serves is checked, not {port}: by a connection only");
-        report.unsupported(&parsed.line, why);
-        check.probe = Probe::Tcp;
-        check.expect = None;
+/// The port to check: one for all servers, or for each the one that serves.
+fn port(servers: &[Parsed], check: &mut Check, report: &mut Report) {
+    let own = |parsed: &Parsed| parsed.server.address.port();
+    let asked = |parsed: &Parsed| parsed.options.check_port.unwrap_or_else(|| own(parsed));
+    if servers.iter().all(|parsed| asked(parsed) == own(parsed)) {
+        return;
     }
+    let first = asked(&servers[0]);
+    for parsed in servers.iter().filter(|parsed| asked(parsed) != first) {
+        let why = format!("all servers of a proxy are checked at one port, which is {first}");
+        report.unsupported(&parsed.line, why);
+    }
+    check.port = Some(first);
 }
 
 /// What the last of the options says; the others have no effect.
@@ -210,8 +211,11 @@ fn connect(
             }
             "port" => {
                 let port = words.next().and_then(|port| port.parse::<u16>().ok());
-                if servers.iter().any(|parsed| Some(parsed.server.address.port()) != port) {
-                    report.unsupported(line, "the port that serves is the one that is checked");
+                let serves = |parsed: &Parsed| Some(parsed.server.address.port()) == port;
+                match port {
+                    _ if servers.iter().all(serves) => {}
+                    Some(1..) if check.port.is_none() => check.port = port,
+                    _ => report.unsupported(line, "a check asks one port"),
                 }
             }
             "default" => {}

@@ -4,8 +4,10 @@
 mod bind;
 mod check;
 mod global;
+mod http;
 mod proxy;
 mod read;
+mod rules;
 mod server;
 mod settings;
 
@@ -34,7 +36,10 @@ pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
             "defaults" => defaults.read(section, report),
             "frontend" | "backend" | "listen" => {
                 let inherited = defaults.of(section, report);
-                let Some(read) = Section::read(section, inherited, report) else { continue };
+                let metrics = &mut import.draft.metrics;
+                let Some(read) = Section::read(section, inherited, metrics, report) else {
+                    continue;
+                };
                 if section.name() == "backend" {
                     backends.insert(read.name.clone(), read);
                 } else {
@@ -48,7 +53,15 @@ pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
         proxy::complete(frontend, &mut backends, import);
     }
     for backend in backends.values().filter(|backend| !backend.used) {
-        import.report.whole(&backend.header, Kind::Ignored, "no frontend that is imported uses it");
+        let named = |line: &Statement| {
+            line.name() == "use_backend" && line.words.len() > 2 && line.text(1) == backend.name
+        };
+        let (kind, why) = if sections.iter().flat_map(Statement::inner).any(named) {
+            (Kind::NotSupported, "only rules that are not supported lead to it")
+        } else {
+            (Kind::Ignored, "no frontend that is imported uses it")
+        };
+        import.report.whole(&backend.header, kind, why);
     }
     for line in sections.iter().flat_map(Statement::inner).filter(|line| settings::is_check(line)) {
         if !import.report.knows(line) {
@@ -61,7 +74,7 @@ pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
 fn other(section: &Statement, report: &mut Report) {
     let (kind, why) = match section.name() {
         "peers" => (Kind::Ignored, "it is for stick tables only"),
-        "resolvers" => (Kind::Ignored, "servers are addresses"),
+        "resolvers" => (Kind::Ignored, "names are looked up as the system does it"),
         "userlist" | "cache" | "fcgi-app" | "http-errors" | "crt-store" | "acme" | "ssl-f-use" => {
             (Kind::Ignored, "it is for HTTP and TLS only")
         }

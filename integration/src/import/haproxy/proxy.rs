@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use super::server::Options;
 use super::settings::Settings;
-use super::{bind, check, server};
+use super::{bind, check, http, rules, server};
 use crate::import::Import;
 use crate::import::draft::{Got, Program, Proxy};
 use crate::import::report::{Kind, Report};
 use crate::import::source::{Mistake, Statement};
 use crate::import::values::spoken;
-
-const HTTP: &str =
-    "mode http: vipd balances TCP; in mode tcp the same connections would pass unread";
 
 /// The longest that a connection may be silent.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -29,6 +26,8 @@ pub(super) struct Section {
     listen: Vec<Got<SocketAddr>>,
     /// The backend to use: `use_backend` without a condition, else `default_backend`.
     backend: Option<Statement>,
+    /// There are rules beside it, none of which is supported.
+    conditional: bool,
     /// Each with the `default-server` options above it.
     servers: Vec<(Statement, Options)>,
 }
@@ -38,11 +37,12 @@ impl Section {
     pub(super) fn read(
         header: &Statement,
         inherited: Settings,
+        metrics: &mut Option<Got<SocketAddr>>,
         report: &mut Report,
     ) -> Option<Self> {
         let own = header.inner().iter().rev().find(|line| line.name() == "mode");
         if own.map_or(inherited.http, |mode| mode.text(1) == "http") {
-            http(header, report);
+            http::read(header, metrics, report);
             return None;
         }
         let name = report.argument(header)?.text.clone();
@@ -54,6 +54,7 @@ impl Section {
             settings: inherited,
             listen: Vec::new(),
             backend: None,
+            conditional: false,
             servers: Vec::new(),
         };
         // `listen NAME ADDRESS`, as it was written before there was `bind`.
@@ -62,6 +63,10 @@ impl Section {
         }
         for line in header.inner() {
             section.line(line, report);
+        }
+        rules::acls(header, report);
+        if let Some(balance) = rules::stick(header, report) {
+            section.settings.balance = Some(balance);
         }
         Some(section)
     }
@@ -76,7 +81,9 @@ impl Section {
             }
             "server" => self.servers.push((line.clone(), self.settings.servers.clone())),
             "server-template" => report.unsupported(line, "write a server line for each address"),
+            "acl" | "stick" | "stick-table" => {}
             "use_backend" if line.words.len() > 2 => {
+                self.conditional = true;
                 report.unsupported(line, "connections are not told apart: all go to one backend");
             }
             "use_backend" => {
@@ -104,17 +111,6 @@ impl Section {
     }
 }
 
-/// What becomes of a section of mode http.
-fn http(header: &Statement, report: &mut Report) {
-    let has = |name: &str| header.inner().iter().any(|line| line.name() == name);
-    let serves = ["server", "default_backend", "use_backend", "redirect", "http-request"];
-    if has("stats") && !serves.iter().any(|name| has(name)) {
-        let how = "the page of statistics becomes `vipd status`, on the node itself";
-        return report.whole(header, Kind::Different, how);
-    }
-    report.whole(header, Kind::NotSupported, HTTP);
-}
-
 /// Makes the proxy of a frontend and its backend, or of a `listen` section.
 pub(super) fn complete(
     mut frontend: Section,
@@ -137,6 +133,9 @@ pub(super) fn complete(
 
 /// A section with servers of its own, or without any.
 fn alone(mut section: Section, import: &mut Import) {
+    if section.servers.is_empty() && section.conditional {
+        return import.report.unsupported(&section.header, "only its rules lead to servers");
+    }
     if section.servers.is_empty() {
         let why = "it has no server: HAProxy closes every connection to it";
         import.report.whole(&section.header, Kind::Ignored, why);
@@ -149,6 +148,7 @@ fn alone(mut section: Section, import: &mut Import) {
         settings: section.settings.clone(),
         listen: Vec::new(),
         backend: None,
+        conditional: false,
         servers: std::mem::take(&mut section.servers),
     };
     together(&mut section, &mut backend, import);

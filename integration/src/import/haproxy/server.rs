@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use shared::Endpoint;
+
 use super::bind::{Address, address};
 use super::settings::time;
 use crate::import::draft::{Draft, Got, Server};
@@ -57,11 +59,11 @@ const FLAGS: [(&str, &str); 8] = [
 const IGNORED: [(&str, &str); 10] = [
     ("id", "names are enough"),
     ("cookie", "it is for HTTP only"),
-    ("resolvers", "servers are addresses"),
-    ("resolve-prefer", "servers are addresses"),
-    ("resolve-opts", "servers are addresses"),
-    ("resolve-net", "servers are addresses"),
-    ("init-addr", "servers are addresses"),
+    ("resolvers", "names are looked up as the system does it"),
+    ("resolve-prefer", "names are looked up as the system does it"),
+    ("resolve-opts", "names are looked up as the system does it"),
+    ("resolve-net", "names are looked up as the system does it"),
+    ("init-addr", "a server is down until its name is found"),
     ("maxqueue", "1024 connections may wait for the servers of a proxy"),
     ("pool-max-conn", "it is for HTTP only"),
     ("on-marked-up", "a server that comes up gets new connections"),
@@ -214,18 +216,16 @@ pub(super) fn server(
     let mut own = inherited.clone();
     options(line, rest, &mut own, report);
     let address = match (address(&target.text), port) {
-        (Address::Port(address), _) => Some(address),
-        (Address::Ip(ip), Some(port)) => Some(SocketAddr::new(ip, port)),
-        (Address::Ip(_), None) => {
+        (Address::Port(address), _) => Some(Endpoint::Address(address)),
+        (Address::Ip(ip), Some(port)) => Some(SocketAddr::new(ip, port).into()),
+        (Address::Name(host, Some(port)), _) | (Address::Name(host, None), Some(port)) => {
+            named(&host, port, line, report)
+        }
+        (Address::Ip(_) | Address::Name(_, None), None) => {
             report.unsupported(
                 line,
                 "without a port of its own it has that of the connection; write one",
             );
-            None
-        }
-        (Address::Name(name), _) => {
-            report
-                .unsupported(line, format!("names are not looked up: write the address of {name}"));
             None
         }
         (Address::Other(what), _) => {
@@ -241,7 +241,11 @@ pub(super) fn server(
         report.different(line, "it is disabled, and left out");
         return None;
     }
-    if own.source.is_some_and(|source| source.is_ipv4() != address.is_ipv4()) {
+    let v4 = match &address {
+        Endpoint::Address(address) => Some(address.is_ipv4()),
+        Endpoint::Name { .. } => None,
+    };
+    if v4.is_some_and(|v4| own.source.is_some_and(|source| source.is_ipv4() != v4)) {
         report.unsupported(line, "`source` is of another family than the server");
         own.source = None;
     }
@@ -254,6 +258,21 @@ pub(super) fn server(
         ..Server::new(line.place(), address)
     };
     Some(Parsed { server, options: own, line: line.clone() })
+}
+
+/// A server that has to be looked up.
+fn named(host: &str, port: u16, line: &Statement, report: &mut Report) -> Option<Endpoint> {
+    match Endpoint::try_from(format!("{host}:{port}")) {
+        Ok(endpoint) => {
+            let how = "its name is looked up every 10 s, not at the start only";
+            report.different(line, how);
+            Some(endpoint)
+        }
+        Err(must) => {
+            report.mistake(Mistake::value(line, &line.words[2], &must.to_string()));
+            None
+        }
+    }
 }
 
 /// Makes names and addresses differ, and says what follows from the options of all.

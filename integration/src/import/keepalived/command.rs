@@ -37,6 +37,18 @@ pub(super) fn user(
     }
 }
 
+/// The key of the hook for keepalived's event.
+pub(super) fn key(name: &str) -> Option<&'static str> {
+    match name {
+        "notify" => Some("notify"),
+        "notify_master" => Some("notify_active"),
+        "notify_backup" => Some("notify_backup"),
+        "notify_fault" => Some("notify_fault"),
+        "notify_stop" => Some("notify_stop"),
+        _ => None,
+    }
+}
+
 /// `notify_master "COMMAND" [USER [GROUP]]` and its like.
 pub(super) fn notify(
     line: &Statement,
@@ -44,13 +56,8 @@ pub(super) fn notify(
     router: &mut Router,
     report: &mut Report,
 ) {
-    let key = match line.name() {
-        "notify" => "notify",
-        "notify_master" => "notify_active",
-        "notify_backup" => "notify_backup",
-        "notify_fault" => "notify_fault",
-        "notify_stop" => "notify_stop",
-        _ => return report.unsupported(line, "no hook belongs to this event"),
+    let Some(key) = key(line.name()) else {
+        return report.unsupported(line, "no hook belongs to this event");
     };
     let Some(given) = report.argument(line) else { return };
     let Some(command) = command(&given.text) else {

@@ -16,6 +16,8 @@ pub(super) struct Globals {
     pub(super) interface: Option<String>,
     /// `vrrp_garp_…`.
     pub(super) garp: Garp,
+    /// Something has `smtp_alert`, or is a service, whose servers keepalived writes of unasked.
+    pub(super) mails: bool,
 }
 
 const ANNOUNCE: &str =
@@ -94,13 +96,22 @@ pub(super) fn read(
             "notification_email" if statement.inner().is_empty() => {
                 report.ignored(statement, "it is empty");
             }
-            "notification_email" => report.whole(statement, Kind::NotSupported, MAIL),
+            "notification_email" => mail(statement, globals.mails, report),
             name => match KNOWN.iter().find(|(known, ..)| name.starts_with(known)) {
                 Some((_, kind, why)) => report.whole(statement, *kind, *why),
                 None => report.whole(statement, Kind::NotSupported, super::UNKNOWN),
             },
         }
     }
+}
+
+/// Addresses to write to, which is done only where something asks for it.
+fn mail(statement: &Statement, wanted: bool, report: &mut Report) {
+    if wanted {
+        return report.whole(statement, Kind::NotSupported, MAIL);
+    }
+    let why = "nothing has `smtp_alert`: keepalived sends no mail either";
+    report.whole(statement, Kind::Ignored, why);
 }
 
 /// `notify_fifo PATH [USER [GROUP]]`.

@@ -11,11 +11,22 @@ use crate::import::values::seconds;
 
 const HOW: &str = "a proxy takes IPVS's place: servers see this node's address, and need no route or address for it";
 
+const STICKS: &str = "a client is kept with its server by its address, for as long as that server is usable: `balance = \"source\"`";
+
 /// Imports one service.
-pub(super) fn import(block: &Statement, import: &mut Import) {
+pub(super) fn import(block: &Statement, groups: &[&Statement], import: &mut Import) {
     let report = &mut import.report;
-    let Some(listen) = endpoint(block) else {
-        let why = "only services of one IP address and port can become a proxy";
+    let group = groups.iter().find(|group| {
+        block.text(1) == "group" && block.words.len() == 3 && group.text(1) == block.text(2)
+    });
+    let listen = match group {
+        Some(group) => addresses(group, report),
+        None => {
+            endpoint(block).map(|listen| Got::from(block.place(), listen)).into_iter().collect()
+        }
+    };
+    let Some(first) = listen.first().map(|got| got.value) else {
+        let why = "only services of IP addresses and ports can become a proxy";
         return report.whole(block, Kind::NotSupported, why);
     };
     let protocol = block.inner().iter().find(|line| line.name() == "protocol");
@@ -24,12 +35,17 @@ pub(super) fn import(block: &Statement, import: &mut Import) {
         return report.whole(block, Kind::NotSupported, why);
     }
     report.different(block, HOW);
-    let name = import.draft.tracked_name(&format!("virtual-server-{listen}"));
+    let called = block.args().iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    let wanted = match group {
+        Some(_) => block.text(2).to_owned(),
+        None => format!("virtual-server-{first}"),
+    };
+    let name = import.draft.tracked_name(&wanted);
     let mut proxy = Proxy {
         program: Program::Keepalived,
-        from: vec![Got::from(block.place(), format!("virtual_server {listen}"))],
+        from: vec![Got::from(block.place(), format!("virtual_server {called}"))],
         name,
-        listen: vec![Got::from(block.place(), listen)],
+        listen,
         balance: None,
         servers: Vec::new(),
         check: Check::default(),
@@ -52,6 +68,37 @@ pub(super) fn import(block: &Statement, import: &mut Import) {
         );
     }
     import.draft.proxies.push(proxy);
+}
+
+/// The addresses of a `virtual_server_group`: `IP PORT` each, or `IP-LAST PORT`.
+fn addresses(group: &Statement, report: &mut Report) -> Vec<Got<SocketAddr>> {
+    report.translated(group);
+    let mut listen = Vec::new();
+    for line in group.inner() {
+        let (ip, port) = (line.name(), line.text(1).parse::<u16>().ok().filter(|port| *port != 0));
+        let (first, last) = ip.split_once('-').unwrap_or((ip, ""));
+        let (Ok(IpAddr::V4(first)), Some(port)) = (first.parse(), port) else {
+            match (ip.parse::<IpAddr>(), port) {
+                (Ok(ip), Some(port)) => {
+                    report.translated(line);
+                    listen.push(Got::from(line.place(), SocketAddr::new(ip, port)));
+                }
+                _ => report.unsupported(line, "a service is at an IP address and a port"),
+            }
+            continue;
+        };
+        let [a, b, c, begin] = first.octets();
+        match if last.is_empty() { Ok(begin) } else { last.parse() } {
+            Ok(end) if end >= begin => {
+                report.translated(line);
+                listen.extend((begin..=end).map(|host| {
+                    Got::from(line.place(), SocketAddr::from(([a, b, c, host], port)))
+                }));
+            }
+            _ => report.unsupported(line, "a range ends with the number of its last host"),
+        }
+    }
+    listen
 }
 
 /// `virtual_server IP PORT`, `real_server IP PORT`.
@@ -78,13 +125,18 @@ fn keyword(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
             report.ignored(line, "a proxy has connections of its own")
         }
         "persistence_timeout" => {
-            let why = "a client is not kept with a server for a time; `balance = \"source\"` is the nearest";
-            report.unsupported(line, why);
+            proxy.balance = Some(Got::from(line.place(), "source"));
+            report.different(line, STICKS);
+        }
+        "persistence_granularity" => {
+            report.different(line, "each client is kept with a server by its whole address");
         }
         "sorry_server" => sorry(line, proxy, report),
-        "alpha" | "omega" | "hysteresis" | "ha_suspend" => {
-            report.unsupported(line, "it is always checked alike")
-        }
+        "alpha" => report.different(line, "a server serves from its first good check on"),
+        "omega" => report.ignored(line, "no hook is run for a service"),
+        "hysteresis" => report.ignored(line, "one usable server is enough"),
+        "ha_suspend" => report.different(line, "servers are checked on every node, at any time"),
+        "quorum" if line.text(1) == "1" => report.translated(line),
         "quorum" => report.unsupported(line, "one usable server is enough"),
         "retry" | "delay_before_retry" | "warmup" => {
             report.different(line, "`fall` failures in a row make a server down");
@@ -107,6 +159,9 @@ fn balance(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
         }
     };
     report.translated(line);
+    if proxy.balance.as_ref().is_some_and(|known| known.value == "source") {
+        return report.different(line, STICKS);
+    }
     proxy.balance = Some(Got::from(line.place(), balance));
 }
 
@@ -114,7 +169,7 @@ fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
     let Some(address) = endpoint(block) else {
         return report.whole(block, Kind::NotSupported, "a server is an IP address and a port");
     };
-    if proxy.servers.iter().any(|server| server.address == address) {
+    if proxy.servers.iter().any(|server| server.address == address.into()) {
         return report.whole(block, Kind::Ignored, "it is a server of this service already");
     }
     report.translated(block);
@@ -139,7 +194,8 @@ fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
                     continue;
                 }
                 let check = check(line, address.port(), &proxy.check, report);
-                let same = check.probe == proxy.check.probe && check.expect == proxy.check.expect;
+                let what = |check: &Check| (check.probe.clone(), check.expect, check.port);
+                let same = what(&check) == what(&proxy.check);
                 if first {
                     proxy.check = check;
                 } else if !same {
@@ -181,7 +237,11 @@ fn check(block: &Statement, port: u16, service: &Check, report: &mut Report) -> 
                 report.translated(line);
             }
             "connect_port" if line.text(1) == port.to_string() => report.translated(line),
-            "connect_port" | "connect_ip" | "bindto" | "bind_port" => {
+            "connect_port" => {
+                check.port = report.number(line, 1..=65_535).map(|got| got.value);
+                report.translated(line);
+            }
+            "connect_ip" | "bindto" | "bind_port" => {
                 report.unsupported(line, "the address that serves is the one that is checked");
             }
             "nb_get_retry" | "retry" => match report.number(line, 0..=99_u32) {
@@ -233,7 +293,7 @@ fn url(block: &Statement, tls: bool, check: &mut Check, report: &mut Report) {
 /// The server for when all others are down: a backup.
 fn sorry(line: &Statement, proxy: &mut Proxy, report: &mut Report) {
     match endpoint(line) {
-        Some(address) if proxy.servers.iter().all(|server| server.address != address) => {
+        Some(address) if proxy.servers.iter().all(|server| server.address != address.into()) => {
             proxy.servers.push(Server { backup: true, ..Server::new(line.place(), address) });
             report.different(line, "it is a backup server, and checked as the others are");
         }

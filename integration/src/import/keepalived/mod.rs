@@ -4,6 +4,7 @@
 mod address;
 mod announce;
 mod command;
+mod expand;
 mod globals;
 mod group;
 mod ipvs;
@@ -16,44 +17,66 @@ mod vmac;
 use std::sync::Arc;
 
 use self::globals::Globals;
+use self::read::Read;
 use self::script::Scripts;
 use super::report::Kind;
 use super::source::{Source, Statement};
 use super::{Files, Import};
 
-/// What is said of the hooks of a group, and of a server.
-const GROUP_NOTIFY: &str = "hooks belong to instances: write it there";
+/// What is said of the hooks of a server.
 const SERVER_NOTIFY: &str = "no program is run when a server's state changes";
+
+/// What is said of a line for a node of some name.
+const ELSEWHERE: &str =
+    "it is for a node of this name: say with `--config-id` which one this is for";
 
 /// What is said of a keyword that is in no table.
 const UNKNOWN: &str = "this keyword is not known to `vipd import`";
 
 /// Imports one file and what it includes.
-pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Import) {
-    let statements = match read::read(source, files) {
-        Ok(statements) => statements,
+pub(super) fn import(
+    source: &Arc<Source>,
+    id: Option<&str>,
+    files: &dyn Files,
+    import: &mut Import,
+) {
+    let Read { statements, done, elsewhere } = match read::read(source, id, files) {
+        Ok(read) => read,
         Err(mistake) => return import.report.mistake(mistake),
     };
+    done.iter().for_each(|line| import.report.translated(line));
+    for line in &elsewhere {
+        match id {
+            Some(id) => import.report.ignored(line, format!("it is not for {id}")),
+            None => import.report.unsupported(line, ELSEWHERE),
+        }
+    }
     let named = |name: &'static str| statements.iter().filter(move |found| found.name() == name);
-    let mut globals = Globals::default();
+    let mut globals = Globals { mails: mails(&statements), ..Globals::default() };
     for block in named("global_defs") {
         globals::read(block, &mut globals, &mut import.draft, &mut import.report);
     }
     // Services first: a script may watch one.
-    named("virtual_server").for_each(|block| ipvs::import(block, import));
+    let groups: Vec<&Statement> = named("virtual_server_group").collect();
+    named("virtual_server").for_each(|block| ipvs::import(block, &groups, import));
     let mut scripts = Scripts::collect(&statements, globals.script_user.as_deref(), import);
-    let groups = group::groups(&statements, &mut import.report);
     let has_ipvs = named("virtual_server").next().is_some();
     for block in named("vrrp_instance") {
         router::import(block, &globals, has_ipvs, &mut scripts, import);
     }
-    for router in &mut import.draft.routers {
-        router.sync_group = groups.get(&router.name).cloned();
-    }
+    named("vrrp_sync_group").for_each(|block| group::import(block, &globals, &mut scripts, import));
     scripts.report(&mut import.report);
     for statement in &statements {
         rest(statement, import);
     }
+}
+
+/// Whether anything makes keepalived send mail.
+fn mails(statements: &[Statement]) -> bool {
+    let asks = |found: &Statement| found.name().starts_with("smtp_alert");
+    statements
+        .iter()
+        .any(|block| block.name() == "virtual_server" || block.inner().iter().any(asks))
 }
 
 /// What no other part reads.
@@ -63,21 +86,15 @@ fn rest(statement: &Statement, import: &mut Import) {
         "vrrp_sync_group" => {}
         "global_defs" | "virtual_server" | "vrrp_instance" | "vrrp_script"
         | "vrrp_track_process" | "track_file" | "vrrp_track_file" => {}
-        name if name.starts_with('$') || name.starts_with("include") => {
-            report.translated(statement)
-        }
-        name if name.starts_with('@') => {
-            let why =
-                format!("only a keepalived started with `--config-id {}` reads this", &name[1..]);
-            report.whole(statement, Kind::NotSupported, why);
-        }
         "static_ipaddress" | "static_routes" | "static_rules" | "static_track_group" => {
             let why = "fixed addresses and routes belong into the network's configuration";
             report.whole(statement, Kind::NotSupported, why);
         }
         "virtual_server_group" => {
-            let why = "write its services as [[proxy]] tables";
-            report.whole(statement, Kind::NotSupported, why);
+            let why = "no service that is imported is at its addresses";
+            if !report.knows(statement) {
+                report.whole(statement, Kind::Ignored, why);
+            }
         }
         "garp_group" => report.whole(statement, Kind::Different, router::ANNOUNCE),
         _ => report.whole(statement, Kind::NotSupported, UNKNOWN),

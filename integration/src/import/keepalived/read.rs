@@ -1,9 +1,10 @@
 //! keepalived.conf's grammar, as its `lib/parser.c` has it: lines of words, blocks in braces,
 //! comments from `!` or `#` on (within a word as well), quotes, definitions and includes.
 
-use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 
+use super::expand::{Definitions, conditional, continued, definition, lines};
 use crate::import::Files;
 use crate::import::source::{Mistake, Place, Source, Statement, Word};
 
@@ -13,47 +14,67 @@ const DEPTH_LIMIT: usize = 32;
 /// Files that include files.
 const INCLUDE_LIMIT: usize = 8;
 
-/// Longest text that definitions may make of one line, in bytes.
-const LINE_LIMIT: usize = 64 * 1024;
-
-/// As many definitions may stand in one line, those within their values included.
-const REPLACE_LIMIT: usize = 256;
-
 const INCLUDES: [&str; 5] = ["include", "includer", "includem", "includew", "includeb"];
 
-/// The statements of `source` and of what it includes.
+/// What was read.
+#[derive(Default)]
+pub(super) struct Read {
+    /// The blocks and keywords.
+    pub(super) statements: Vec<Statement>,
+    /// Definitions and includes, which have done their work.
+    pub(super) done: Vec<Statement>,
+    /// Lines that are for a node of another name.
+    pub(super) elsewhere: Vec<Statement>,
+}
+
+/// What `source` and what it includes say to the node that is called `id`, if it is called anything.
 ///
 /// # Errors
 /// What cannot be read, at its place.
-pub(super) fn read(source: &Arc<Source>, files: &dyn Files) -> Result<Vec<Statement>, Mistake> {
-    let mut definitions = BTreeMap::new();
-    read_file(source, files, &mut definitions, 0)
-}
-
-fn read_file(
+pub(super) fn read(
     source: &Arc<Source>,
+    id: Option<&str>,
     files: &dyn Files,
-    definitions: &mut BTreeMap<String, String>,
-    depth: usize,
-) -> Result<Vec<Statement>, Mistake> {
-    let mut reader = Reader { source, definitions, open: vec![], current: vec![], fresh: true };
-    for (number, start, line) in source.lines() {
-        reader.line(number, start, line)?;
-        reader.include(files, depth)?;
-    }
-    match reader.open.pop() {
-        Some(blocks) => {
-            let title = "this block is not closed";
-            let opener = blocks.last().map(|statement| statement.place().clone());
-            Err(Mistake { place: opener, title: title.to_owned(), help: "add a `}`".to_owned() })
+) -> Result<Read, Mistake> {
+    let mut whole = Whole { id, files, definitions: Definitions::new(), read: Read::default() };
+    whole.read.statements = whole.file(source, 0)?;
+    Ok(whole.read)
+}
+
+/// What all files share.
+struct Whole<'a> {
+    id: Option<&'a str>,
+    files: &'a dyn Files,
+    definitions: Definitions,
+    read: Read,
+}
+
+impl Whole<'_> {
+    fn file(&mut self, source: &Arc<Source>, depth: usize) -> Result<Vec<Statement>, Mistake> {
+        let (open, current) = (vec![], vec![]);
+        let (fresh, unfinished, skipped) = (true, None, 0);
+        let mut reader =
+            Reader { source, whole: self, depth, open, current, fresh, unfinished, skipped };
+        for (number, start, line) in source.lines() {
+            reader.line(number, start, line)?;
         }
-        None => Ok(reader.current),
+        reader.define();
+        match reader.open.pop() {
+            Some(blocks) => {
+                let title = "this block is not closed";
+                let opener = blocks.last().map(|statement| statement.place().clone());
+                let help = "add a `}`".to_owned();
+                Err(Mistake { place: opener, title: title.to_owned(), help })
+            }
+            None => Ok(reader.current),
+        }
     }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'b> {
     source: &'a Arc<Source>,
-    definitions: &'a mut BTreeMap<String, String>,
+    whole: &'a mut Whole<'b>,
+    depth: usize,
     /// The statements around the block that is read, outermost first; each list ends with the
     /// statement whose block is open.
     open: Vec<Vec<Statement>>,
@@ -61,6 +82,15 @@ struct Reader<'a> {
     current: Vec<Statement>,
     /// The next word begins a statement.
     fresh: bool,
+    /// A definition whose value goes on.
+    unfinished: Option<(String, String, Statement)>,
+    /// Blocks that are open and for another node.
+    skipped: usize,
+}
+
+/// Whether a line says anything but where a block ends.
+fn telling(line: &str) -> bool {
+    !line.trim_matches(|c: char| c.is_whitespace() || "{}".contains(c)).is_empty()
 }
 
 /// What a line consists of.
@@ -70,32 +100,85 @@ enum Token {
     Close(Place),
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn line(&mut self, number: usize, start: usize, line: &str) -> Result<(), Mistake> {
         let place = |span| Place { source: Arc::clone(self.source), line: number, span };
-        let kept = uncommented(line);
+        let mut kept = uncommented(line);
         let whole = place(start..start + kept.len());
-        self.fresh = true;
-        if let Some((name, value)) = definition(kept) {
-            if value.ends_with('\\') {
-                let title = "a definition of several lines cannot be imported";
-                return Err(Mistake::at(&whole, title, "write its value where it is used"));
+        if let Some((_, value, statement)) = &mut self.unfinished {
+            let (text, more) = continued(kept);
+            value.push('\n');
+            value.push_str(text);
+            statement.end = number;
+            if !more {
+                self.define();
             }
-            self.definitions.insert(name.to_owned(), value.to_owned());
-            let word = Word { text: kept.trim().to_owned(), place: whole };
-            self.current.push(Statement::new(word));
             return Ok(());
         }
-        let expanded = self.expanded(kept, &whole)?;
-        let tokens = match &expanded {
-            // Columns of the expanded line are nowhere in the file: the whole line is shown.
-            Some(expanded) => tokens(expanded, |_| whole.clone())?,
-            None => tokens(kept, |span| place(start + span.start..start + span.end))?,
+        let alone = || Statement::new(Word { text: kept.trim().to_owned(), place: whole.clone() });
+        if self.skipped > 0 {
+            self.skip(kept);
+            self.whole.read.elsewhere.extend(telling(kept).then(alone));
+            return Ok(());
+        }
+        if let Some((id, rest, only)) = conditional(kept) {
+            let this = alone();
+            if (self.whole.id == Some(id)) != only {
+                self.skip(kept);
+                self.whole.read.elsewhere.push(this);
+                return Ok(());
+            }
+            self.whole.read.done.push(this);
+            kept = rest;
+        }
+        // What is left of the line, from where it begins.
+        let from = start + (whole.span.len() - kept.len());
+        if let Some((name, value)) = definition(kept) {
+            let (value, more) = continued(value);
+            let mut this = alone();
+            // Reports never show a secret.
+            if name.to_ascii_lowercase().contains("pass") {
+                this.words[0].text = format!("${name}=******");
+            }
+            self.unfinished = Some((name.to_owned(), value.to_owned(), this));
+            if !more {
+                self.define();
+            }
+            return Ok(());
+        }
+        let wrong = |words| Mistake::at(&whole, words, "");
+        let Some(several) = lines(kept, &self.whole.definitions).map_err(wrong)? else {
+            let tokens = tokens(kept, |span| place(from + span.start..from + span.end))?;
+            return self.statements(tokens);
         };
+        for line in several {
+            // Columns of such a line are nowhere in the file: the whole line is shown.
+            self.statements(tokens(&line, |_| whole.clone())?)?;
+        }
+        Ok(())
+    }
+
+    /// Passes a line for another node: a block that begins there is for it as well.
+    fn skip(&mut self, line: &str) {
+        let count = |brace| line.matches(brace).count();
+        self.skipped = (self.skipped + count('{')).saturating_sub(count('}'));
+    }
+
+    /// Takes a definition over whose value is complete.
+    fn define(&mut self) {
+        if let Some((name, value, statement)) = self.unfinished.take() {
+            self.whole.definitions.insert(name, value.trim_start_matches('\n').to_owned());
+            self.whole.read.done.push(statement);
+        }
+    }
+
+    /// Reads one line.
+    fn statements(&mut self, tokens: Vec<Token>) -> Result<(), Mistake> {
+        self.fresh = true;
         for token in tokens {
             self.token(token)?;
         }
-        Ok(())
+        self.include()
     }
 
     fn token(&mut self, token: Token) -> Result<(), Mistake> {
@@ -118,7 +201,7 @@ impl Reader<'_> {
                 if self.open.len() == DEPTH_LIMIT {
                     return Err(Mistake::at(&place, "too many blocks within blocks", ""));
                 }
-                self.open.push(std::mem::take(&mut self.current));
+                self.open.push(mem::take(&mut self.current));
                 self.fresh = true;
             }
             Token::Close(place) => {
@@ -127,7 +210,7 @@ impl Reader<'_> {
                 };
                 if let Some(statement) = around.last_mut() {
                     statement.end = place.line;
-                    statement.block = Some(std::mem::take(&mut self.current));
+                    statement.block = Some(mem::take(&mut self.current));
                 }
                 self.current = around;
                 self.fresh = true;
@@ -137,37 +220,26 @@ impl Reader<'_> {
     }
 
     /// If the line that was just read includes files, reads them.
-    fn include(&mut self, files: &dyn Files, depth: usize) -> Result<(), Mistake> {
-        let Some(statement) = self.current.last() else { return Ok(()) };
-        let new = !self.fresh && INCLUDES.contains(&statement.name());
-        let (true, Some(pattern)) = (new, statement.words.get(1)) else { return Ok(()) };
-        let pattern = pattern.clone();
-        if depth == INCLUDE_LIMIT {
+    fn include(&mut self) -> Result<(), Mistake> {
+        let includes = |last: &mut Statement| INCLUDES.contains(&last.name());
+        let new = !mem::replace(&mut self.fresh, true);
+        let Some(statement) = self.current.pop_if(|last| new && includes(last)) else {
+            return Ok(());
+        };
+        let pattern = statement.words.get(1).cloned();
+        self.whole.read.done.push(statement);
+        let Some(pattern) = pattern else { return Ok(()) };
+        if self.depth == INCLUDE_LIMIT {
             return Err(Mistake::at(&pattern.place, "too many files that include files", ""));
         }
-        let found = files.matching(self.source, &pattern.text).map_err(|error| {
+        let found = self.whole.files.matching(self.source, &pattern.text).map_err(|error| {
             Mistake::at(&pattern.place, format!("cannot include {}: {error}", pattern.text), "")
         })?;
         for file in found {
-            let read = read_file(&file, files, self.definitions, depth + 1)?;
+            let read = self.whole.file(&file, self.depth + 1)?;
             self.current.extend(read);
         }
         Ok(())
-    }
-
-    /// The line with the values of its definitions; none where it names none.
-    fn expanded(&self, line: &str, whole: &Place) -> Result<Option<String>, Mistake> {
-        let mut text = line.to_owned();
-        for replaced in 0..REPLACE_LIMIT {
-            let Some((span, value)) = reference(&text, self.definitions) else {
-                return Ok((replaced > 0).then_some(text));
-            };
-            text.replace_range(span, &value);
-            if text.len() > LINE_LIMIT {
-                break;
-            }
-        }
-        Err(Mistake::at(whole, "the definitions in this line stand for one another", ""))
     }
 }
 
@@ -184,38 +256,6 @@ fn uncommented(line: &str) -> &str {
         }
     }
     line
-}
-
-/// `$NAME=VALUE`.
-fn definition(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = line.trim_start().strip_prefix('$')?.split_once('=')?;
-    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    valid.then_some((name, value.trim()))
-}
-
-/// The first `$NAME` or `${NAME}` that is defined, and its value.
-fn reference(
-    text: &str,
-    definitions: &BTreeMap<String, String>,
-) -> Option<(std::ops::Range<usize>, String)> {
-    for (at, _) in text.match_indices('$') {
-        let rest = &text[at + 1..];
-        let (name, length) = match rest.strip_prefix('{') {
-            Some(braced) => {
-                let Some(end) = braced.find('}') else { continue };
-                (&braced[..end], end + 3)
-            }
-            None => {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                let end = end.unwrap_or(rest.len());
-                (&rest[..end], end + 1)
-            }
-        };
-        if let Some(value) = definitions.get(name) {
-            return Some((at..at + length, value.clone()));
-        }
-    }
-    None
 }
 
 fn tokens(

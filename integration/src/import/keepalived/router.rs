@@ -73,7 +73,7 @@ pub(super) fn import(
             "track_script" => scripts.track(statement, &mut router, import),
             "track_process" => scripts.track(statement, &mut router, import),
             "track_file" => scripts.track(statement, &mut router, import),
-            "track_interface" => track_interface(statement, &mut router, block, import),
+            "track_interface" => track_interface(statement, &mut router, import),
             name if name.starts_with("notify") => {
                 let user = globals.script_user.as_deref();
                 command::notify(statement, user, &mut router, &mut import.report);
@@ -271,14 +271,8 @@ fn password(line: &Statement, router: &mut Router, report: &mut Report) {
     router.auth_pass = Some(Got::from(line.place(), word.text[..end].to_owned()));
 }
 
-fn track_interface(
-    statement: &Statement,
-    router: &mut Router,
-    block: &Statement,
-    import: &mut Import,
-) {
-    let own = block.inner().iter().find(|other| other.name() == "interface");
-    let own = own.map_or("", |own| own.text(1)).to_owned();
+pub(super) fn track_interface(statement: &Statement, router: &mut Router, import: &mut Import) {
+    let own = router.interface.as_ref().map_or_else(String::new, |own| own.value.clone());
     // Without braces keepalived takes the next block for a list of interfaces.
     if statement.block.is_none() && statement.words.len() > 1 {
         let how = "keepalived wants braces here and reads what follows as interfaces; it is taken as it was meant";

@@ -298,7 +298,7 @@ fn slow(block: &Statement, now: &str, report: &mut Report) {
     }
 }
 
-/// What a weight could never do.
+/// What a weight could never do, and does now or does not do either; `check` warns of what is left.
 fn unmovable(
     defined: &Defined,
     own: Option<i32>,
@@ -308,22 +308,12 @@ fn unmovable(
 ) {
     let Some(weight) = own.or(defined.weight) else { return };
     let (place, name) = (line.place(), line.name());
-    let base = router.priority.as_ref().map_or(100, |priority| priority.value);
-    let now = match defined.meaning {
-        Meaning::Proxies(_) => "; now the priority falls to 1",
-        Meaning::Watched(_) | Meaning::Nothing(_) => "",
-    };
-    let gap = weight.abs();
-    if base == 255 {
+    if router.priority.as_ref().is_some_and(|priority| priority.value == 255) {
         report.lint(format!("{place}: {name} can never move the addresses: priority 255 owns them, and is never lowered"));
-    } else {
+    } else if let Meaning::Proxies(_) = defined.meaning {
         report.lint(format!(
-            "{place}: {name} with weight {weight} moves the addresses only where the nodes' priorities differ by less than {gap}{now}"
-        ));
-    }
-    if router.preempt.as_ref().is_some_and(|preempt| !preempt.value) {
-        report.lint(format!(
-            "{place}: {name} can never move the addresses where the other node has `nopreempt` too: it does not take over from a living one"
+            "{place}: {name} with weight {weight} moved the addresses only where the nodes' priorities differ by less than {}; now the priority falls to 1",
+            weight.abs()
         ));
     }
 }

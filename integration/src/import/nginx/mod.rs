@@ -1,5 +1,6 @@
 //! nginx: every `server` of a `stream` becomes a proxy with the servers of its upstream.
 
+mod http;
 mod proxy;
 mod read;
 mod upstream;
@@ -50,7 +51,8 @@ pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Impor
                 report.translated(statement);
                 stream(statement.inner(), import);
             }
-            "http" | "mail" => {
+            "http" => http::read(statement, &mut import.draft.metrics, report),
+            "mail" => {
                 let why = "only `stream` is imported: vipd balances TCP";
                 report.whole(statement, Kind::NotSupported, why);
             }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use shared::Endpoint;
+
 use super::upstream::{Upstream, target};
 use crate::import::Import;
 use crate::import::draft::{Check, Got, Program, Proxy, Server};
@@ -57,7 +59,7 @@ const KNOWN: [(&str, Kind, &str); 19] = [
     ("access_log", Kind::Different, LOG),
     ("error_log", Kind::Ignored, LOG),
     ("log_format", Kind::Ignored, LOG),
-    ("resolver", Kind::Ignored, "servers are addresses"),
+    ("resolver", Kind::Ignored, "names are looked up as the system does it"),
     ("variables_hash_", Kind::Ignored, BUFFERS),
 ];
 
@@ -148,7 +150,11 @@ pub(super) fn import(
     report.translated(line);
     let Some((from, balance, mut servers)) = servers(line, word, upstreams, report) else { return };
     if let Some(source) = &settings.source {
-        for server in servers.iter_mut().filter(|s| s.address.is_ipv4() == source.value.is_ipv4()) {
+        let fits = |server: &&mut Server| match &server.address {
+            Endpoint::Address(address) => address.is_ipv4() == source.value.is_ipv4(),
+            Endpoint::Name { .. } => true,
+        };
+        for server in servers.iter_mut().filter(fits) {
             server.source = Some(source.value);
         }
     }
@@ -196,7 +202,7 @@ fn servers(
 }
 
 /// `listen ADDRESS:PORT`, `listen PORT`, `listen [::]:PORT`, and options.
-fn listen(line: &Statement, report: &mut Report) -> Option<Got<SocketAddr>> {
+pub(super) fn listen(line: &Statement, report: &mut Report) -> Option<Got<SocketAddr>> {
     let word = report.argument(line)?;
     report.translated(line);
     let mut usable = true;

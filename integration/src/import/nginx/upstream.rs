@@ -1,8 +1,8 @@
 //! `upstream`: a group of servers.
 
-use std::net::SocketAddr;
+use shared::{Endpoint, Name};
 
-use crate::import::draft::{Got, Server};
+use crate::import::draft::{Draft, Got, Server};
 use crate::import::report::{Kind, Report};
 use crate::import::source::{Mistake, Statement, Word};
 use crate::import::values::number;
@@ -48,7 +48,9 @@ impl Upstream {
                 report.different(line, "the server with the fewest connections is taken");
             }
             "zone" => report.ignored(line, "all workers share what they know"),
-            "resolver" | "resolver_timeout" => report.ignored(line, "servers are addresses"),
+            "resolver" | "resolver_timeout" => {
+                report.ignored(line, "names are looked up as the system does it")
+            }
             "include" => report.translated(line),
             _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
         }
@@ -58,13 +60,18 @@ impl Upstream {
         let Some(word) = report.argument(line) else { return };
         report.translated(line);
         let address = target(word, line, report);
-        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Server::new(line.place(), address.unwrap_or(unspecified));
+        // Its options are read even so.
+        let nowhere = || Endpoint::Name { host: String::new(), port: 0 };
+        let mut server = Server::new(line.place(), address.clone().unwrap_or_else(nowhere));
         let mut left_out = false;
         for option in line.words.iter().skip(2) {
             left_out |= self::option(option, line, &mut server, report);
         }
         let (Some(address), false) = (address, left_out) else { return };
+        // What is too long to be a name is cut to one.
+        if Name::try_from(word.text.as_str()).is_err() {
+            server.name = Some(Draft::name(&word.text, &[]));
+        }
         if self.servers.iter().any(|server| server.address == address) {
             return report.ignored(line, "it is a server of this group already");
         }
@@ -73,10 +80,12 @@ impl Upstream {
 }
 
 /// The address of a server; says what is wrong with it where there is none.
-pub(super) fn target(word: &Word, line: &Statement, report: &mut Report) -> Option<SocketAddr> {
-    if let Ok(address) = word.text.parse::<SocketAddr>()
-        && address.port() != 0
-    {
+pub(super) fn target(word: &Word, line: &Statement, report: &mut Report) -> Option<Endpoint> {
+    if let Ok(address) = Endpoint::try_from(word.text.as_str()) {
+        if let Endpoint::Name { .. } = address {
+            let how = "its name is looked up every 10 s, and stands for one address at a time";
+            report.different(line, how);
+        }
         return Some(address);
     }
     if word.text.starts_with("unix:") {
@@ -84,13 +93,7 @@ pub(super) fn target(word: &Word, line: &Statement, report: &mut Report) -> Opti
     } else if word.text.contains('$') {
         report.unsupported(line, "connections are not told apart: name one server or upstream");
     } else {
-        match word.text.rsplit_once(':') {
-            Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port != 0) => {
-                let why = format!("names are not looked up: write the address of {name}");
-                report.unsupported(line, why);
-            }
-            _ => report.mistake(Mistake::value(line, word, "must be IP:PORT")),
-        }
+        report.mistake(Mistake::value(line, word, "must be IP:PORT or NAME:PORT"));
     }
     None
 }
@@ -132,7 +135,7 @@ fn option(word: &Word, line: &Statement, server: &mut Server, report: &mut Repor
                 "`slow_start`: a server that comes up takes its full share at once",
             );
         }
-        "resolve" | "service" => report.ignored(line, format!("`{name}`: servers are addresses")),
+        "resolve" => report.ignored(line, "`resolve`: it is always done"),
         _ => report.unsupported(line, format!("`{name}` is not known to `vipd import`")),
     }
     false

@@ -3,10 +3,8 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
-use std::time::Duration;
 
 use super::{SOON, lab, ms, small_lab};
-use crate::lab::clock::Moment;
 use crate::lab::fault::{Block, Direction};
 use crate::lab::host::Host;
 use crate::lab::probe::ping::{Ping, answers};
@@ -23,17 +21,14 @@ fn wait_until_reached(from: &Host, to: &Host) {
 }
 
 #[test]
-fn a_whole_lab_is_up_within_a_second_and_its_hosts_see_each_other() {
-    let start = Moment::now();
+fn a_whole_lab_is_up_and_its_hosts_see_each_other() {
     let lab = lab();
     let hosts =
         [("lb1", 11), ("lb2", 12), ("web1", 21), ("web2", 22), ("web3", 23), ("client", 100)];
     let hosts = hosts.map(|(name, number)| lab.host(name, number).unwrap());
-    let took = start.elapsed();
-    assert!(took < Duration::from_secs(1), "it took {took:?}");
     for from in &hosts {
         for to in &hosts {
-            assert_eq!(reaches(from, to), [true, true], "{from:?} to {to:?}");
+            wait_until_reached(from, to);
         }
     }
     // The link-local address is usable at once, too.
@@ -52,10 +47,10 @@ fn a_cut_port_loses_everything_and_keeps_its_carrier() {
     wait_until_reached(&client, &lb1);
     lab.cut("lb1").unwrap();
     assert_eq!(reaches(&client, &lb1), [false, false]);
-    assert_eq!(reaches(&client, &lb2), [true, true]);
+    wait_until_reached(&client, &lb2);
     assert!(has_carrier(&lb1));
     lab.heal("lb1").unwrap();
-    assert_eq!(reaches(&client, &lb1), [true, true]);
+    wait_until_reached(&client, &lb1);
     lab.cut("lb9").unwrap_err();
 }
 
@@ -117,7 +112,7 @@ fn a_port_can_be_cut_one_way() {
     assert_eq!(broadcasts(&lb1, &client), [true, false]);
     assert_eq!(reaches(&client, &lb1), [false, false]);
     lab.heal("lb1").unwrap();
-    assert_eq!(reaches(&client, &lb1), [true, true]);
+    wait_until_reached(&client, &lb1);
 }
 
 /// Connects within 300 ms, or says why not.
@@ -174,7 +169,7 @@ fn frames_are_lost_at_random_and_protocols_are_dropped() {
     lb1.drop_protocol(1, Direction::FromHost).unwrap();
     assert_eq!(reaches(&client, &lb1), [false, true]);
     lb1.pass_protocol(1, Direction::FromHost).unwrap();
-    assert_eq!(reaches(&client, &lb1), [true, true]);
+    wait_until_reached(&client, &lb1);
     lb1.namespace().nft("nonsense").unwrap_err();
 }
 

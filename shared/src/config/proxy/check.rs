@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use toml::Spanned;
-
 use super::probe::server_check;
 use super::servers::servers;
 use super::{Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
 use crate::Name;
 use crate::config::check::{Check, count_in, duration_in, endpoint, network, word};
+use crate::config::code::Code;
 use crate::config::problem::Span;
 use crate::config::raw::{RawCheck, RawProxy};
+use crate::config::spanned::Spanned;
+use ipnet::IpNet;
 
 const LISTEN_HELP: &str = "the address may be one that is not on this node yet; for all addresses use \"0.0.0.0:PORT\" or \"[::]:PORT\"";
 
@@ -89,7 +89,7 @@ fn listen(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Vec<SocketAddr
     match &raw.listen {
         None => check.missing(table, "listen", "such as listen = [\"192.168.1.100:6443\"]"),
         Some(list) if list.get_ref().is_empty() => {
-            check.problems.error(list.span(), "`listen` is empty", LISTEN_HELP)
+            check.problems.tell(Code::EmptyList, list.span(), "`listen` is empty", LISTEN_HELP)
         }
         Some(_) => {}
     }
@@ -138,7 +138,7 @@ fn accept_proxy(raw: &RawProxy, check: &mut Check<'_>) -> Vec<IpNet> {
     if let Some(everybody) = networks.iter().find(|network| network.get_ref().prefix_len() == 0) {
         let title = "`accept_proxy` trusts everybody";
         let help = "any client could then claim to be another; name the senders";
-        check.problems.error(everybody.span(), title, help);
+        check.problems.tell(Code::TrustsEverybody, everybody.span(), title, help);
     }
     networks.into_iter().map(Spanned::into_inner).collect()
 }
@@ -165,7 +165,7 @@ fn queue(raw: &RawProxy, connect: Option<Duration>, check: &mut Check<'_>) -> Op
         if let (false, Some(span)) = (limited, span) {
             let help = "without a limit nobody ever waits";
             let title = format!("`{key}` needs a [[proxy.server]] with `max_connections`");
-            check.problems.error(span, title, help);
+            check.problems.tell(Code::NobodyWaits, span, title, help);
         }
     }
     Some(QueueConfig { length: length?, timeout: timeout? })

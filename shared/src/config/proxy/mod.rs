@@ -7,13 +7,13 @@ mod probe;
 mod servers;
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::Name;
+use crate::{Endpoint, Name};
 
 /// Listen addresses and the servers behind them, ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct ServerConfig {
     /// Its name.
     pub name: Name,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Endpoint,
     /// Its share of the connections, 0 to 256; with 0 it gets none.
     pub weight: u16,
     /// Whether it serves only while no other server can.
@@ -119,6 +119,8 @@ pub struct QueueConfig {
 pub struct CheckConfig {
     /// What is done.
     pub kind: CheckKind,
+    /// The port to check; none: the one that serves.
+    pub port: Option<NonZeroU16>,
     /// What the check shows of itself over TLS.
     pub certificate: Option<ClientCertificate>,
     /// Time between two checks of a server.

@@ -1,21 +1,25 @@
 //! From `check = { … }` to a check.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::Spanned;
-
 use super::{CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
 use crate::config::check::{Check, count_in, duration_in};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::RawCheck;
+use crate::config::spanned::Spanned;
 
 /// Checks one table; none where something is wrong.
 pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Option<CheckConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
     let kind = kind(raw, &table, check);
     let certificate = certificate(raw, &table, check);
+    let port = check.optional("port", &raw.port, "default: the port that serves", None, |port| {
+        count_in(1..=65_535)(port).map(|port| u16::try_from(port).ok().and_then(NonZeroU16::new))
+    });
     let times = Duration::from_millis(10)..=Duration::from_secs(3600);
     let interval = check.optional(
         "interval",
@@ -40,6 +44,7 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
     let fall = check.optional("fall", &raw.fall, "", 3, count_in(1..=100));
     Some(CheckConfig {
         kind: kind?,
+        port: port?,
         certificate,
         interval: interval?,
         fast_interval: fast_interval?,
@@ -56,7 +61,8 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
     let chosen = [wanted(&raw.tcp), wanted(&raw.tls), raw.http.is_some(), raw.https.is_some()];
     if chosen.iter().filter(|chosen| **chosen).count() > 1 {
         let title = "a check does one of `tcp`, `tls`, `http` and `https`";
-        check.problems.error(
+        check.problems.tell(
+            Code::CheckNotOne,
             table.clone(),
             title,
             "keep the last of them that fits: it proves the most",
@@ -83,12 +89,12 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
     }
 }
 
-fn http_path(path: &str) -> Result<String, &'static str> {
+fn http_path(path: &str) -> Result<String, Fault> {
     let clean = path.bytes().all(|byte| byte.is_ascii_graphic());
     if path.starts_with('/') && clean {
         Ok(path.to_owned())
     } else {
-        Err("must be a path that begins with /")
+        Err(Fault::new(Code::Path, "must be a path that begins with /"))
     }
 }
 
@@ -103,7 +109,12 @@ fn unneeded(raw: &RawCheck, tls: bool, http: bool, check: &mut Check<'_>) {
     ];
     for (key, span) in tls_keys {
         if let (false, Some(span)) = (tls, span) {
-            check.problems.error(span, format!("`{key}` needs a check with `https` or `tls`"), "");
+            check.problems.tell(
+                Code::NotOfCheck,
+                span,
+                format!("`{key}` needs a check with `https` or `tls`"),
+                "",
+            );
         }
     }
     let http_keys = [
@@ -113,7 +124,12 @@ fn unneeded(raw: &RawCheck, tls: bool, http: bool, check: &mut Check<'_>) {
     ];
     for (key, span) in http_keys {
         if let (false, Some(span)) = (http, span) {
-            check.problems.error(span, format!("`{key}` needs a check with `https` or `http`"), "");
+            check.problems.tell(
+                Code::NotOfCheck,
+                span,
+                format!("`{key}` needs a check with `https` or `http`"),
+                "",
+            );
         }
     }
 }
@@ -141,7 +157,8 @@ fn verify(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<Verify>
     let verify = raw.verify.as_ref().is_none_or(|verify| *verify.get_ref());
     match (verify, &raw.ca) {
         (false, Some(ca)) => {
-            check.problems.error(
+            check.problems.tell(
+                Code::Unverified,
                 ca.span(),
                 "`ca` has no meaning with `verify = false`",
                 "remove one of the two",

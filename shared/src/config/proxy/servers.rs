@@ -1,16 +1,19 @@
 //! From `servers` and `[[proxy.server]]` to servers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use toml::Spanned;
-
 use super::ServerConfig;
-use crate::Name;
-use crate::config::check::{Check, count_in, endpoint};
+use crate::config::check::{Check, count_in};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::{RawProxy, RawServer};
+use crate::config::spanned::Spanned;
+use crate::{Endpoint, Name};
 
+const TOO_LONG: &str =
+    "must have at most 63 letters, for it is a name too: write a [[proxy.server]] with a `name`";
 const SERVERS_HELP: &str = "such as servers = [\"192.168.1.1:6443\", \"192.168.1.3:6443\"]";
 
 /// Checks both lists; what is wrong is left out.
@@ -18,12 +21,13 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
     match &raw.servers {
         None if raw.server.is_empty() => check.missing(table, "servers", SERVERS_HELP),
         Some(list) if list.get_ref().is_empty() && raw.server.is_empty() => {
-            check.problems.error(list.span(), "`servers` is empty", SERVERS_HELP);
+            check.problems.tell(Code::EmptyList, list.span(), "`servers` is empty", SERVERS_HELP);
         }
         _ => {}
     }
-    let listed =
-        check.each("servers", &raw.servers, SERVERS_HELP, |text| endpoint(text).and_then(unnamed));
+    let listed = check.each("servers", &raw.servers, SERVERS_HELP, |text| {
+        Endpoint::try_from(text).map_err(Fault::from).and_then(unnamed)
+    });
     let mut servers: Vec<Spanned<ServerConfig>> = listed;
     servers.extend(raw.server.iter().filter_map(|raw| {
         let server = server(raw, check)?;
@@ -36,7 +40,12 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
         };
         if let Some(earlier) = servers[..position].iter().find(same) {
             let title = format!("{} is a server of this proxy already", earlier.get_ref().name);
-            check.problems.error(server.span(), title, "names and addresses must differ");
+            check.problems.tell(
+                Code::ServerTwice,
+                server.span(),
+                title,
+                "names and addresses must differ",
+            );
         }
     }
     let servers: Vec<ServerConfig> = servers.into_iter().map(Spanned::into_inner).collect();
@@ -50,30 +59,32 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
 fn somebody_serves(servers: &[ServerConfig], table: &Span, check: &mut Check<'_>) {
     if servers.iter().all(|server| server.weight == 0) {
         let help = "give one a weight of 1 to 256; `vipd server drain` takes one out for a while";
-        check.problems.error(table.clone(), "every server has the weight 0", help);
+        check.problems.tell(
+            Code::NobodyServes,
+            table.clone(),
+            "every server has the weight 0",
+            help,
+        );
     }
     if servers.iter().all(|server| server.backup) {
         let help = "leave `backup` out on at least one";
-        check.problems.error(table.clone(), "every server is a backup", help);
+        check.problems.tell(Code::NobodyServes, table.clone(), "every server is a backup", help);
     }
 }
 
-fn unnamed(address: SocketAddr) -> Result<ServerConfig, String> {
-    let name = Name::try_from(address.to_string().as_str()).map_err(|error| error.to_string())?;
-    Ok(ServerConfig {
-        name,
-        address,
-        weight: 1,
-        backup: false,
-        max_connections: None,
-        source: None,
-    })
+/// A server with nothing but an address, after which it is called.
+fn unnamed(address: Endpoint) -> Result<ServerConfig, Fault> {
+    let name = Name::try_from(address.to_string().as_str());
+    let name = name.map_err(|_| Fault::new(Code::NotAName, TOO_LONG))?;
+    let (backup, max_connections, source) = (false, None, None);
+    Ok(ServerConfig { name, address, weight: 1, backup, max_connections, source })
 }
 
 fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
     let help = "such as address = \"192.168.1.1:6443\"";
-    let address = check.required(&table, "address", &raw.address, help, |text| endpoint(text));
+    let address = check
+        .required(&table, "address", &raw.address, help, |text| Endpoint::try_from(text.as_str()));
     let named =
         check.optional("name", &raw.name, "", None, |text| Name::try_from(text.as_str()).map(Some));
     let help = "its share of the connections; with 0 it gets none";
@@ -83,25 +94,31 @@ fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfi
     let limit = check.optional("max_connections", &raw.max_connections, "", None, |count| {
         count_in(1..=1_000_000)(count).map(NonZeroU32::new)
     });
-    let source = check.optional("source", &raw.source, "", None, |text| {
-        source(text, address.map(|address| address.is_ipv4())).map(Some)
-    });
-    let server = unnamed(address?).ok()?;
+    let source = check
+        .optional("source", &raw.source, "", None, |text| source(text, address.as_ref()).map(Some));
+    let (address, named) = (address?, named?);
+    let name = named.or_else(|| Name::try_from(address.to_string().as_str()).ok());
+    if name.is_none() {
+        check.missing(&table, "name", TOO_LONG);
+    }
     Some(ServerConfig {
-        name: named?.unwrap_or(server.name),
+        name: name?,
+        address,
         weight: weight?,
         backup: raw.backup.as_ref().is_some_and(|backup| *backup.get_ref()),
         max_connections: limit?,
         source: source?,
-        ..server
     })
 }
 
-fn source(text: &str, v4: Option<bool>) -> Result<IpAddr, String> {
-    let address: IpAddr =
-        text.parse().map_err(|_| "must be an IP address of this node".to_owned())?;
-    if v4.is_some_and(|v4| v4 != address.is_ipv4()) {
-        return Err("must be of the same family as `address`".to_owned());
+fn source(text: &str, server: Option<&Endpoint>) -> Result<IpAddr, Fault> {
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_| Fault::new(Code::Address, "must be an IP address of this node"))?;
+    if let Some(Endpoint::Address(server)) = server
+        && server.is_ipv4() != address.is_ipv4()
+    {
+        return Err(Fault::new(Code::OtherFamily, "must be of the same family as `address`"));
     }
     Ok(address)
 }

@@ -1,14 +1,15 @@
 //! From `[[track]]` tables to trackers, and from the names in `track` to what they stand for.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use toml::Spanned;
 
 use super::{Tracked, TrackerConfig, TrackerKind, gateway, script};
 use crate::config::check::Check;
+use crate::config::code::Code;
+use crate::config::command::absolute;
+use crate::config::fault::Fault;
 use crate::config::raw::{RawFile, RawTracker};
 use crate::config::read::nearest;
+use crate::config::spanned::Spanned;
 use crate::{InterfaceName, Name};
 
 /// The longest name of a process that the kernel keeps, in bytes.
@@ -67,7 +68,12 @@ pub(in crate::config) fn known(file: &RawFile, check: &mut Check<'_>) -> Known {
         if let (Some(_), Some(given)) = (known.tracked.insert(name.to_string(), tracked), &raw.name)
         {
             let title = format!("there is a [[proxy]] or [[track]] {name} already");
-            check.problems.error(given.span(), title, "give one of the two another name");
+            check.problems.tell(
+                Code::NameTaken,
+                given.span(),
+                title,
+                "give one of the two another name",
+            );
         }
     }
     known
@@ -91,7 +97,12 @@ fn meant(table: &Spanned<RawTracker>, file: &RawFile, check: &mut Check<'_>) -> 
         .collect();
     match given[..] {
         [] => {
-            check.problems.error(table.span(), "the [[track]] table watches nothing", KIND_HELP);
+            check.problems.tell(
+                Code::WatchesNotOne,
+                table.span(),
+                "the [[track]] table watches nothing",
+                KIND_HELP,
+            );
             return None;
         }
         [_] if raw.script.is_some() => {
@@ -105,7 +116,8 @@ fn meant(table: &Spanned<RawTracker>, file: &RawFile, check: &mut Check<'_>) -> 
             script::has_none(raw, check);
         }
         [_, ref second, ..] => {
-            check.problems.error(
+            check.problems.tell(
+                Code::WatchesNotOne,
                 second.clone(),
                 "the [[track]] table watches more than one thing",
                 KIND_HELP,
@@ -129,16 +141,13 @@ fn meant(table: &Spanned<RawTracker>, file: &RawFile, check: &mut Check<'_>) -> 
         return watched(check.optional("process", &raw.process, help, None, |text| process(text)));
     }
     watched(check.optional("file", &raw.file, "a file that holds one number", None, |text| {
-        match PathBuf::from(text) {
-            path if path.is_absolute() => Ok(Some(TrackerKind::File(path))),
-            _ => Err("must be an absolute path"),
-        }
+        absolute(text).map(|path| Some(TrackerKind::File(path)))
     }))
 }
 
-fn process(text: &str) -> Result<Option<TrackerKind>, String> {
+fn process(text: &str) -> Result<Option<TrackerKind>, Fault> {
     if text.is_empty() || text.contains('/') {
-        return Err("must be a process's name without a path".to_owned());
+        return Err(Fault::new(Code::NotAName, "must be a process's name without a path"));
     }
     let mut end = COMM_LEN.min(text.len());
     while !text.is_char_boundary(end) {
@@ -152,7 +161,7 @@ fn weight(raw: &RawTracker, check: &mut Check<'_>) -> Option<i16> {
     check
         .optional("weight", &raw.weight, help, None, |number| match i16::try_from(*number) {
             Ok(weight @ (-253..=-1 | 1..=253)) => Ok(Some(weight)),
-            _ => Err("must be -253 to 253, and not 0"),
+            _ => Err(Fault::new(Code::Number, "must be -253 to 253, and not 0")),
         })
         .flatten()
 }
@@ -176,5 +185,10 @@ fn exists(name: &Spanned<String>, names: &[&str], tables: &str, check: &mut Chec
         Some(meant) => format!("did you mean {meant:?}?"),
         None => format!("add a {tables} with this name, or remove it here"),
     };
-    check.problems.error(name.span(), format!("there is no {tables} {:?}", name.get_ref()), &help);
+    check.problems.tell(
+        Code::NotTracked,
+        name.span(),
+        format!("there is no {tables} {:?}", name.get_ref()),
+        &help,
+    );
 }

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use toml::Spanned;
-
 use super::{GatewayConfig, script};
 use crate::InterfaceName;
 use crate::config::check::{Check, count_in, duration_in};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::raw::{Given, RawFile, RawRouter, RawTracker};
+use crate::config::spanned::Spanned;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -31,10 +32,10 @@ pub(super) fn gateway(
     let address = check
         .optional("gateway", &raw.gateway, help, None, |text| match text.parse::<IpAddr>() {
             Ok(address) if address.is_unspecified() || address.is_multicast() => {
-                Err("must be the address of one host")
+                Err(Fault::new(Code::Address, "must be the address of one host"))
             }
             Ok(address) => Ok(Some(address)),
-            Err(_) => Err("must be an IP address"),
+            Err(_) => Err(Fault::new(Code::Address, "must be an IP address")),
         })
         .flatten();
     let interface = interface(raw, given, file, check);
@@ -95,7 +96,7 @@ fn interface(
         _ => {
             let title = "it is not clear through which interface this gateway is reached";
             let help = "add `interface`; only where the routers that track it share theirs, it can be left out";
-            check.problems.error(given.span(), title, help);
+            check.problems.tell(Code::GatewayInterface, given.span(), title, help);
             None
         }
     }

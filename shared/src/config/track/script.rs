@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::ScriptConfig;
 use crate::config::check::{Check, count_in, duration_in, word};
+use crate::config::code::Code;
 use crate::config::command::{DEFAULT_USER, command, user};
 use crate::config::raw::{Given, RawTracker};
+use crate::config::spanned::Spanned;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -53,15 +55,15 @@ fn count(key: &str, raw: &Given<i64>, check: &mut Check<'_>) -> Option<NonZeroU3
 /// Finds fault with the keys of what is asked again and again.
 pub(super) fn has_none(raw: &RawTracker, check: &mut Check<'_>) {
     let given = [
-        ("interval", raw.interval.as_ref().map(toml::Spanned::span)),
-        ("timeout", raw.timeout.as_ref().map(toml::Spanned::span)),
-        ("rise", raw.rise.as_ref().map(toml::Spanned::span)),
-        ("fall", raw.fall.as_ref().map(toml::Spanned::span)),
+        ("interval", raw.interval.as_ref().map(Spanned::span)),
+        ("timeout", raw.timeout.as_ref().map(Spanned::span)),
+        ("rise", raw.rise.as_ref().map(Spanned::span)),
+        ("fall", raw.fall.as_ref().map(Spanned::span)),
     ];
     for (key, span) in given {
         if let Some(span) = span {
             let title = format!("`{key}` needs `script` or `gateway`");
-            check.problems.error(span, title, "remove it");
+            check.problems.tell(Code::NotOfTracker, span, title, "remove it");
         }
     }
     is_none(raw, check);
@@ -70,12 +72,17 @@ pub(super) fn has_none(raw: &RawTracker, check: &mut Check<'_>) {
 /// Finds fault with the keys that only a script has.
 pub(super) fn is_none(raw: &RawTracker, check: &mut Check<'_>) {
     let given = [
-        ("user", raw.user.as_ref().map(toml::Spanned::span)),
-        ("initially", raw.initially.as_ref().map(toml::Spanned::span)),
+        ("user", raw.user.as_ref().map(Spanned::span)),
+        ("initially", raw.initially.as_ref().map(Spanned::span)),
     ];
     for (key, span) in given {
         if let Some(span) = span {
-            check.problems.error(span, format!("`{key}` needs `script`"), "remove it");
+            check.problems.tell(
+                Code::NotOfTracker,
+                span,
+                format!("`{key}` needs `script`"),
+                "remove it",
+            );
         }
     }
 }

@@ -8,8 +8,6 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use toml::Spanned;
-
 use self::addresses::Wanted;
 use super::virtual_mac;
 use super::{
@@ -17,8 +15,11 @@ use super::{
     RouterConfig, RuleConfig, Scope,
 };
 use crate::config::check::{Check, duration, duration_in, word};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::problem::Span;
 use crate::config::raw::{Given, RawRouter};
+use crate::config::spanned::Spanned;
 use crate::config::track::Tracked;
 use crate::config::track::check::Known;
 use crate::{AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, Vrid};
@@ -133,8 +134,8 @@ fn source(raw: &RawRouter, check: &mut Check<'_>) -> Option<IpAddr> {
     check.optional("source", &raw.source, help, None, |text| ip(text).map(Some)).flatten()
 }
 
-fn ip(text: &str) -> Result<IpAddr, &'static str> {
-    text.parse().map_err(|_| "must be an IP address")
+fn ip(text: &str) -> Result<IpAddr, Fault> {
+    text.parse().map_err(|_| Fault::new(Code::Address, "must be an IP address"))
 }
 
 /// The families of the adverts.
@@ -180,14 +181,14 @@ fn routing(
         if routes.iter().any(|other| key(other) == key(&route)) {
             let title = format!("the route to {} stands here twice", route.destination);
             let help = "give one of the two another `metric` or `table`";
-            check.problems.error(table.span(), title, help);
+            check.problems.tell(Code::StandsTwice, table.span(), title, help);
         }
         routes.push(route);
     }
     for table in &raw.rule {
         let read = routing::rules(table, families, check);
         if read.iter().any(|rule| rules.contains(rule)) {
-            check.problems.error(table.span(), "the rule stands here twice", "");
+            check.problems.tell(Code::StandsTwice, table.span(), "the rule stands here twice", "");
         }
         rules.extend(read);
     }
@@ -197,7 +198,7 @@ fn routing(
 fn dialect(raw: &RawRouter, check: &mut Check<'_>) -> Option<Dialect> {
     let version = check.optional("version", &raw.version, "", 3, |number| match number {
         2 | 3 => Ok(*number),
-        _ => Err("must be 3 or 2"),
+        _ => Err(Fault::new(Code::Number, "must be 3 or 2")),
     });
     let checksum = check.optional(
         "checksum",
@@ -212,7 +213,7 @@ fn dialect(raw: &RawRouter, check: &mut Check<'_>) -> Option<Dialect> {
     );
     let auth = check.optional("auth_pass", &raw.auth_pass, "peers share it", Auth::None, |text| {
         if text.is_empty() {
-            Err("must not be empty")
+            Err(Fault::new(Code::EmptyText, "must not be empty"))
         } else {
             Ok(Auth::Pass(Password::from_text(text)))
         }
@@ -220,18 +221,11 @@ fn dialect(raw: &RawRouter, check: &mut Check<'_>) -> Option<Dialect> {
     if let Some(given) = &raw.auth_pass {
         check.problems.hide(given.span());
     }
-    if let Some(given) = raw.auth_pass.as_ref().filter(|given| given.get_ref().len() > 8) {
-        let title = "only the first 8 bytes of `auth_pass` count";
-        check.problems.warning(
-            given.span(),
-            title,
-            "shorten it, so that nobody trusts in the rest",
-        );
-    }
     match (version?, &raw.auth_pass, &raw.checksum) {
         (3, Some(given), _) => {
             let title = "`auth_pass` needs version 2: version 3 has no authentication";
-            check.problems.error(
+            check.problems.tell(
+                Code::NotInVersion,
                 given.span(),
                 title,
                 "remove it, or write `version = 2` on every node",
@@ -240,7 +234,7 @@ fn dialect(raw: &RawRouter, check: &mut Check<'_>) -> Option<Dialect> {
         }
         (2, _, Some(given)) => {
             let title = "`checksum` needs version 3: version 2 has one form only";
-            check.problems.error(given.span(), title, "remove it");
+            check.problems.tell(Code::NotInVersion, given.span(), title, "remove it");
             None
         }
         (2, _, None) => Some(Dialect::V2(auth?)),
@@ -259,10 +253,10 @@ fn advert_interval(
         "three intervals and a little pass until a dead node is replaced",
         AdvertInterval::DEFAULT,
         |text| {
-            let interval =
-                AdvertInterval::try_from(duration(text)?).map_err(|error| error.to_string())?;
+            let interval = AdvertInterval::try_from(duration(text)?)?;
             if matches!(dialect, Some(Dialect::V2(_))) && interval.whole_seconds().is_none() {
-                return Err("must be whole seconds in version 2, 1s to 40s".to_owned());
+                let words = "must be whole seconds in version 2, 1s to 40s";
+                return Err(Fault::new(Code::Time, words));
             }
             Ok(interval)
         },
@@ -281,7 +275,8 @@ fn preempt(raw: &RawRouter, check: &mut Check<'_>) -> Option<Preempt> {
     let preempt = raw.preempt.as_ref().is_none_or(|given| *given.get_ref());
     if let (false, Some(delay)) = (preempt, &raw.preempt_delay) {
         let help = "remove one of the two";
-        check.problems.error(
+        check.problems.tell(
+            Code::NeverPreempts,
             delay.span(),
             "`preempt_delay` has no meaning with `preempt = false`",
             help,
@@ -304,14 +299,17 @@ fn lease(raw: &RawRouter, interval: AdvertInterval, check: &mut Check<'_>) -> Op
             "off" => return Ok(Lease::Off),
             _ => {}
         }
-        let wrong = "must be \"auto\", \"off\" or whole seconds such as \"2s\"";
-        let time = duration(text).map_err(|_| wrong)?;
+        let wrong = || {
+            let words = "must be \"auto\", \"off\" or whole seconds such as \"2s\"";
+            Fault::new(Code::Time, words)
+        };
+        let time = duration(text).map_err(|_| wrong())?;
         let seconds = u32::try_from(time.as_secs()).ok().and_then(NonZeroU32::new);
         match seconds {
             Some(seconds) if time.subsec_nanos() == 0 && seconds.get() <= 3600 => {
                 Ok(Lease::Seconds(seconds))
             }
-            _ => Err(wrong),
+            _ => Err(wrong()),
         }
     })
 }
@@ -330,7 +328,8 @@ fn audience(
     // A peer that could not be read has its own problem already.
     if of_family.is_empty() && peers.len() == list.get_ref().len() {
         let title = format!("`peers` has no {family} address, but `addresses` has");
-        check.problems.error(
+        check.problems.tell(
+            Code::OtherFamily,
             list.span(),
             title,
             "adverts for addresses of a family travel over that family",
@@ -349,12 +348,17 @@ fn check_source(
         && Family::of(source) != family
     {
         let title = format!("`source` is not {family}, but `addresses` has {family}");
-        check.problems.error(given.span(), title, "write one [[vrrp]] table for each family");
+        check.problems.tell(
+            Code::OtherFamily,
+            given.span(),
+            title,
+            "write one [[vrrp]] table for each family",
+        );
     }
 }
 
 /// How far an address or a destination is.
-fn scope(text: &String) -> Result<Scope, String> {
+fn scope(text: &String) -> Result<Scope, Fault> {
     word(&[("global", Scope::Global), ("link", Scope::Link), ("host", Scope::Host)])(text)
 }
 

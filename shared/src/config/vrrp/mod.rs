@@ -55,6 +55,14 @@ pub struct RouterConfig {
     pub track: Vec<Tracked>,
 }
 
+impl RouterConfig {
+    /// Whether it speaks RFC 3768.
+    #[must_use]
+    pub fn is_version_2(&self) -> bool {
+        matches!(self.dialect, Dialect::V2(_))
+    }
+}
+
 /// Version of the protocol, and what only that version has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

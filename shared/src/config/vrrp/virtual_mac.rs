@@ -1,10 +1,10 @@
 //! The interface that bears a router's virtual MAC address.
 
-use toml::Spanned;
-
 use super::RouterConfig;
 use crate::config::check::Check;
+use crate::config::code::Code;
 use crate::config::raw::RawRouter;
+use crate::config::spanned::Spanned;
 use crate::{Family, InterfaceName, Priority, Vrid};
 
 const NAME_HELP: &str = "such as \"vrrp.51\"; it is made when vrrpd starts";
@@ -17,7 +17,7 @@ pub(super) fn check(raw: &RawRouter, families: &[Family], check: &mut Check<'_>)
     if let Some(wanted) = wanted.filter(|_| owner) {
         let title = "`virtual_mac` does not go with priority 255";
         let help = "the owner's addresses are its interface's own, and answer with its own MAC address; use a lower priority";
-        check.problems.error(wanted.span(), title, help);
+        check.problems.tell(Code::VirtualMac, wanted.span(), title, help);
     }
     let Some(given) = &raw.virtual_mac_interface else { return };
     let name = check.optional(
@@ -30,15 +30,15 @@ pub(super) fn check(raw: &RawRouter, families: &[Family], check: &mut Check<'_>)
     let same = raw.interface.as_ref().is_some_and(|own| own.get_ref() == given.get_ref());
     if wanted.is_none() {
         let title = "`virtual_mac_interface` has no meaning without `virtual_mac = true`";
-        check.problems.error(given.span(), title, "add that, or remove this");
+        check.problems.tell(Code::VirtualMac, given.span(), title, "add that, or remove this");
     } else if families.len() > 1 {
         let title =
             "`virtual_mac_interface` names one interface, but each address family needs its own";
         let help = "leave it out, or write one [[vrrp]] table for each family";
-        check.problems.error(given.span(), title, help);
+        check.problems.tell(Code::VirtualMac, given.span(), title, help);
     } else if name.is_some() && same {
         let title = "`virtual_mac_interface` is `interface` itself";
-        check.problems.error(given.span(), title, NAME_HELP);
+        check.problems.tell(Code::VirtualMac, given.span(), title, NAME_HELP);
     }
 }
 
@@ -80,6 +80,6 @@ pub(in crate::config) fn differ(
         };
         let title = format!("the interface {name} is that of a virtual MAC address above");
         let help = "name another one with `virtual_mac_interface`";
-        check.problems.error(place, title, help);
+        check.problems.tell(Code::VirtualMac, place, title, help);
     }
 }

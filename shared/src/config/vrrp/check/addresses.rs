@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use toml::Spanned;
-
 use super::{Check, Given, RawRouter, Span, scope};
+use crate::config::code::Code;
+use crate::config::fault::Fault;
 use crate::config::raw::RawAddress;
+use crate::config::spanned::Spanned;
 use crate::config::vrrp::{AddressConfig, Scope};
 use crate::{Family, InterfaceName, VirtualAddress};
 
@@ -64,7 +65,7 @@ pub(super) fn wanted(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Ve
         match &raw.addresses {
             None => check.missing(table, "addresses", HELP),
             Some(list) if list.get_ref().is_empty() => {
-                check.problems.error(list.span(), "`addresses` is empty", HELP);
+                check.problems.tell(Code::EmptyList, list.span(), "`addresses` is empty", HELP);
             }
             Some(_) => {}
         }
@@ -72,7 +73,7 @@ pub(super) fn wanted(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Ve
     for (position, this) in wanted.iter().enumerate() {
         if wanted[..position].iter().any(|earlier| earlier.ip() == this.ip()) {
             let title = format!("the address {} stands here twice", this.ip());
-            check.problems.error(this.address.span(), title, "");
+            check.problems.tell(Code::StandsTwice, this.address.span(), title, "");
         }
     }
     wanted.sort_by_key(|this| !this.advertised);
@@ -97,7 +98,7 @@ fn in_full(
     let scope = check.optional("scope", &raw.scope, "", Scope::Global, scope);
     let help = "the last address of the network, such as \"192.168.1.255\"";
     let broadcast = check.optional("broadcast", &raw.broadcast, help, None, |text| {
-        text.parse().map(Some).map_err(|_| "must be an IPv4 address")
+        text.parse().map(Some).map_err(|_| Fault::new(Code::Address, "must be an IPv4 address"))
     });
     let address = Spanned::new(raw.address.as_ref()?.span(), address?);
     if address.get_ref().family() == Family::Ipv6 {
@@ -117,7 +118,7 @@ fn in_full(
 }
 
 /// A label as `ifconfig` can show it.
-fn label(text: &str, interface: &str) -> Result<String, String> {
+fn label(text: &str, interface: &str) -> Result<String, Fault> {
     let rest = text.strip_prefix(interface);
     let fits =
         rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with(':') && rest.len() > 1));
@@ -125,13 +126,14 @@ fn label(text: &str, interface: &str) -> Result<String, String> {
     if fits && clean && (1..=15).contains(&text.len()) {
         return Ok(text.to_owned());
     }
-    Err(format!("must be `{interface}` or `{interface}:WORD`, 15 characters at most"))
+    let words = format!("must be `{interface}` or `{interface}:WORD`, 15 characters at most");
+    Err(Fault::new(Code::NotAName, words))
 }
 
 pub(super) fn not_for_ipv6(key: &str, given: &Given<String>, check: &mut Check<'_>) {
     if let Some(given) = given {
         let title = format!("`{key}` has no meaning with IPv6");
-        check.problems.error(given.span(), title, "remove it");
+        check.problems.tell(Code::NotForIpv6, given.span(), title, "remove it");
     }
 }
 
@@ -148,13 +150,13 @@ pub(super) fn check_advertised(
         let title = format!("an advert holds at most {most} {family} addresses");
         let help =
             "put the others into `excluded`, on every node: they move along, and are in no advert";
-        check.problems.error(beyond.span(), title, help);
+        check.problems.tell(Code::TooManyAddresses, beyond.span(), title, help);
     }
     let Some(first) = addresses.first().filter(|_| family == Family::Ipv6) else { return };
     if let Some(version) = raw.version.as_ref().filter(|version| *version.get_ref() == 2) {
         let title = "version 2 has no IPv6, but `addresses` has";
         let help = "use version 3, or put them into `excluded`";
-        check.problems.error(version.span(), title, help);
+        check.problems.tell(Code::NotInVersion, version.span(), title, help);
     }
     if !first.get_ref().is_link_local_v6() {
         let vrid = raw.vrid.as_ref().map_or(51, |vrid| *vrid.get_ref());
@@ -162,7 +164,7 @@ pub(super) fn check_advertised(
         let suggestion = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x200, 0x5eff, 0xfe00, suffix);
         let title = "the first IPv6 address must be link-local (RFC 9568 §5.2.9)";
         let help = format!("put \"{suggestion}\" before it, the same on every node");
-        check.problems.error(first.span(), title, &help);
+        check.problems.tell(Code::NotLinkLocal, first.span(), title, &help);
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Check;
 use crate::config::check::{count_in, duration_in};
+use crate::config::code::Code;
 use crate::config::raw::{Given, RawAnnounce};
 use crate::config::vrrp::Announce;
 
@@ -30,7 +31,7 @@ pub(super) fn announce(given: &Given<RawAnnounce>, check: &mut Check<'_>) -> Opt
             None
         };
         if let Some(title) = title {
-            check.problems.error(list.span(), title, help);
+            check.problems.tell(Code::AnnounceTimes, list.span(), title, help);
         }
     }
     let help = "\"off\": only when the addresses are taken over";

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-use toml::Spanned;
-
 use super::addresses::not_for_ipv6;
 use super::{Check, Given, ip, scope};
 use crate::config::check::{count_in, network};
+use crate::config::code::Code;
 use crate::config::raw::{RawRoute, RawRule};
+use crate::config::spanned::Spanned;
 use crate::config::vrrp::{RouteConfig, RuleConfig, Scope};
 use crate::{Family, InterfaceName};
+use ipnet::IpNet;
 
 /// The table that routes are in unless they say otherwise (`RT_TABLE_MAIN`).
 const MAIN: u32 = 254;
@@ -86,7 +86,7 @@ fn same_family(
         && Family::of(ip) != family
     {
         let title = format!("`{key}` is not {family}, but the destination is");
-        check.problems.error(given.span(), title, "a route has one family");
+        check.problems.tell(Code::OtherFamily, given.span(), title, "a route has one family");
     }
 }
 
@@ -112,7 +112,12 @@ pub(super) fn rules(
     let priority = check.required(&span, "priority", &raw.priority, help, count_in(1..=u32::MAX));
     if raw.from.is_none() && raw.to.is_none() && raw.fwmark.is_none() {
         let help = "write `from`, `to` or `fwmark`, or several of them";
-        check.problems.error(span, "the [[vrrp.rule]] table matches everything", help);
+        check.problems.tell(
+            Code::MatchesEverything,
+            span,
+            "the [[vrrp.rule]] table matches everything",
+            help,
+        );
         return Vec::new();
     }
     let all = (from, to, fwmark, number, priority);
@@ -123,7 +128,12 @@ pub(super) fn rules(
         && Family::of(from.addr()) != Family::of(to.addr())
     {
         let title = "`to` is of another family than `from`";
-        check.problems.error(given.span(), title, "write one [[vrrp.rule]] table for each family");
+        check.problems.tell(
+            Code::OtherFamily,
+            given.span(),
+            title,
+            "write one [[vrrp.rule]] table for each family",
+        );
     }
     let told = from.or(to).map(|net| Family::of(net.addr()));
     let families = told.map_or_else(|| families.to_vec(), |family| vec![family]);
