@@ -295,6 +295,7 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
             since_seconds: now.saturating_duration_since(kept.since).as_secs(),
             reason: kept.reason.clone(),
             last_check: kept.last.clone(),
+            certificate: kept.certificate().cloned(),
             mode: kept.mode,
             weight: kept.weight.now(),
             backup: kept.server.backup,

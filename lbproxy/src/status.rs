@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use shared::{Endpoint, Name, Usability};
 
+pub use crate::certificate::Certificate;
 pub use crate::health::State;
 use crate::latency::Latency;
 
@@ -131,6 +132,9 @@ pub struct ServerStatus {
     pub reason: String,
     /// What the last check found, in words.
     pub last_check: String,
+    /// The certificate that it showed to a check over TLS last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// Its share of the connections, 0 to 256.
     pub weight: u16,
     /// Whether it serves only while no other server can.

@@ -222,7 +222,10 @@ fn a_check_shows_its_certificate_to_a_server_that_asks() {
     };
     drop(Proxy::ready(&check(""), &["down"]));
     let own = format!(", cert = \"{}\", key = \"{}\"", file("cert"), file("key"));
-    drop(Proxy::ready(&check(&own), &["up"]));
+    let proxy = Proxy::ready(&check(&own), &["up"]);
+    let server = proxy.status().unwrap().proxies.remove(0).servers.remove(0);
+    assert_eq!(server.certificate.unwrap().names, [ip.to_string()]);
+    drop(proxy);
     std::fs::write(file("key"), "nothing").unwrap();
     let mut proxy = Proxy::start(&check(&own));
     assert!(proxy.log("the check's own").contains(&file("key")));

@@ -131,7 +131,7 @@ impl Report {
         }
         let Self { failures, warnings, findings } = self;
         let good = findings.len() - failures - warnings;
-        writeln!(out, "{good} ok, {warnings} warnings, {failures} failures")
+        writeln!(out, "ok: {good}, warnings: {warnings}, failures: {failures}")
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
              FAILURE  source api IPv4: none\n\
              \x20        it takes no part\n\
              \x20          $ ip a\n\
-             1 ok, 1 warnings, 1 failures\n"
+             ok: 1, warnings: 1, failures: 1\n"
         );
         assert_eq!(
             serde_json::to_string(&Report::new(vec![Finding::ok("interface", "eth0", "up")]))

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use lbproxy::status::{ProxyStatus, ServerStatus};
+use lbproxy::status::{Certificate, ProxyStatus, ServerStatus};
 use shared::{TrackerHealth, VirtualAddress};
 use vrrpd::status::{Change, Mismatch, RejectedAdvert, RejectedSender, RivalStatus, RouterStatus};
 
@@ -12,6 +12,9 @@ use super::Status;
 
 /// Changes that are shown of a router's history.
 const CHANGES: usize = 3;
+
+/// Names of a certificate that are shown; JSON has them all.
+const NAMES: usize = 8;
 
 /// Rejected adverts that are shown of each sender; JSON has them all.
 const REJECTED: usize = 3;
@@ -76,6 +79,9 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
             1 => writeln!(out, ": {reason}")?,
             _ => writeln!(out, ", weight {weight}: {reason}")?,
         }
+        if let Some(certificate) = &server.certificate {
+            writeln!(out, "      {}", shown(certificate))?;
+        }
     }
     Ok(())
 }
@@ -136,6 +142,18 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
         writeln!(out, "    {} ago: {from} → {to}: {cause}", ago(*ago_ms))?;
     }
     Ok(())
+}
+
+/// A certificate in a line.
+fn shown(certificate: &Certificate) -> String {
+    let Certificate { names, issuer, .. } = certificate;
+    let until = humantime::format_rfc3339_seconds(certificate.expires());
+    let first = names.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match names.len().saturating_sub(NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("certificate by {issuer}, until {until}, for {first}{more}")
 }
 
 /// What is tracked, and how it is.
@@ -203,6 +221,23 @@ mod tests {
             assert_eq!(ago(millis), text);
         }
     }
+
+    #[test]
+    fn a_certificate_is_told_with_its_first_names() {
+        let mut certificate = Certificate {
+            names: vec!["kubernetes".to_owned(), "10.96.0.1".to_owned()],
+            issuer: "kubernetes-ca".to_owned(),
+            // 2026-01-01 and 2027-01-01.
+            not_before: 1_767_225_600,
+            not_after: 1_798_761_600,
+        };
+        let words =
+            "certificate by kubernetes-ca, until 2027-01-01T00:00:00Z, for kubernetes, 10.96.0.1";
+        assert_eq!(shown(&certificate), words);
+        certificate.names.extend((0..8).map(|host| format!("10.0.0.{host}")));
+        assert!(shown(&certificate).ends_with("10.0.0.4, 10.0.0.5 and 2 more"));
+    }
+
     #[test]
     fn a_rejected_advert_is_told_with_what_it_says_of_itself() {
         let nothing = RejectedAdvert {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use shared::config::{CheckKind, ProxyConfig, ServerConfig, Verify};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::Verdict;
 use super::probe::{self, Outcome, Probe, Target};
@@ -51,7 +51,8 @@ pub async fn examine(
     let target = Target { located: Arc::clone(&located), source: server.source };
     let probe = Probe::new(proxy)?;
     let both = async {
-        located.looked_up().await;
+        // A resolver may take longer than anybody waits.
+        timeout(proxy.check.timeout, located.looked_up()).await.ok();
         (probe.check(&target, false).await, look(proxy, &target).await)
     };
     let (outcome, look) = tokio::select! {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
 use shared::config::{CheckConfig, OnDown, ProxyConfig};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use super::probe::{Found, Probe, Target};
 use super::prober::Prober;
 use super::{Health, State};
 use crate::backend::Server;
+use crate::certificate::Certificate;
 use crate::status::{Mode, Order};
 
 /// One server.
@@ -29,12 +31,21 @@ pub(crate) struct KeptServer {
     pub(crate) reason: String,
     /// What the last check found, in words.
     pub(crate) last: String,
+    /// The certificate that it showed last.
+    shown: Option<Shown>,
     denied: bool,
     /// The number of what checks it: outcomes of others are not of interest any more.
     pub(crate) prober: u64,
     checks: Checks,
     /// Checks it until dropped; none in maintenance.
     task: Option<Task>,
+}
+
+/// A certificate as it came, by which a new one is known, and what it says.
+#[derive(Debug)]
+struct Shown {
+    der: CertificateDer<'static>,
+    says: Certificate,
 }
 
 /// A task that ends with its owner.
@@ -97,6 +108,7 @@ impl KeptServer {
             since: now,
             reason: "not checked yet".to_owned(),
             last: "not checked yet".to_owned(),
+            shown: None,
             denied: false,
             prober: 0,
             checks,
@@ -125,6 +137,7 @@ impl KeptServer {
             self.since = before.since;
             self.reason = before.reason;
             self.last = before.last;
+            self.shown = before.shown;
             self.denied = before.denied;
         }
     }
@@ -173,6 +186,19 @@ impl KeptServer {
         }
     }
 
+    /// What its certificate says, as far as a check has seen it.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        self.shown.as_ref().map(|shown| &shown.says)
+    }
+
+    /// Keeps a certificate. It is read once: mostly it is the one of the check before.
+    fn show(&mut self, certificate: Option<CertificateDer<'static>>) {
+        let known = self.shown.as_ref().map(|shown| &shown.der);
+        if let Some(der) = certificate.filter(|der| known != Some(der)) {
+            self.shown = Certificate::read(&der).map(|says| Shown { der, says });
+        }
+    }
+
     /// Folds in what was found; returns whether the state changed.
     pub(crate) fn observe(&mut self, proxy: &ProxyConfig, found: Found, now: Instant) -> bool {
         let Found { outcome, confirmed, .. } = found;
@@ -193,6 +219,7 @@ impl KeptServer {
         }
         self.denied = outcome.denied;
         self.last.clone_from(&outcome.words);
+        self.show(outcome.certificate);
         if to == from {
             return false;
         }

@@ -58,7 +58,7 @@ fn a_firewall_that_drops_vrrp_is_told_and_opened() {
     }
     apply(
         &lb1,
-        "nft flush ruleset; nft 'table inet f { chain i { type filter hook input priority 0; meta mark 7 drop; }; }'",
+        "nft flush ruleset; nft 'table inet f { chain i { type filter hook input priority 0; numgen random mod 2 0 drop; }; }'",
     );
     let told = doctor(&lb1, &lab, &config);
     told.assert("firewall", "api (IPv4)", "warning", "adverts may not be heard: rule 1 of chain i");

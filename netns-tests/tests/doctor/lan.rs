@@ -66,10 +66,32 @@ fn a_firewall_between_the_nodes_is_found_from_either_side() {
     let words = "10.77.0.12 does not hear this node";
     told.assert("adverts", "api (IPv4)", "failure", words);
     let told = doctor(&duel.hosts[1], &duel.lab, &second(""));
-    told.assert("adverts", "api (IPv4)", "failure", "this host's firewall drops them");
+    told.assert("adverts", "api (IPv4)", "failure", "dropped on this host, by its firewall");
     duel.hosts[1].pass_protocol(112, Direction::ToHost).unwrap();
     wait_for_active(&duel, &[0]);
     doctor(&duel.hosts[1], &duel.lab, &second("")).assert("adverts", "api (IPv4)", "ok", "heard");
+}
+
+#[test]
+fn a_firewall_is_found_over_ipv6_as_well() {
+    let duel = Duel::new("fd77::200");
+    let addresses = "addresses = [\"fe80::200:5eff:fe00:233\", \"fd77::200/64\"]";
+    let six = |text: String| text.replace(&format!("addresses = [\"{VIP}\"]"), addresses);
+    let (first, second) = (six(router(VIP, "")), six(second("")));
+    duel.hosts[1].drop_protocol(112, Direction::ToHost).unwrap();
+    let _first = duel.vipd(0, &first);
+    wait_until("the first was Active", LIMIT, || {
+        let status = status::vrrpd(&duel.runtime_dir(0));
+        status.is_ok_and(|status| status.routers[0].state == StateName::Active)
+    })
+    .unwrap();
+    let told = doctor(&duel.hosts[1], &duel.lab, &second);
+    told.assert("adverts", "api (IPv6)", "failure", "dropped on this host, by its firewall");
+    told.assert("firewall", "api (IPv6)", "failure", "rule 1 of chain input");
+    duel.hosts[1].pass_protocol(112, Direction::ToHost).unwrap();
+    let told = doctor(&duel.hosts[1], &duel.lab, &second);
+    told.assert("adverts", "api (IPv6)", "ok", "is Active with priority 150, and heard");
+    told.assert("address", "fd77::200", "ok", "answered on eth0 by fe80::");
 }
 
 fn wait_for_active(duel: &Duel, active: &[usize]) {

@@ -157,6 +157,30 @@ fn a_certificate_of_another_authority_and_its_end_are_told() {
     told.assert("server", SUBJECT, "ok", "the TLS handshake succeeded");
 }
 
+/// The status tells what the checks saw.
+#[test]
+fn the_status_tells_of_a_servers_certificate() {
+    let farm = Farm::new();
+    let files = farm.certificates(&[farm.web.ipv4().into(), VIP]);
+    let _server = farm.serve(&files.certificate, &files.key);
+    let config = farm.lab.write("run.toml", &proxy(&https(&files.ca))).unwrap();
+    let directory = super::runtime_dir(&farm.lab, "lb1");
+    let vipd = |word: &str| {
+        let mut command = Command::new(binary("vipd"));
+        command.arg(word).arg("--runtime-dir").arg(&directory);
+        command
+    };
+    let mut run = vipd("run");
+    let _running = farm.lb1.start("vipd", run.arg("--config").arg(config)).unwrap();
+    let told = || {
+        let output = farm.lb1.output(&mut vipd("status"), LIMIT).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.contains("certificate by lab authority, until ")
+            && text.contains("for service.lab, 10.77.0.21, 10.77.0.200")
+    };
+    wait_until("the status told of the certificate", LIMIT, told).unwrap();
+}
+
 /// A server whose clock stands still, and that is not ready.
 #[test]
 fn another_clock_is_told() {

@@ -63,7 +63,7 @@ fn read(words: &[String], packet: &Packet) -> Rule {
             _ if rule.deed != Deed::Nothing => continue,
             // What follows says more.
             "-m" => {
-                let known = ["conntrack", "state", "comment"];
+                let known = ["conntrack", "state", "comment", "mark"];
                 let module = words.next().unwrap_or_default();
                 let ours = known.contains(&module);
                 if ours { Holds::Yes } else { Holds::of(!is_protocol(module)).and(Holds::Unknown) }
@@ -77,6 +77,10 @@ fn read(words: &[String], packet: &Packet) -> Rule {
             "-o" => interface(words.next(), packet, Way::Out),
             "-s" => address(packet.source, words.next()),
             "-d" => address(Some(packet.destination), words.next()),
+            // Nobody has marked it yet.
+            "--mark" => Holds::of(
+                words.next().is_some_and(|mark| mark.starts_with("0x0/") || mark == "0x0"),
+            ),
             "--ctstate" | "--state" => {
                 let states = words.next().unwrap_or_default();
                 Holds::of(states.split(',').any(|state| state == "NEW"))
@@ -158,6 +162,7 @@ mod tests {
             ("-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", Some(false)),
             ("-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n", Some(false)),
             ("-A INPUT -m comment --comment \"a -j b\" -j ACCEPT\n", Some(true)),
+            ("-A INPUT -m mark --mark 0x8000/0x8000 -j ACCEPT\n", Some(false)),
             ("-A INPUT -m limit --limit 3/min -j ACCEPT\n", None),
             ("-A INPUT -s 10.0.0.2/32 -j ACCEPT\n", None),
             (

@@ -34,9 +34,7 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for router in &context.config.routers {
         let interface = context.network.interfaces.named(&router.interface);
-        let Some(own) = interface.and_then(|interface| interface.source_for(router)) else {
-            continue;
-        };
+        let own = interface.and_then(|interface| interface.source_for(router));
         for packet in packets(router, own) {
             if let Some(finding) = judge(router, &packet, &rules)
                 && !found.contains(&finding)
@@ -54,7 +52,7 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
 }
 
 /// What a router hears and says.
-fn packets(router: &RouterConfig, own: IpAddr) -> Vec<Packet> {
+fn packets(router: &RouterConfig, own: Option<IpAddr>) -> Vec<Packet> {
     let interface = router.interface.to_string();
     let packet = |way, source, destination: IpAddr| Packet {
         way,
@@ -65,14 +63,17 @@ fn packets(router: &RouterConfig, own: IpAddr) -> Vec<Packet> {
     match &router.audience {
         Audience::Multicast => {
             let group = group(router.id.family);
-            vec![packet(Way::In, None, group), packet(Way::Out, Some(own), group)]
+            vec![packet(Way::In, None, group), packet(Way::Out, own, group)]
         }
-        Audience::Peers(peers) => peers
-            .iter()
-            .flat_map(|peer| {
-                [packet(Way::In, Some(*peer), own), packet(Way::Out, Some(own), *peer)]
-            })
-            .collect(),
+        Audience::Peers(peers) => {
+            // Without an address of its own it exchanges nothing with them.
+            let both = |own: IpAddr| {
+                peers.iter().flat_map(move |peer| {
+                    [packet(Way::In, Some(*peer), own), packet(Way::Out, Some(own), *peer)]
+                })
+            };
+            own.into_iter().flat_map(both).collect()
+        }
     }
 }
 

@@ -133,8 +133,11 @@ impl Reader<'_> {
             (_, Some("tcp" | "udp" | "icmp" | "icmpv6" | "sctp" | "dccp" | "th" | "igmp"), _) => {
                 Holds::No
             }
+            // Nobody has marked it yet.
+            (Some("mark"), ..) => number(value, 0),
+            _ if key["&"][0]["meta"]["key"] == "mark" => number(value, 0),
             _ if key["ct"]["key"] == "state" => state(value),
-            _ if key.get("fib").is_some() => Holds::Unknown,
+            _ if key.get("fib").is_some() => self.route(&key["fib"], value),
             _ => Holds::Unknown,
         }
     }
@@ -172,6 +175,19 @@ impl Reader<'_> {
             Some("ipv6" | "ip6") => Holds::of(self.packet.destination.is_ipv6()),
             Some(_) => Holds::No,
             None => Holds::Unknown,
+        }
+    }
+
+    /// What the routing table says: there is a way back, as `rp_filter` is another item, and the
+    /// destination is a group's or ours.
+    fn route(&self, fib: &Value, value: &Value) -> Holds {
+        let to_group = self.packet.destination.is_multicast();
+        match (fib["result"].as_str(), value) {
+            (Some("oif"), Value::Bool(there)) => Holds::of(*there),
+            (Some("type"), Value::String(kind)) if fib["flags"].to_string().contains("daddr") => {
+                Holds::of(kind == if to_group { "multicast" } else { "local" })
+            }
+            _ => Holds::Unknown,
         }
     }
 

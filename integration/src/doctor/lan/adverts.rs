@@ -4,8 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use shared::config::{Dialect, RouterConfig};
-use tokio::time::Instant;
+use shared::config::{Audience, Dialect, RouterConfig};
 use vrrpd::election::StateName;
 use vrrpd::wire::ladder::accept;
 use vrrpd::wire::{Claim, Expectation};
@@ -14,7 +13,6 @@ use super::super::context::Context;
 use super::super::report::Finding;
 use super::listen::{Heard, Speaker};
 use super::{namesakes, peers};
-use crate::clock;
 
 const ITEM: &str = "adverts";
 
@@ -52,7 +50,10 @@ pub(super) fn look(
     let strangers = namesakes(router, heard).filter(others);
     let ours =
         |speaker: &Speaker| peers(router, heard).any(|(_, peer)| std::ptr::eq(peer, speaker));
-    found.extend(strangers.filter(|(_, s)| !ours(s)).map(|(ip, s)| node.stranger(ip, s)));
+    // Who has named its peers listens to nobody else.
+    let is_alone = matches!(router.audience, Audience::Peers(_)) && router.virtual_mac.is_none();
+    let strangers = strangers.filter(|(_, speaker)| !is_alone && !ours(speaker));
+    found.extend(strangers.map(|(ip, speaker)| node.stranger(ip, speaker)));
     found
 }
 
@@ -72,13 +73,14 @@ impl Node<'_> {
     fn peer(&self, ip: IpAddr, speaker: &Speaker, heard: &Heard) -> Finding {
         let router = self.router;
         if speaker.passed == 0 && speaker.arrived >= 2 {
+            let name = &router.interface;
             let seen = format!(
-                "adverts of {ip} reach {}, but not vrrpd: this host's firewall drops them",
-                router.interface
+                "adverts of {ip} reach {name}, but not vrrpd: they are dropped on this host, by its firewall or rp_filter"
             );
             return Finding::failure(ITEM, &router.id, seen, "both nodes would be Active")
-                .remedy("# see `firewall` above; in general:")
-                .remedy("sudo nft list ruleset | grep -n drop");
+                .remedy("# see `firewall` and `rp_filter` above; in general:")
+                .remedy("sudo nft list ruleset | grep -n drop")
+                .remedy("nstat -az TcpExtIPReversePathFilter");
         }
         let expectation = Expectation::of(router, self.own, self.prefix_len);
         let ours = |vrid| (vrid == router.vrid).then_some(&expectation);
@@ -95,7 +97,7 @@ impl Node<'_> {
             Claim::Lead(priority) => priority.get(),
             Claim::Resign => 0,
         };
-        if let Some(finding) = self.both_active(ip, speaker, theirs) {
+        if let Some(finding) = self.both_active(ip, speaker, theirs, heard) {
             return finding;
         }
         let seen = format!("{ip} is Active with priority {theirs}, and heard");
@@ -115,9 +117,15 @@ impl Node<'_> {
     }
 
     /// We are Active and so is another. Whoever hears a better router falls silent (RFC 9568 §6.4.3).
-    fn both_active(&self, ip: IpAddr, speaker: &Speaker, theirs: u8) -> Option<Finding> {
-        let lasts = Instant::from_std(clock::now()).duration_since(speaker.last)
-            < 3 * self.router.advert_interval.duration().max(Duration::from_secs(1));
+    fn both_active(
+        &self,
+        ip: IpAddr,
+        speaker: &Speaker,
+        theirs: u8,
+        heard: &Heard,
+    ) -> Option<Finding> {
+        let late = 3 * self.router.advert_interval.duration().max(Duration::from_secs(1));
+        let lasts = heard.until.is_some_and(|until| until.duration_since(speaker.last) < late);
         if self.state != Some(StateName::Active) || theirs == 0 || speaker.passed < 2 || !lasts {
             return None;
         }

@@ -11,6 +11,7 @@ use pnet_base::MacAddr;
 use shared::{Family, InterfaceName};
 use tokio::time::{Instant, timeout_at};
 use vrrpd::io::eavesdrop::Eavesdrop;
+use vrrpd::io::interfaces::Interface;
 use vrrpd::io::port::Port;
 use vrrpd::wire::excerpt::Header;
 use vrrpd::wire::{Datagram, Discard, Excerpt};
@@ -32,8 +33,9 @@ const SENDERS: usize = 256;
 pub(super) struct Heard {
     /// By sender and VRID.
     pub(super) speakers: BTreeMap<(IpAddr, u8), Speaker>,
-    /// How long was listened.
+    /// How long was listened, and until when.
     pub(super) time: Duration,
+    pub(super) until: Option<Instant>,
 }
 
 /// One router that advertises.
@@ -43,7 +45,7 @@ pub(super) struct Speaker {
     pub(super) arrived: u32,
     /// Of these, behind it.
     pub(super) passed: u32,
-    /// How long before the end the last one came.
+    /// When the last one came.
     pub(super) last: Instant,
     /// Where its frames come from.
     pub(super) mac: Option<MacAddr>,
@@ -106,7 +108,7 @@ async fn on_link(
     // The port joins the group, for both.
     let port = Port::open(name, interface.index, *family)?;
     let wire = Eavesdrop::open(name, *family)?;
-    let mut heard = Heard { time, ..Heard::default() };
+    let mut heard = Heard { time, until: Some(until), ..Heard::default() };
     loop {
         let next = async {
             tokio::select! {
@@ -119,11 +121,16 @@ async fn on_link(
         };
         match timeout_at(until, next).await {
             Err(_) => return Ok(heard),
-            Ok(Ok(Some((mac, packet)))) => heard.note(mac, packet),
-            Ok(Ok(None)) => {}
+            // A switch may flood what is another host's.
+            Ok(Ok(Some((mac, packet)))) if concerns(interface, &packet) => heard.note(mac, packet),
+            Ok(Ok(_)) => {}
             Ok(Err(error)) => return Err(error),
         }
     }
+}
+
+fn concerns(interface: &Interface, packet: &Packet) -> bool {
+    packet.destination.is_multicast() || interface.has(packet.destination)
 }
 
 fn packet(

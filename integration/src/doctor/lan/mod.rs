@@ -5,6 +5,9 @@ mod listen;
 mod taken;
 mod vrids;
 
+use std::io;
+
+use futures_util::future::join_all;
 use shared::config::RouterConfig;
 use vrrpd::status::RouterStatus;
 
@@ -19,6 +22,7 @@ pub(super) async fn look(context: &Context) -> Vec<Finding> {
     // What a running router has become meanwhile.
     let now = status::vrrpd(&context.runtime_dir).ok();
     let mut found = Vec::new();
+    let mut asked = Vec::new();
     for router in &context.config.routers {
         let link = (router.interface.clone(), router.id.family);
         let state = |status: &RouterStatus| (status.id == router.id).then_some(status.state);
@@ -26,12 +30,15 @@ pub(super) async fn look(context: &Context) -> Vec<Finding> {
         match heard.get(&link) {
             Some(Ok(heard)) => {
                 found.extend(adverts::look(context, router, heard, later));
-                found.extend(taken::look(context, router, heard).await);
+                asked.push(taken::look(context, router, heard));
             }
+            // Of one that is not there enough is said.
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Some(Err(error)) => found.push(adverts::deaf(context, router, error)),
             None => {}
         }
     }
+    found.extend(join_all(asked).await.into_iter().flatten());
     for (link, heard) in &heard {
         found.extend(heard.as_ref().ok().map(|heard| vrids::look(context, link, heard)));
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use pnet_base::MacAddr;
 use shared::config::{AddressConfig, RouterConfig};
 use shared::{Family, address::is_link_local};
@@ -26,23 +27,29 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Asks the link for each address of a router, and judges who answers.
 pub(super) async fn look(context: &Context, router: &RouterConfig, heard: &Heard) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for address in &router.belongings.addresses {
-        let ip = address.address.ip();
-        let interface = context.network.interfaces.named(&address.interface);
-        if interface.is_some_and(|interface| interface.has_from_others(ip)) {
-            found.push(configured_here(address));
-            continue;
-        }
-        match claims(context, address).await {
-            Ok(claims) => found.push(judge(context, router, heard, address, &claims)),
-            Err(error) => {
-                let seen = format!("not asked for on {}: {error}", address.interface);
-                found.push(Finding::warning(ITEM, ip, seen, "whether others have it is not known"));
-            }
+    let addresses = router.belongings.addresses.iter();
+    let all = join_all(addresses.map(|address| one(context, router, heard, address)));
+    all.await
+}
+
+async fn one(
+    context: &Context,
+    router: &RouterConfig,
+    heard: &Heard,
+    address: &AddressConfig,
+) -> Finding {
+    let ip = address.address.ip();
+    let interface = context.network.interfaces.named(&address.interface);
+    if interface.is_some_and(|interface| interface.has_from_others(ip)) {
+        return configured_here(address);
+    }
+    match claims(context, address).await {
+        Ok(claims) => judge(context, router, heard, address, &claims),
+        Err(error) => {
+            let seen = format!("not asked for on {}: {error}", address.interface);
+            Finding::warning(ITEM, ip, seen, "whether others have it is not known")
         }
     }
-    found
 }
 
 /// Somebody has written it into the node's own configuration, or another program keeps it.

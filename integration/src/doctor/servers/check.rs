@@ -20,7 +20,8 @@ pub(super) fn look(seen: &Seen<'_>) -> Finding {
     };
     let address = &seen.server.address;
     let Examination { passed, denied, words, status, .. } = examination;
-    let words = format!("{address}: {words}");
+    let named_so = seen.server.name.as_str() == address.to_string();
+    let words = if named_so { words.clone() } else { format!("{address}: {words}") };
     if !passed {
         return failed(subject, words, seen, examination);
     }

@@ -65,7 +65,12 @@ fn a_condition_holds_for_an_advert_or_not() {
         (is(ct, "[\"established\",\"related\"]"), "drops"),
         (is(ct, "{\"set\":[\"established\",\"new\"]}"), "passes"),
         (is(tcp, "22"), "drops"),
-        (is(&meta("mark"), "1"), "may drop"),
+        (is(&meta("mark"), "1"), "drops"),
+        // As Kubernetes marks what is to be dropped.
+        (is("{\"&\":[{\"meta\":{\"key\":\"mark\"}},32768]}", "32768"), "drops"),
+        (is("{\"fib\":{\"result\":\"oif\",\"flags\":[\"saddr\",\"iif\"]}}", "false"), "drops"),
+        (is("{\"fib\":{\"result\":\"type\",\"flags\":\"daddr\"}}", "\"multicast\""), "passes"),
+        (is("{\"numgen\":{\"mode\":\"random\",\"mod\":2}}", "0"), "may drop"),
         (String::from("{\"limit\":{\"rate\":10}}"), "may drop"),
         (String::from("{\"counter\":{\"packets\":0,\"bytes\":0}}"), "passes"),
     ];
