@@ -61,7 +61,8 @@ pub enum BackendError {
     },
 }
 
-/// Serves HTTPS until the process ends, at the latest with the thread that started it: `/readyz` and `/healthz` say
+/// Serves HTTPS until the process ends, at the latest with the thread that started it: `/readyz`
+/// and `/healthz` say
 /// "ok", `/` says `name`, all else is not found. Connections are kept alive for as long as the client
 /// likes.
 ///
