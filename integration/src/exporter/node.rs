@@ -92,24 +92,26 @@ mod tests {
                 "rivals": [{"address": "192.0.2.7", "mac": "02:00:00:00:00:07", "times": 12, "ago_ms": 1}]
             }]
         });
+        let server = serde_json::json!({
+            "name": "a", "address": "192.0.2.9:80", "state": "up", "mode": "ready",
+            "since_seconds": 30, "reason": "", "last_check": "", "weight": 1,
+            "backup": false, "max_connections": null, "sessions": 3, "total": 40,
+            "connect_failures": 5, "bytes_up": 100, "bytes_down": 2000,
+            "connect_latency": {
+                "counts": [30, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "sum_micros": 50_000
+            },
+            "check_latency": {
+                "counts": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], "sum_micros": 3_000_000
+            }
+
+        });
         let lbproxy = serde_json::json!({
             "version": "1", "pid": 2, "uptime_seconds": 5, "workers": 2, "workers_alive": true,
             "dropped_log_lines": 6,
             "proxies": [{
                 "name": "web", "listen": [], "sessions": 9, "waiting": 1, "accepted": 20,
                 "refused": 2, "ended": {"client_closed": 15}, "state": "usable", "panics": false,
-                "servers": [{
-                    "name": "a", "address": "192.0.2.9:80", "state": "up", "mode": "ready",
-                    "since_seconds": 30, "reason": "", "last_check": "", "weight": 1,
-                    "backup": false, "max_connections": null, "sessions": 3, "total": 40,
-                    "connect_failures": 5, "bytes_up": 100, "bytes_down": 2000,
-                    "connect_latency": {
-                        "counts": [30, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "sum_micros": 50_000
-                    },
-                    "check_latency": {
-                        "counts": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], "sum_micros": 3_000_000
-                    }
-                }]
+                "servers": [server]
             }]
         });
         Status {

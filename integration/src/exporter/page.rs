@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use lbproxy::latency::{BOUNDS_MICROS, Latency};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -81,7 +81,9 @@ impl EncodeMetric for Histograms {
         for (labels, Latency { counts, sum_micros }) in &self.0 {
             let buckets: Vec<_> = bounds.iter().copied().zip(counts.iter().copied()).collect();
             let (sum, count) = (seconds_of_micros(*sum_micros), counts.iter().sum());
-            encoder.encode_family(labels)?.encode_histogram::<()>(sum, count, &buckets, None)?;
+            encoder
+                .encode_family(labels)?
+                .encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
         Ok(())
     }

@@ -262,9 +262,10 @@ impl Toml {
     }
 }
 
-/// A basic string: JSON's rules are TOML's, except for one control character.
+/// A basic string: JSON's rules are TOML's, except for one control character. What looks like a
+/// variable is none.
 fn quoted(value: impl Display) -> String {
-    let text = value.to_string().replace('\u{7f}', " ");
+    let text = value.to_string().replace('\u{7f}', " ").replace("${", "$${");
     serde_json::Value::String(text).to_string()
 }
 

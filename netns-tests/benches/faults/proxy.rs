@@ -40,22 +40,9 @@ impl Proxy {
         let servers: Vec<String> =
             webs.iter().map(|web| format!("{}:{PORT}", web.ipv4())).collect();
         Ok(match self {
-            Self::OursTcp | Self::OursHttps => {
-                let check = match self {
-                    Self::OursTcp => "{ tcp = true }".to_owned(),
-                    _ => format!("{{ https = \"/readyz\", ca = {ca:?} }}"),
-                };
-                let text = format!(
-                    "[[proxy]]\nname = \"api\"\nlisten = [\"0.0.0.0:{PORT}\"]\nservers = {servers:?}\n\
-                     check = {check}\n"
-                );
-                let config = lab.write("vipd.toml", &text)?;
-                let runtime = lab.directory().join("run");
-                fs::create_dir_all(&runtime)?;
-                let mut command = Command::new(ours);
-                command.args(["lbproxy", "--config"]).arg(config);
-                command.arg("--runtime-dir").arg(runtime);
-                command
+            Self::OursTcp => lbproxy(lab, ours, &servers, "tcp = true")?,
+            Self::OursHttps => {
+                lbproxy(lab, ours, &servers, &format!("https = \"/readyz\", ca = {ca:?}"))?
             }
             Self::HaproxyTcp => haproxy(lab, &servers, "", "check")?,
             Self::HaproxyHttps => {
@@ -65,6 +52,19 @@ impl Proxy {
             Self::Nginx => nginx(lab, &servers)?,
         })
     }
+}
+
+fn lbproxy(lab: &Lab, ours: &Path, servers: &[String], check: &str) -> anyhow::Result<Command> {
+    let text = format!(
+        "[[proxy]]\nname = \"api\"\nlisten = [\"0.0.0.0:{PORT}\"]\nservers = {servers:?}\n\
+         check = {{ {check} }}\n"
+    );
+    let config = lab.write("vipd.toml", &text)?;
+    let runtime = lab.directory().join("run");
+    fs::create_dir_all(&runtime)?;
+    let mut command = Command::new(ours);
+    command.args(["lbproxy", "--config"]).arg(config).arg("--runtime-dir").arg(runtime);
+    Ok(command)
 }
 
 fn haproxy(lab: &Lab, servers: &[String], option: &str, check: &str) -> anyhow::Result<Command> {
