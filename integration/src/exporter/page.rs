@@ -77,7 +77,7 @@ struct Histograms(Vec<(Labels, Latency)>);
 impl EncodeMetric for Histograms {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let bounds = BOUNDS_MICROS.iter().map(|micros| seconds_of_micros(*micros));
-        let bounds: Vec<f64> = bounds.chain([f64::MAX]).collect();
+        let bounds: Vec<f64> = bounds.chain([f64::INFINITY]).collect();
         for (labels, Latency { counts, sum_micros }) in &self.0 {
             let buckets: Vec<_> = bounds.iter().copied().zip(counts.iter().copied()).collect();
             let (sum, count) = (seconds_of_micros(*sum_micros), counts.iter().sum());
