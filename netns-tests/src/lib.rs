@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what is missing and fails")]
 
 pub mod attacker;
+pub mod bench;
 pub mod capture;
 pub mod frr;
 pub mod link;

@@ -260,6 +260,8 @@ fn routes_outlive_the_daemon_and_not_the_supervisor() {
     let vipd = duel.vipd(0, &router(150, ROUTES));
     duel.wait_for(&[0]);
     wait_for_routing(&duel, 0, KERNELS);
+    // The supervisor has to hear that it is Active before it can tell the next one to go on.
+    sleep(Duration::from_millis(500));
     let pid = integration::status::vrrpd(&duel.runtime_dir(0)).unwrap().pid;
     integration::lab::node::signal(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
     let successor = || integration::status::vrrpd(&duel.runtime_dir(0)).is_ok_and(|s| s.pid != pid);

@@ -14,7 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 use integration::lab::{Certificates, Endpoint, Host, Lab, Moment, Running, Service, wait_until};
-use netns_tests::{LIMIT, binary};
+use netns_tests::LIMIT;
+use netns_tests::bench::{exit_code, program};
 
 use crate::proxy::{PORT, Proxy};
 
@@ -85,26 +86,15 @@ struct Seen {
     last: f64,
 }
 
-#[expect(clippy::print_stderr, reason = "this is the command's answer")]
 fn main() -> ExitCode {
     let options = Options::parse();
-    match measure(&options) {
-        Ok(missed) if options.strict && missed => ExitCode::FAILURE,
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(measure(&options), options.strict)
 }
 
 /// Measures and prints; tells whether a bar was missed.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn measure(options: &Options) -> anyhow::Result<bool> {
-    let ours = match &options.ours {
-        Some(program) => program.clone(),
-        None => build()?,
-    };
+    let ours = program(options.ours.as_deref())?;
     println!("one of three servers fails; 100 new connections a second, 1 s of patience");
     println!("| fault | proxy | errors | last after, s | bar | |\n|---|---|--:|--:|---|---|");
     let mut missed = false;
@@ -131,16 +121,6 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
 
 fn words(value: impl clap::ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
-/// Builds what is to be measured, so that it is never an old one.
-fn build() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").context("run it with `cargo bench`, or give --ours")?;
-    let build = ["build", "--release", "--package", "integration", "--bin", "vipd"];
-    if !Command::new(cargo).args(build).status().context("run cargo")?.success() {
-        bail!("vipd does not build");
-    }
-    Ok(binary("vipd"))
 }
 
 /// One fault in a network of its own.

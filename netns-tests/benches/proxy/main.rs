@@ -16,14 +16,15 @@ mod idle;
 mod load;
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Parser;
 use integration::lab::Lab;
-use netns_tests::{binary, usage};
+use netns_tests::bench::{exit_code, program};
+use netns_tests::usage;
 
 use crate::contender::{Bench, Contender};
 use crate::figure::{Figure, Sheet};
@@ -87,29 +88,18 @@ enum Load {
     Request,
 }
 
-#[expect(clippy::print_stderr, reason = "this is the command's answer")]
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.quick {
         (options.rounds, options.seconds) = (2, 1);
     }
-    match measure(&options) {
-        Ok(missed) if options.strict && missed => ExitCode::FAILURE,
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(measure(&options), options.strict)
 }
 
 /// Measures and prints; tells whether a bar was missed.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn measure(options: &Options) -> anyhow::Result<bool> {
-    let ours = match &options.ours {
-        Some(program) => program.clone(),
-        None => build()?,
-    };
+    let ours = program(options.ours.as_deref())?;
     let lab = Lab::new().context("network namespaces (run it as root)")?;
     let bench = Bench::new(&lab, ours, options.peer_logs)?;
     let _servers = bench.serve()?;
@@ -131,16 +121,6 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
     );
     print!("{}", sheet.table());
     Ok(sheet.missed())
-}
-
-/// Builds what is to be measured, so that it is never an old one.
-fn build() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").context("run it with `cargo bench`, or give --ours")?;
-    let build = ["build", "--release", "--package", "integration", "--bin", "vipd"];
-    if !Command::new(cargo).args(build).status().context("run cargo")?.success() {
-        bail!("vipd does not build");
-    }
-    Ok(binary("vipd"))
 }
 
 fn run(

@@ -17,13 +17,13 @@ mod pair;
 mod planned;
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Parser;
-use netns_tests::binary;
+use netns_tests::bench::{exit_code, program};
 
 use crate::adverts::Listener;
 use crate::figure::{Figure, Sheet};
@@ -89,29 +89,18 @@ enum Work {
 const SLOW: Duration = Duration::from_millis(100);
 const FAST: Duration = Duration::from_millis(10);
 
-#[expect(clippy::print_stderr, reason = "this is the command's answer")]
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.quick {
         (options.rounds, options.seconds, options.load_seconds) = (1, 2, 5);
     }
-    match measure(&options) {
-        Ok(missed) if options.strict && missed => ExitCode::FAILURE,
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(measure(&options), options.strict)
 }
 
 /// Measures and prints; tells whether a bar was missed.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn measure(options: &Options) -> anyhow::Result<bool> {
-    let ours = match &options.ours {
-        Some(program) => program.clone(),
-        None => build()?,
-    };
+    let ours = program(options.ours.as_deref())?;
     let bench = Bench::new(ours).context("network namespaces (run it as root)")?;
     let mut sheet = Sheet::default();
     for round in 0..options.rounds {
@@ -130,16 +119,6 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
     println!("medians of {} rounds, {} s each", options.rounds, options.seconds);
     print!("{}", sheet.table());
     Ok(sheet.missed())
-}
-
-/// Builds what is to be measured, so that it is never an old one.
-fn build() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").context("run it with `cargo bench`, or give --ours")?;
-    let build = ["build", "--release", "--package", "integration", "--bin", "vipd"];
-    if !Command::new(cargo).args(build).status().context("run cargo")?.success() {
-        bail!("vipd does not build");
-    }
-    Ok(binary("vipd"))
 }
 
 fn run(

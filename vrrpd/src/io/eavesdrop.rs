@@ -4,29 +4,21 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::libc;
-use nix::sys::socket::{MsgFlags, bind, recv};
 use pnet_base::MacAddr;
 use pnet_packet::Packet;
 use pnet_packet::ethernet::EthernetPacket;
 use pnet_packet::ipv6::Ipv6Packet;
 use shared::{Family, InterfaceName};
-use socket2::{Domain, SockFilter, Socket, Type};
-use tokio::io::Interest;
+use socket2::SockFilter;
 use tokio::net::UdpSocket;
 
-use super::frames::link_address;
+use super::packets::{self, JUMP_EQUAL, LOAD_BYTE, RETURN};
 use crate::wire::{Datagram, Discard, PROTOCOL, ipv4};
 
 /// As the longest advert needs.
 const BUFFER: usize = 2048;
-
-/// Classic BPF: load a byte, compare, return (`linux/bpf_common.h`).
-const LOAD_BYTE: u16 = 0x30;
-const JUMP_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
 
 /// Where a frame has its IPv4 protocol, and its IPv6 next header.
 const IPV4_PROTOCOL: u32 = 23;
@@ -35,7 +27,6 @@ const IPV6_NEXT_HEADER: u32 = 20;
 /// A socket at an interface.
 #[derive(Debug)]
 pub struct Eavesdrop {
-    /// In a UDP socket's clothes, as [`Port`](super::port::Port): only waiting goes through it.
     socket: UdpSocket,
     family: Family,
 }
@@ -50,18 +41,13 @@ impl Eavesdrop {
             Family::Ipv4 => (libc::ETH_P_IP, IPV4_PROTOCOL),
             Family::Ipv6 => (libc::ETH_P_IPV6, IPV6_NEXT_HEADER),
         };
-        let ether_type = u16::try_from(ether_type).unwrap_or_default().to_be();
-        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(i32::from(ether_type).into()))?;
-        socket.set_nonblocking(true)?;
-        socket.attach_filter(&[
+        let filter = [
             SockFilter::new(LOAD_BYTE, 0, 0, place),
             SockFilter::new(JUMP_EQUAL, 0, 1, u32::from(PROTOCOL)),
             SockFilter::new(RETURN, 0, 0, u32::MAX),
             SockFilter::new(RETURN, 0, 0, 0),
-        ])?;
-        bind(socket.as_raw_fd(), &link_address(interface)?)?;
-        let socket = UdpSocket::from_std(std::net::UdpSocket::from(OwnedFd::from(socket)))?;
-        Ok(Self { socket, family })
+        ];
+        Ok(Self { socket: packets::open(interface, ether_type, &filter)?, family })
     }
 
     /// Waits for the next packet; hands it and its frame's sender to `take`. Cancel-safe.
@@ -75,15 +61,9 @@ impl Eavesdrop {
         let mut buffer = [0; BUFFER];
         loop {
             self.socket.readable().await?;
-            let fd = self.socket.as_raw_fd();
-            let received = self
-                .socket
-                .try_io(Interest::READABLE, || Ok(recv(fd, &mut buffer, MsgFlags::MSG_DONTWAIT)?));
-            match received {
-                Ok(length) => {
-                    let Some(frame) = EthernetPacket::new(&buffer[..length.min(BUFFER)]) else {
-                        continue;
-                    };
+            match packets::receive(&self.socket, &mut buffer) {
+                Ok(frame) => {
+                    let Some(frame) = EthernetPacket::new(frame) else { continue };
                     return Ok(take(frame.get_source(), datagram(self.family, frame.payload())));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -9,6 +9,7 @@ pub mod frames;
 pub mod interfaces;
 pub mod links;
 pub mod macvlan;
+mod packets;
 pub mod port;
 pub mod routes;
 pub mod sockets;

@@ -4,19 +4,18 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 use nix::libc;
-use nix::sys::socket::{MsgFlags, bind, recv, send};
+use nix::sys::socket::{MsgFlags, recv, send};
 use pnet_base::MacAddr;
 use pnet_packet::icmpv6::Icmpv6Types;
 use pnet_packet::ip::IpNextHeaderProtocols;
 use shared::{Family, InterfaceName};
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
-use tokio::io::Interest;
+use socket2::SockFilter;
 use tokio::net::UdpSocket;
 
-use super::frames::link_address;
+use super::packets::{self, JUMP_EQUAL, LOAD_BYTE, LOAD_WORD, RETURN};
 use crate::wire::claimant::{self, Claimant};
 use crate::wire::probe;
 
@@ -25,12 +24,6 @@ const BUFFER: usize = 256;
 
 /// The most frames that one look takes: whoever floods wakes us no oftener for it.
 const BATCH: usize = 256;
-
-/// Classic BPF: load a word, half-word or byte at a place, compare, return (`linux/bpf_common.h`).
-const LOAD_WORD: u16 = 0x20;
-const LOAD_BYTE: u16 = 0x30;
-const JUMP_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
 
 /// Where an ARP frame has its sender's address.
 const ARP_SENDER: u32 = 28;
@@ -43,7 +36,6 @@ const TARGET_END: u32 = 74;
 /// A socket at an interface.
 #[derive(Debug)]
 pub struct Tap {
-    /// In a UDP socket's clothes, as [`Port`](super::port::Port): only waiting goes through it.
     socket: UdpSocket,
 }
 
@@ -61,13 +53,7 @@ impl Tap {
             Family::Ipv4 => libc::ETH_P_ARP,
             Family::Ipv6 => libc::ETH_P_IPV6,
         };
-        let ether_type = u16::try_from(ether_type).unwrap_or_default().to_be();
-        let protocol = Protocol::from(i32::from(ether_type));
-        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol))?;
-        socket.set_nonblocking(true)?;
-        socket.attach_filter(&filter(family, addresses))?;
-        bind(socket.as_raw_fd(), &link_address(interface)?)?;
-        let socket = UdpSocket::from_std(std::net::UdpSocket::from(OwnedFd::from(socket)))?;
+        let socket = packets::open(interface, ether_type, &filter(family, addresses))?;
         let tap = Self { socket };
         // What came before the filter, or from other interfaces.
         tap.forget();
@@ -113,12 +99,8 @@ impl Tap {
         let mut claims = Vec::new();
         for _ in 0..BATCH {
             let mut buffer = [0; BUFFER];
-            let fd = self.socket.as_raw_fd();
-            let received = self
-                .socket
-                .try_io(Interest::READABLE, || Ok(recv(fd, &mut buffer, MsgFlags::MSG_DONTWAIT)?));
-            match received {
-                Ok(length) => claims.extend(claimant::of(&buffer[..length.min(BUFFER)])),
+            match packets::receive(&self.socket, &mut buffer) {
+                Ok(frame) => claims.extend(claimant::of(frame)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
