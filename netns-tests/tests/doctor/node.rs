@@ -68,6 +68,9 @@ fn a_router_without_a_source_is_told() {
     let told = doctor(&lb1, &lab, &ipv6);
     told.assert("source", "api (IPv6)", "failure", "IPv6 is disabled on eth0");
     apply(&lb1, &told.remedy("source", "api (IPv6)")[0]);
+    // The kernel makes the address in its own time.
+    let usable = "ip -6 address show dev eth0 scope link -tentative | grep -q fe80";
+    apply(&lb1, &format!("timeout 10 sh -c 'until {usable}; do sleep 0.1; done'"));
     doctor(&lb1, &lab, &ipv6).assert("source", "api (IPv6)", "ok", "it speaks from fe80::");
 }
 
