@@ -51,6 +51,16 @@ pub fn peer(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is missing: install its package, as ./test does"))
 }
 
+/// Copies a program that is to be executed. Another process does it: what we hold open for writing,
+/// another test's child holds as well for a moment, and until then the kernel does not execute it.
+///
+/// # Panics
+/// It cannot be copied.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new(peer("cp")).arg(from).arg(to).status();
+    assert!(copied.is_ok_and(|status| status.success()), "copy {}", from.display());
+}
+
 /// Two hosts on a switch, and a client.
 pub struct Duel {
     /// The network.

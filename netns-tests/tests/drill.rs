@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use netns_tests::{LIMIT, binary};
+use netns_tests::{LIMIT, binary, copy_program};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -114,7 +114,7 @@ fn needs_no_root() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let vipd = folder.path().join("vipd");
-    fs::copy(binary("vipd"), &vipd).unwrap();
+    copy_program(&binary("vipd"), &vipd);
     let mut drill = Command::new(&vipd);
     drill.args(["drill", "--json", "--runs", "1", "--fault", "proxy-killed"]);
     let output = drill.current_dir("/").uid(65534).gid(65534).output().unwrap();

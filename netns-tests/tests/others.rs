@@ -2,13 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write;
-use std::fs;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use netns_tests::{Duel, LIMIT, peer};
+use netns_tests::{Duel, LIMIT, copy_program, peer};
 
 const VIP: &str = "10.77.0.200";
 
@@ -75,7 +74,7 @@ fn who_still_runs_is_named() {
 fn who_manages_interfaces_is_suspected() {
     let mut duel = Duel::new(VIP);
     let program = duel.lab.directory().join("dhcpcd");
-    fs::copy(peer("sleep"), &program).unwrap();
+    copy_program(&peer("sleep"), &program);
     let mut command = Command::new(&program);
     command.arg("60");
     let _manager = duel.hosts[0].start("dhcpcd", &mut command).unwrap();

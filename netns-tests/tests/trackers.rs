@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use integration::lab::wait_until;
 use integration::status;
-use netns_tests::{Duel, LIMIT, peer};
+use netns_tests::{Duel, LIMIT, copy_program, peer};
 
 const VIP: &str = "10.77.0.200";
 
@@ -60,7 +60,7 @@ fn a_process_that_dies_moves_the_address_at_once() {
     let mut duel = Duel::new(VIP);
     // A name that no other test's process has.
     let program = duel.lab.directory().join("tracked-daemon");
-    fs::copy(peer("sleep"), &program).unwrap();
+    copy_program(&peer("sleep"), &program);
     let start =
         |duel: &Duel| duel.hosts[0].start("daemon", Command::new(&program).arg("600")).unwrap();
     let mut daemon = start(&duel);

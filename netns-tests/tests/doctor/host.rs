@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use integration::lab::{Host, Lab, Running};
-use netns_tests::{LIMIT, peer};
+use netns_tests::{LIMIT, copy_program, peer};
 
 use super::{apply, doctor, doctor_as, router};
 
@@ -105,7 +105,7 @@ fn what_haproxy_needed_is_said_not_to_be_needed() {
 /// A program that is called so, and does nothing.
 fn impostor(lab: &Lab, host: &Host, name: &str) -> Running {
     let path = lab.directory().join(name);
-    fs::copy(peer("sleep"), &path).unwrap();
+    copy_program(&peer("sleep"), &path);
     let running = host.start(name, Command::new(path).arg("60")).unwrap();
     std::thread::sleep(Duration::from_millis(100));
     running
@@ -157,7 +157,7 @@ fn managers_of_the_interface_are_told_until_they_leave_it_alone() {
 fn listener(lab: &Lab, host: &Host, name: &str, address: &str, reuse: bool) -> Running {
     let python = fs::canonicalize(peer("python3")).unwrap();
     let path = lab.directory().join(name);
-    fs::copy(python, &path).unwrap();
+    copy_program(&python, &path);
     let script = format!(
         "import socket,time\nfamily = socket.AF_INET6 if ':' in '{address}' else socket.AF_INET\n\
          s = socket.socket(family)\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, {})\n\
