@@ -1,6 +1,6 @@
 //! What concerns the node alone.
 
-use integration::lab::Lab;
+use integration::lab::{Host, Lab};
 
 use super::{apply, doctor, doctor_as, has, router};
 
@@ -68,10 +68,14 @@ fn a_router_without_a_source_is_told() {
     let told = doctor(&lb1, &lab, &ipv6);
     told.assert("source", "api (IPv6)", "failure", "IPv6 is disabled on eth0");
     apply(&lb1, &told.remedy("source", "api (IPv6)")[0]);
-    // The kernel makes the address in its own time.
-    let usable = "ip -6 address show dev eth0 scope link -tentative | grep -q fe80";
-    apply(&lb1, &format!("timeout 10 sh -c 'until {usable}; do sleep 0.1; done'"));
+    wait_for_link_local(&lb1, "-tentative");
     doctor(&lb1, &lab, &ipv6).assert("source", "api (IPv6)", "ok", "it speaks from fe80::");
+}
+
+/// Waits for a link-local address in this state: the kernel makes and tests addresses in its own time.
+fn wait_for_link_local(host: &Host, state: &str) {
+    let there = format!("ip -6 address show dev eth0 scope link {state} | grep -q fe80");
+    apply(host, &format!("timeout 10 sh -c 'until {there}; do sleep 0.1; done'"));
 }
 
 /// Duplicate address detection found another station with the node's link-local address.
@@ -83,7 +87,8 @@ fn a_duplicate_link_local_address_is_told() {
     apply(&other, "ip address add fe80::bad/64 dev eth0 nodad");
     apply(&lb1, "ip -6 address flush dev eth0 scope link");
     apply(&lb1, "sysctl -q -w net.ipv6.conf.all.accept_dad=1 net.ipv6.conf.eth0.accept_dad=1");
-    apply(&lb1, "ip address add fe80::bad/64 dev eth0; sleep 2");
+    apply(&lb1, "ip address add fe80::bad/64 dev eth0");
+    wait_for_link_local(&lb1, "dadfailed");
     let config = router("fe80::200", "");
     let told = doctor(&lb1, &lab, &config);
     told.assert(
@@ -95,7 +100,8 @@ fn a_duplicate_link_local_address_is_told() {
     for command in told.remedy("source", "api (IPv6)").iter().filter(|c| !c.starts_with('#')) {
         apply(&lb1, command);
     }
-    apply(&lb1, "ip link set dev eth0 down; ip link set dev eth0 up; sleep 2");
+    apply(&lb1, "ip link set dev eth0 down; ip link set dev eth0 up");
+    wait_for_link_local(&lb1, "-tentative");
     doctor(&lb1, &lab, &config).assert("source", "api (IPv6)", "ok", "it speaks from fe80::");
 }
 

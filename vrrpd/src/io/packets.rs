@@ -17,6 +17,9 @@ pub(super) const LOAD_BYTE: u16 = 0x30;
 pub(super) const JUMP_EQUAL: u16 = 0x15;
 pub(super) const RETURN: u16 = 0x06;
 
+/// More small frames than a receive buffer of the usual size (`rmem_default`, 208 KiB) holds.
+const QUEUE: usize = 1024;
+
 /// Opens one for an Ethernet type (`ETH_P_…`). It is in a UDP socket's clothes, as
 /// [`Port`](super::port::Port): only waiting goes through it.
 ///
@@ -33,7 +36,16 @@ pub(super) fn open(
     socket.set_nonblocking(true)?;
     socket.attach_filter(filter)?;
     bind(socket.as_raw_fd(), &link_address(interface)?)?;
+    // What came before the filter, or from other interfaces.
+    forget(&socket);
     UdpSocket::from_std(std::net::UdpSocket::from(OwnedFd::from(socket)))
+}
+
+/// Forgets the frames that are there.
+pub(super) fn forget(socket: &impl AsRawFd) {
+    let fd = socket.as_raw_fd();
+    let more = || recv(fd, &mut [0; 1], MsgFlags::MSG_DONTWAIT).is_ok();
+    (0..QUEUE).take_while(|_| more()).for_each(drop);
 }
 
 /// A frame that is there; returns its bytes that fit into `buffer`.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 
 use nix::libc;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, send};
 use pnet_base::MacAddr;
 use pnet_packet::icmpv6::Icmpv6Types;
 use pnet_packet::ip::IpNextHeaderProtocols;
@@ -54,22 +54,12 @@ impl Tap {
             Family::Ipv6 => libc::ETH_P_IPV6,
         };
         let socket = packets::open(interface, ether_type, &filter(family, addresses))?;
-        let tap = Self { socket };
-        // What came before the filter, or from other interfaces.
-        tap.forget();
-        Ok(tap)
+        Ok(Self { socket })
     }
 
     /// Forgets what was heard until now.
     pub fn forget(&self) {
-        let fd = self.socket.as_raw_fd();
-        let mut buffer = [0; BUFFER];
-        let mut more = || recv(fd, &mut buffer, MsgFlags::MSG_DONTWAIT).is_ok();
-        for _ in 0..BATCH {
-            if !more() {
-                break;
-            }
-        }
+        packets::forget(&self.socket);
     }
 
     /// Asks the link who has `target`. Over IPv4 our own address, `source`, may be left out: then nobody
