@@ -90,6 +90,15 @@ impl fmt::Display for Death {
     }
 }
 
+/// What became of a child.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    /// It hangs and was killed; the kernel has yet to close its sockets, some 25 ms.
+    Hung,
+    /// It is dead.
+    Died(Death),
+}
+
 impl Child {
     /// Starts a program of this very binary, which holds all of them.
     pub(super) fn start(start: Start<'_>) -> io::Result<Self> {
@@ -124,6 +133,15 @@ impl Child {
     /// Waits until the child dies. One that hangs is killed. Cancel-safe.
     pub(super) async fn death(&mut self) -> Death {
         loop {
+            if let Event::Died(death) = self.event().await {
+                return death;
+            }
+        }
+    }
+
+    /// Waits until the child dies, or hangs and is killed for it. Cancel-safe.
+    pub(super) async fn event(&mut self) -> Event {
+        loop {
             let deadline = (!self.hangs).then(|| self.watchdog.deadline());
             tokio::select! {
                 biased;
@@ -131,13 +149,14 @@ impl Child {
                     // The last ticks tell what it was doing.
                     self.watchdog.eat(now());
                     let status = status.unwrap_or_else(|_| ExitStatus::from_raw(0));
-                    return Death { status, hung: self.hangs };
+                    return Event::Died(Death { status, hung: self.hangs });
                 }
                 () = self.watchdog.smell(), if !self.hangs => { self.watchdog.eat(now()); }
                 () = sleep_until(deadline) => {
                     if self.watchdog.barks(now()) {
                         self.hangs = true;
                         self.signal(Signal::SIGKILL);
+                        return Event::Hung;
                     }
                 }
             }

@@ -30,7 +30,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use vrrpd::cli::resume_argument;
 
-use self::child::{Child, Death, Program};
+use self::child::{Child, Death, Event, Program};
 use self::helpers::Helpers;
 use self::slot::Slot;
 use crate::clock::{millis_until, now, sleep_until};
@@ -42,8 +42,10 @@ pub const ENDED_AT_ONCE: u8 = 3;
 /// Above the adverts: whoever watches must be awake.
 const REALTIME: u8 = 30;
 
-/// What a successor of `vrrpd` needs to become Active; with less left it cannot make it.
-const RESUME_TIME: Duration = Duration::from_millis(40);
+/// What a successor of `vrrpd` needs at least to become Active: it starts in some 6 ms, and itself
+/// does not go on too late. After a hang little time is left, for it takes 150 ms to be noticed and
+/// 25 ms until the kernel has closed the sockets.
+const RESUME_TIME: Duration = Duration::from_millis(15);
 
 /// What `vrrpd` may take to end beyond the time its peers take to relieve it.
 const VRRPD_END: Duration = Duration::from_secs(3);
@@ -122,7 +124,7 @@ struct Supervisor {
 }
 
 enum Woken {
-    Vrrpd(Death),
+    Vrrpd(Event),
     Lbproxy(Death),
     Helper,
     Timer,
@@ -151,7 +153,8 @@ impl Supervisor {
         notify(&[NotifyState::Ready]);
         loop {
             match self.wake().await {
-                Woken::Vrrpd(death) => self.vrrpd_died(death),
+                Woken::Vrrpd(Event::Hung) => self.vrrpd_hangs().await,
+                Woken::Vrrpd(Event::Died(death)) => self.vrrpd_died(death),
                 Woken::Lbproxy(death) => {
                     self.lbproxy.bury(death);
                 }
@@ -170,7 +173,7 @@ impl Supervisor {
         let timer = starts.into_iter().flatten().chain(orphans).min();
         tokio::select! {
             biased;
-            death = self.vrrpd.death() => Woken::Vrrpd(death),
+            event = self.vrrpd.event() => Woken::Vrrpd(event),
             death = self.lbproxy.death() => Woken::Lbproxy(death),
             () = self.helpers.death() => Woken::Helper,
             _ = self.terminate.recv() => Woken::Stop,
@@ -204,23 +207,30 @@ impl Supervisor {
 
     fn resume_arguments(&self) -> Vec<String> {
         let moment = now();
-        let in_time = self.orphans.iter().filter(|orphan| orphan.until >= moment + RESUME_TIME);
+        let (in_time, late): (Vec<_>, Vec<_>) =
+            self.orphans.iter().partition(|orphan| orphan.until >= moment + RESUME_TIME);
+        for orphan in late {
+            info!(router = %orphan.router, "too late to go on as Active: a peer takes over");
+        }
         let argument = |orphan: &Orphan| {
             let millis = millis_until(orphan.until, moment);
             ["--resume".to_owned(), resume_argument(&orphan.router, millis)]
         };
-        in_time.flat_map(argument).collect()
+        in_time.into_iter().flat_map(argument).collect()
+    }
+
+    /// `vrrpd` was killed. Where a peer may have taken over by now, the addresses do not wait for its end.
+    async fn vrrpd_hangs(&self) {
+        let moment = now();
+        let orphans = self.vrrpd.child.iter().flat_map(left_behind);
+        let late = orphans.filter(|orphan| moment >= orphan.until).map(|orphan| orphan.router);
+        cleanup::release(&self.config, &late.collect::<Vec<_>>()).await;
     }
 
     /// `vrrpd` is dead, and its addresses are still here.
     fn vrrpd_died(&mut self, death: Death) {
-        let Some(child) = self.vrrpd.bury(death) else { return };
-        let (tick, ticked_at) = child.watchdog().last();
-        let orphan = |resumable: &Resumable| Orphan {
-            router: resumable.router.clone(),
-            until: ticked_at + Duration::from_millis(resumable.within_ms),
-        };
-        self.orphans = tick.resumable.iter().map(orphan).collect();
+        let child = self.vrrpd.bury(death);
+        self.orphans = child.iter().flat_map(left_behind).collect();
     }
 
     /// Addresses that no successor took care of must go before a peer has them as well.
@@ -313,6 +323,16 @@ impl Supervisor {
         let all: Vec<RouterId> = self.config.routers.iter().map(|r| r.id.clone()).collect();
         cleanup::release(&self.config, &all).await;
     }
+}
+
+/// What a `vrrpd` had when it ticked for the last time.
+fn left_behind(vrrpd: &Child) -> Vec<Orphan> {
+    let (tick, ticked_at) = vrrpd.watchdog().last();
+    let orphan = |resumable: &Resumable| Orphan {
+        router: resumable.router.clone(),
+        until: ticked_at + Duration::from_millis(resumable.within_ms),
+    };
+    tick.resumable.iter().map(orphan).collect()
 }
 
 /// Ends a child in order; tells whether it did.

@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::Options;
 use super::backoff::Backoff;
-use super::child::{Child, Death, Program, Start};
+use super::child::{Child, Death, Event, Program, Start};
 use crate::clock::now;
 
 /// The least time before another try when the system gives no process.
@@ -65,6 +65,14 @@ impl Slot {
     pub(super) async fn death(&mut self) -> Death {
         match &mut self.child {
             Some(child) => child.death().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until the child hangs or dies; for ever without a child. Cancel-safe.
+    pub(super) async fn event(&mut self) -> Event {
+        match &mut self.child {
+            Some(child) => child.event().await,
             None => std::future::pending().await,
         }
     }
