@@ -39,12 +39,12 @@ impl AddressKeeper {
         let now = now();
         if holding.retry_at.is_some_and(|at| now >= at) {
             holding.retry_at = None;
-            self.raise_link(&mut holding).await;
+            Box::pin(self.raise_link(&mut holding)).await;
             let missing = std::mem::take(&mut holding.missing);
             let again: Vec<_> =
                 holding.addresses.iter().filter(|h| missing.contains(&h.ip())).cloned().collect();
             for held in &again {
-                self.add(&mut holding, held, now).await;
+                Box::pin(self.add(&mut holding, held, now)).await;
             }
             holding.routing_in_doubt = true;
         }
@@ -55,7 +55,7 @@ impl AddressKeeper {
             alive && now >= holding.renewed_at + pause
         });
         if due {
-            self.renew_all(&mut holding, now).await;
+            Box::pin(self.renew_all(&mut holding, now)).await;
         }
         self.holding = Some(holding);
     }
