@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use shared::config::Config;
+use shared::config::{Config, NamePattern};
 use shared::link::{Ownership, OwnershipState, ToVrrpd};
 use shared::{Name, RouterId, TrackerHealth};
 use tokio::sync::{mpsc, watch};
@@ -26,7 +26,8 @@ use crate::health::probe::{Found, Probe};
 use crate::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
 use crate::report::End;
-use crate::status::{Answer, Order, ProxyStatus, ServerStatus, Status};
+use crate::route::Route;
+use crate::status::{Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
 /// all the same, for the peer waits.
@@ -238,7 +239,7 @@ impl Control {
 
     fn publish(&mut self) {
         self.generation += 1;
-        let proxies = self.keeper.proxies.iter().map(|proxy| self.proxy_plan(proxy)).collect();
+        let proxies = self.proxy_plans();
         self.plans.send_replace(Arc::new(Plan {
             generation: self.generation,
             proxies,
@@ -247,7 +248,25 @@ impl Control {
         }));
     }
 
-    fn proxy_plan(&self, proxy: &KeptProxy) -> Arc<ProxyPlan> {
+    /// Routes lead from the ones to the others.
+    fn proxy_plans(&self) -> Vec<Arc<ProxyPlan>> {
+        let (ends, starts): (Vec<_>, Vec<_>) =
+            self.keeper.proxies.iter().partition(|proxy| proxy.config.routes.is_empty());
+        let mut plans: Vec<_> = ends.into_iter().map(|end| self.proxy_plan(end, vec![])).collect();
+        for start in starts {
+            let target = |name: &Name| plans.iter().find(|plan| plan.name == *name);
+            let routes = start.config.routes.iter().zip(&start.taken);
+            let routes = routes.filter_map(|(config, taken)| {
+                let (target, taken) = (Arc::clone(target(&config.proxy)?), Arc::clone(taken));
+                Some(Route { config: config.clone(), target, taken })
+            });
+            let routes = routes.collect();
+            plans.push(self.proxy_plan(start, routes));
+        }
+        plans
+    }
+
+    fn proxy_plan(&self, proxy: &KeptProxy, routes: Vec<Route>) -> Arc<ProxyPlan> {
         let bound = |address| self.listeners.get(address).map(Arc::clone);
         Arc::new(ProxyPlan {
             name: proxy.config.name.clone(),
@@ -255,6 +274,8 @@ impl Control {
             waiting: proxy.config.queue,
             send_proxy: proxy.config.send_proxy,
             accept_proxy: proxy.config.accept_proxy.as_slice().into(),
+            routes,
+            hello_timeout: proxy.config.hello_timeout,
             listeners: match self.phase {
                 Phase::Serving => proxy.config.listen.iter().filter_map(bound).collect(),
                 Phase::Waiting | Phase::Retired | Phase::Stopping => Vec::new(),
@@ -279,6 +300,7 @@ impl Control {
 
     /// The proxies, for the status.
     pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
+        let proxies = self.keeper.proxies.iter();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -286,7 +308,7 @@ impl Control {
             workers: self.workers,
             workers_alive: alive,
             dropped_log_lines: dropped,
-            proxies: self.keeper.proxies.iter().map(|proxy| proxy_status(proxy, now)).collect(),
+            proxies: proxies.map(|proxy| proxy_status(proxy, &self.keeper, now)).collect(),
         }
     }
 }
@@ -299,7 +321,7 @@ fn word(state: OwnershipState) -> &'static str {
     }
 }
 
-fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
+fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus {
     let counters = &proxy.counters;
     let ended = End::ALL.iter().zip(&counters.ended);
     let ended = ended.map(|(end, count)| (end.to_string(), count.load(Ordering::Relaxed)));
@@ -326,6 +348,12 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
             check_latency: counters.checks.now(),
         }
     });
+    let routes = proxy.config.routes.iter().zip(&proxy.taken).map(|(route, taken)| RouteStatus {
+        proxy: route.proxy.clone(),
+        server_names: route.server_names.iter().map(NamePattern::to_string).collect(),
+        from: route.from.clone(),
+        connections: taken.load(Ordering::Relaxed),
+    });
     ProxyStatus {
         name: proxy.config.name.clone(),
         listen: proxy.config.listen.clone(),
@@ -334,7 +362,8 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         accepted: counters.accepted.load(Ordering::Relaxed),
         refused: counters.refused.load(Ordering::Relaxed),
         ended: ended.filter(|(_, count)| *count > 0).collect(),
-        state: proxy.score().state,
+        state: keeper.score(proxy).state,
+        routes: routes.collect(),
         panics: proxy.panics,
         servers: servers.collect(),
     }

@@ -137,6 +137,8 @@ impl Relay {
             | End::QueueTimeout
             | End::BadHeader
             | End::HeaderTimeout
+            | End::NoRoute
+            | End::HelloTimeout
             | End::ServerDown
             | End::ByOperator
             | End::AddressReleased

@@ -26,6 +26,7 @@ use crate::access_log::{AccessLog, Lines};
 use crate::backend::BackendSet;
 use crate::clock;
 use crate::listen::Listeners;
+use crate::pick::Turns;
 use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::sessions::Sessions;
@@ -91,6 +92,9 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     pub(crate) log: Lines,
     plan: RefCell<Arc<Plan>>,
+    /// Whose turn it is among the servers that routes lead to.
+    turns: RefCell<HashMap<Name, Rc<RefCell<Turns>>>>,
+    index: usize,
     now: Cell<Instant>,
 }
 
@@ -104,6 +108,8 @@ impl Worker {
             pool: Pool::new(start.pipes),
             log: start.log.lines(),
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
+            turns: RefCell::default(),
+            index: start.index,
             now: Cell::new(clock::now()),
         }
     }
@@ -122,6 +128,13 @@ impl Worker {
     pub(crate) fn latest(&self, proxy: &Name) -> Option<Arc<BackendSet>> {
         let plan = self.plan.borrow();
         plan.proxies.iter().find(|plan| plan.name == *proxy).map(|plan| Arc::clone(&plan.set))
+    }
+
+    /// Whose turn it is among the servers of a proxy that a route leads to.
+    pub(crate) fn turns_of(&self, proxy: &Name) -> Rc<RefCell<Turns>> {
+        let mut turns = self.turns.borrow_mut();
+        let first = || Rc::new(RefCell::new(Turns::starting_at(self.index)));
+        Rc::clone(turns.entry(proxy.clone()).or_insert_with(first))
     }
 
     async fn run(self: Rc<Self>, mut start: Start, beats: &AtomicU64, applied: watch::Sender<u64>) {
@@ -176,6 +189,8 @@ impl Worker {
     async fn apply(self: &Rc<Self>, plan: Arc<Plan>, gates: &mut Gates, start: &Start) {
         *self.plan.borrow_mut() = Arc::clone(&plan);
         plan.proxies.iter().for_each(|proxy| proxy.queue.all());
+        let known = |name: &Name| plan.proxies.iter().any(|proxy| proxy.name == *name);
+        self.turns.borrow_mut().retain(|name, _| known(name));
         if plan.stopping {
             for (_, (_, _, task)) in gates.drain() {
                 task.abort();

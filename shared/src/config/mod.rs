@@ -36,8 +36,8 @@ pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 use self::places::Places;
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::proxy::{
-    Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
-    ProxyConfig, QueueConfig, ServerConfig, Verify,
+    Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits,
+    NamePattern, OnDown, ProxyConfig, ProxyRoute, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
 pub use self::reference::reference;
@@ -202,8 +202,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     let mut routers: Vec<RouterConfig> =
         file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, &known, check)).collect();
     vrrp::group::bring_together(&mut routers);
-    let proxies: Vec<ProxyConfig> =
-        file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
+    let proxies = proxy::check::proxies(&file.proxy, check);
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
     let notify = notify::check::notify(file, check);
     let metrics = metrics(file.metrics.as_ref(), check);
