@@ -14,6 +14,7 @@ pub struct Web {
     pub host: Host,
     /// What it shows, and who signed it.
     pub certificates: Certificates,
+    vip: IpAddr,
     _servers: Vec<Running>,
 }
 
@@ -34,7 +35,33 @@ impl Web {
             host.start(&format!("web{port}"), &mut command).expect("a server")
         };
         let servers = ports.iter().map(serve).collect();
-        Self { host, certificates, _servers: servers }
+        Self { host, certificates, vip: duel.vip, _servers: servers }
+    }
+
+    /// A node's file: a router for the duel's address, that follows a proxy at its port 6443, which serves
+    /// the first port here; and further `lines` in the proxy's table or after it.
+    #[must_use]
+    pub fn node(&self, priority: u8, lines: &str) -> String {
+        format!(
+            r#"[[vrrp]]
+name = "api"
+interface = "eth0"
+vrid = 51
+priority = {priority}
+addresses = ["{vip}"]
+advert_interval = "100ms"
+track = ["apiserver"]
+
+[[proxy]]
+name = "apiserver"
+listen = ["{vip}:6443"]
+servers = ["{server}:6443"]
+check = {{ https = "/readyz", ca = "{ca}", interval = "200ms" }}
+{lines}"#,
+            vip = self.vip,
+            server = self.host.ipv4(),
+            ca = self.certificates.ca.display()
+        )
     }
 
     /// Where clients that trust the server go to.

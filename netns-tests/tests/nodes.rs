@@ -16,56 +16,34 @@ use vrrpd::election::StateName;
 
 const VIP: &str = "10.77.0.200";
 
-fn node(priority: u8, web: &Web, lines: &str) -> String {
-    format!(
-        r#"[[vrrp]]
-name = "api"
-interface = "eth0"
-vrid = 51
-priority = {priority}
-addresses = ["{VIP}"]
-advert_interval = "100ms"
-track = ["apiserver"]
-
-[[proxy]]
-name = "apiserver"
-listen = ["{VIP}:6443"]
-servers = ["{}:6443"]
-check = {{ https = "/readyz", ca = "{}", interval = "200ms" }}
-{lines}"#,
-        web.host.ipv4(),
-        web.certificates.ca.display()
-    )
-}
-
 #[test]
 fn reload_by_difference_or_not_at_all() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let first = duel.vipd(0, &node(150, &web, ""));
+    let first = duel.vipd(0, &web.node(150, ""));
     duel.wait_for(&[0]);
-    let _second = duel.vipd(1, &node(100, &web, ""));
+    let _second = duel.vipd(1, &web.node(100, ""));
     web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
     let before = (status::vrrpd(&duel.runtime_dir(0)), status::lbproxy(&duel.runtime_dir(0)));
     let (vrrpd, lbproxy) = (before.0.unwrap().pid, before.1.unwrap().pid);
 
     // One mistake for each program.
-    duel.reload(0, &first, &node(150, &web, "").replace("vrid = 51", "vrid = 510"));
+    duel.reload(0, &first, &web.node(150, "").replace("vrid = 51", "vrid = 510"));
     first.wait_for_log("vrid", LIMIT).unwrap();
-    duel.reload(0, &first, &node(150, &web, "balance = \"rond_robin\"\n"));
+    duel.reload(0, &first, &web.node(150, "balance = \"rond_robin\"\n"));
     first.wait_for_log("rond_robin", LIMIT).unwrap();
     sleep(Duration::from_millis(500));
     assert_eq!(duel.owners.owners(), ["lb1"]);
     assert_eq!(web.ask(&duel.client, "10.77.0.200:6443").as_deref(), Some("6443"));
 
     // Of another port, the client gets an answer there; the first one is closed.
-    duel.reload(0, &first, &node(150, &web, "").replace(":6443\"]\nservers", ":7443\"]\nservers"));
+    duel.reload(0, &first, &web.node(150, "").replace(":6443\"]\nservers", ":7443\"]\nservers"));
     web.wait_for(&duel.client, "10.77.0.200:7443", "6443");
     assert_eq!(web.ask(&duel.client, "10.77.0.200:6443"), None);
     assert_eq!(duel.owners.owners(), ["lb1"]);
 
     // Of a lower priority, the peer takes over.
-    duel.reload(0, &first, &node(50, &web, ""));
+    duel.reload(0, &first, &web.node(50, ""));
     duel.wait_for(&[1]);
     web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
 
@@ -78,7 +56,7 @@ fn reload_by_difference_or_not_at_all() {
 fn reload_the_pace_of_adverts() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let at = |interval| node(150, &web, "").replace("100ms", interval);
+    let at = |interval| web.node(150, "").replace("100ms", interval);
     let vipd = duel.vipd(0, &at("10ms"));
     duel.wait_for(&[0]);
     for interval in ["1s", "50ms", "2s"] {
@@ -98,7 +76,7 @@ fn reload_the_pace_of_adverts() {
 fn a_successor_without_an_interface_lets_go() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let config = node(150, &web, "").replace("track =", "lease = \"off\"\ntrack =");
+    let config = web.node(150, "").replace("track =", "lease = \"off\"\ntrack =");
     let vipd = duel.vipd(0, &config);
     duel.wait_for(&[0]);
     let hangs = Command::new("pkill")
@@ -117,7 +95,7 @@ fn a_successor_without_an_interface_lets_go() {
 fn tell_how_they_are() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let _vipd = duel.vipd(0, &node(150, &web, ""));
+    let _vipd = duel.vipd(0, &web.node(150, ""));
     duel.wait_for(&[0]);
     web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
 
@@ -156,7 +134,7 @@ fn proc_status(pid: u32, field: &str) -> String {
 fn give_up_what_they_do_not_need() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let _vipd = duel.vipd(0, &node(150, &web, ""));
+    let _vipd = duel.vipd(0, &web.node(150, ""));
     duel.wait_for(&[0]);
     let vrrpd = status::vrrpd(&duel.runtime_dir(0)).unwrap().pid;
     let lbproxy = status::lbproxy(&duel.runtime_dir(0)).unwrap().pid;
@@ -173,7 +151,7 @@ fn give_up_what_they_do_not_need() {
 fn end_at_once_on_a_second_signal() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let config = node(150, &web, "").replace("100ms", "10s");
+    let config = web.node(150, "").replace("100ms", "10s");
     let mut vipd = duel.vipd(0, &config);
     // Nobody relieves it: to end in order takes it a second at least.
     wait_until("it was Active", Duration::from_secs(60), || duel.owners.owners() == ["lb1"])

@@ -16,30 +16,8 @@ use vrrpd::election::StateName;
 const VIP: &str = "10.77.0.200";
 const ENDPOINT: &str = "10.77.0.200:6443";
 
-fn node(priority: u8, web: &Web) -> String {
-    format!(
-        r#"[[vrrp]]
-name = "api"
-interface = "eth0"
-vrid = 51
-priority = {priority}
-addresses = ["{VIP}"]
-advert_interval = "100ms"
-track = ["apiserver"]
-
-[[proxy]]
-name = "apiserver"
-listen = ["{ENDPOINT}"]
-servers = ["{}:6443"]
-check = {{ https = "/readyz", ca = "{}", interval = "200ms" }}
-
-[metrics]
-listen = "127.0.0.1:9911"
-"#,
-        web.host.ipv4(),
-        web.certificates.ca.display()
-    )
-}
+/// Upgrades have to take the helpers along.
+const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:9911\"\n";
 
 /// The processes of both programs on the first host.
 fn programs(duel: &Duel) -> Option<[u32; 2]> {
@@ -59,9 +37,9 @@ fn proxies(first: &Running) -> usize {
 fn no_client_notices_three_in_a_row() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let first = duel.vipd(0, &node(150, &web));
+    let first = duel.vipd(0, &web.node(150, METRICS));
     duel.wait_for(&[0]);
-    let _second = duel.vipd(1, &node(100, &web));
+    let _second = duel.vipd(1, &web.node(100, METRICS));
     web.wait_for(&duel.client, ENDPOINT, "6443");
     let endpoint = web.endpoint(ENDPOINT);
     let held = Connection::start(&duel.client, &endpoint, Habit::Busy, LIMIT).unwrap();
@@ -94,7 +72,7 @@ fn no_client_notices_three_in_a_row() {
     assert_eq!(peer.routers[0].state, StateName::Backup);
     let changes = duel.owners.owners();
     assert_eq!(changes, ["lb1"]);
-    duel.reload(0, &first, &node(50, &web));
+    duel.reload(0, &first, &web.node(50, METRICS));
     duel.wait_for(&[1]);
     first.signal(Signal::SIGTERM).unwrap();
     assert!(first.wait(LIMIT).unwrap().success(), "{}", first.log_tail(20));
@@ -106,7 +84,7 @@ fn a_binary_that_does_not_run_changes_nothing() {
     let web = Web::new(&duel, &[6443]);
     let program = duel.lab.directory().join("vipd");
     copy_program(&binary("vipd"), &program);
-    let config = duel.lab.write("lb1.toml", &node(150, &web)).unwrap();
+    let config = duel.lab.write("lb1.toml", &web.node(150, METRICS)).unwrap();
     let mut vipd = Command::new(&program);
     vipd.arg("run").arg("--config").arg(config).arg("--runtime-dir").arg(duel.runtime_dir(0));
     let first = duel.hosts[0].start("vipd", &mut vipd).unwrap();
