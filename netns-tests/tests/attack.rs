@@ -1,5 +1,5 @@
 //! Hostile neighbours: a pair keeps its address, its pace and its temper, and counts what it was sent.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use integration::lab::{Moment, Running, ipv4};
 use integration::status;
+use netns_tests::adverts::Listener;
 use netns_tests::attacker::{Attacker, Forged};
-use netns_tests::{Duel, LIMIT};
+use netns_tests::{Duel, LIMIT, usage};
 use vrrpd::status::Status;
 
 const VIP: &str = "10.77.0.200";
@@ -173,9 +174,18 @@ fn a_flood_of_what_has_to_be_discarded_moves_nobody() {
     for last in 101..=199 {
         packets.push(Forged { ttl: 1, ..Forged::from(ipv4(last), advert(200)) });
     }
-    let sent = scene.attacker.flood(&packets, 10_000, Duration::from_secs(3));
+    let pids: Vec<u32> = before.iter().map(|status| status.pid).collect();
+    let memory = usage::rss_kb(&pids).unwrap();
+    let listener = Listener::start(&scene.duel.client).unwrap();
+    let sent = scene.attacker.flood(&packets, 50_000, Duration::from_secs(3));
+    let heard = listener.stop().unwrap();
+    let grown = usage::rss_kb(&pids).unwrap() - memory;
     sleep(INTERVAL * 5);
-    assert!(sent >= 1_000, "only {sent} packets went out");
+    assert!(sent >= 10_000, "only {sent} packets went out");
+    let late = heard.lateness(ipv4(11), INTERVAL, 990);
+    println!("{sent} packets went out; p99 lateness {late:.2} ms; {grown:.0} kB more memory");
+    assert!(heard.count(ipv4(11)) >= 25 && late <= 10.0, "{late} ms late");
+    assert!(grown <= 1_000.0, "{grown} kB more memory");
     assert_eq!(scene.duel.owners.owners(), ["lb1"]);
     assert_eq!(scene.changes(), changes);
     scene.is_unharmed(&before);
