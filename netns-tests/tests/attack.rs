@@ -34,14 +34,19 @@ impl Scene {
 
     /// With these lines in the nodes' tables.
     fn with(lines: [&str; 2]) -> Self {
+        Self::speaking(lines.map(|lines| format!("advert_interval = \"100ms\"\n{lines}")))
+    }
+
+    /// With these lines, the interval's among them.
+    fn speaking(lines: [String; 2]) -> Self {
         let mut duel = Duel::new(VIP);
         let config = |priority: u8, lines: &str| {
             format!(
                 "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\n\
-                 priority = {priority}\naddresses = [\"{VIP}\"]\nadvert_interval = \"100ms\"\n{lines}"
+                 priority = {priority}\naddresses = [\"{VIP}\"]\n{lines}"
             )
         };
-        let nodes = [duel.vipd(0, &config(150, lines[0])), duel.vipd(1, &config(100, lines[1]))];
+        let nodes = [duel.vipd(0, &config(150, &lines[0])), duel.vipd(1, &config(100, &lines[1]))];
         duel.wait_for(&[0]);
         sleep(INTERVAL * 5);
         let attacker = Attacker::at(&duel.client);
@@ -287,4 +292,62 @@ fn a_unicast_pair_hears_its_peer_and_nobody_else() {
         let expected = [Some(4), Some(2), Some(2)];
         assert_eq!(["stranger", "hops", "audience"].map(of), expected, "{counted:?}");
     }
+}
+
+/// Whoever does not know the password is not heard in version 2, nor who has another interval.
+#[test]
+fn a_pair_with_a_password_hears_nobody_without() {
+    let lines = "version = 2\nadvert_interval = \"1s\"\nauth_pass = \"42\"\n".to_owned();
+    let mut scene = Scene::speaking([lines.clone(), lines]);
+    sleep(Duration::from_secs(1));
+    let changes = scene.changes();
+    let advert = |priority, auth_type, seconds, password: &[u8; 8]| {
+        let head = [0x21, 51, priority, 1, auth_type, seconds, 0, 0, 10, 77, 0, 200];
+        Forged::from(STRANGER, [&head[..], password].concat()).sealed()
+    };
+    for priority in [0, 255] {
+        for forged in [
+            advert(priority, 1, 1, b"43\0\0\0\0\0\0"),
+            advert(priority, 0, 1, &[0; 8]),
+            advert(priority, 2, 1, b"42\0\0\0\0\0\0"),
+            advert(priority, 1, 2, b"42\0\0\0\0\0\0"),
+        ] {
+            assert!(scene.attacker.send(&forged));
+        }
+    }
+    sleep(Duration::from_millis(1_500));
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
+    for host in [0, 1] {
+        let counted = counted(&scene.status(host));
+        let of = |reason| counted.get(reason).copied();
+        let expected = [Some(2), Some(4), Some(2)];
+        assert_eq!(["password", "auth_type", "interval"].map(of), expected, "{counted:?}");
+    }
+}
+
+/// Options in the header and addresses that are not ours make an advert odd, not wrong; and nobody
+/// believes what comes in its own name.
+#[test]
+fn what_is_odd_is_heard_and_moves_nobody() {
+    let mut scene = Scene::new();
+    let (changes, before) = (scene.changes(), scene.status(0).routers[0].received);
+    let lesser = Forged::from(STRANGER, advert(50)).sealed();
+    let mut other = advert(50);
+    other[11] = 201;
+    let two = [&[0x31, 51, 50, 2, 0, 10, 0, 0, 10, 77, 0, 200][..], &[10, 77, 0, 201]].concat();
+    for forged in [
+        Forged { options: vec![1; 4], ..lesser.clone() },
+        Forged { options: vec![1; 40], ..lesser },
+        Forged::from(STRANGER, other).sealed(),
+        Forged::from(STRANGER, two).sealed(),
+    ] {
+        assert!(scene.attacker.send(&forged));
+    }
+    sleep(INTERVAL);
+    assert_eq!(scene.status(0).routers[0].received - before, 4);
+    assert!(scene.attacker.send(&Forged::from(ipv4(11), advert(255)).sealed()));
+    sleep(INTERVAL * 5);
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
 }
