@@ -123,6 +123,7 @@ fn turn_away(
         proxy: proxy.name.clone(),
         client,
         listen,
+        routed: None,
         server: None,
         connect: None,
         duration: Duration::ZERO,

@@ -154,6 +154,7 @@ mod tests {
             proxy: Name::try_from("apiserver").unwrap(),
             client: "192.0.2.1:50000".parse().unwrap(),
             listen: "192.0.2.100:6443".parse().unwrap(),
+            routed: None,
             server: None,
             connect: None,
             duration: Duration::ZERO,

@@ -3,6 +3,8 @@
 //! Everything that happens comes in as a method call from [`daemon`](crate::daemon)'s loop. The
 //! workers are told by publishing a plan, never one by one, and say when they have carried it out.
 
+mod succession;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -10,19 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use shared::config::Config;
+use shared::config::{Config, NamePattern};
 use shared::link::{Ownership, OwnershipState, ToVrrpd};
 use shared::{Name, RouterId, TrackerHealth};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use self::succession::Phase;
+use crate::estate::Inheritance;
 use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::{Found, Probe};
 use crate::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
 use crate::report::End;
-use crate::status::{Answer, Order, ProxyStatus, ServerStatus, Status};
+use crate::route::Route;
+use crate::status::{Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
 /// all the same, for the peer waits.
@@ -38,7 +43,7 @@ pub(crate) struct Control {
     listeners: Bound,
     owned: HashMap<RouterId, Ownership>,
     generation: u64,
-    stopping: bool,
+    phase: Phase,
     workers: usize,
     plans: watch::Sender<Arc<Plan>>,
     scores: watch::Sender<Vec<TrackerHealth>>,
@@ -61,21 +66,28 @@ pub(crate) fn empty_plan() -> Arc<Plan> {
     Arc::new(Plan { generation: 0, proxies: Vec::new(), released: HashSet::new(), stopping: false })
 }
 
-/// Binds what a configuration listens on; sockets that are there already stay the same.
+/// Makes the sockets of a configuration: those that are there already stay the same, a predecessor's
+/// are taken over, others are bound.
 ///
 /// # Errors
 /// An address cannot be bound; nothing has changed then.
 pub(crate) fn bind(
     config: &Config,
     existing: &Bound,
+    mut inheritance: Option<&mut Inheritance>,
     workers: usize,
 ) -> Result<Bound, ListenError> {
     let mut bound = Bound::new();
     for proxy in &config.proxies {
+        let limit = proxy.limits.user;
         for address in &proxy.listen {
-            let listeners = match existing.get(address) {
-                Some(listeners) => Arc::clone(listeners),
-                None => Arc::new(Listeners::bind(*address, workers, proxy.limits.user)?),
+            let inherited = inheritance.as_mut().and_then(|theirs| theirs.take(*address));
+            let listeners = match (existing.get(address), inherited) {
+                (Some(listeners), _) => Arc::clone(listeners),
+                (None, Some(sockets)) => {
+                    Arc::new(Listeners::inherit(*address, sockets, workers, limit)?)
+                }
+                (None, None) => Arc::new(Listeners::bind(*address, workers, limit)?),
             };
             bound.insert(*address, listeners);
         }
@@ -90,7 +102,7 @@ impl Control {
             listeners: Bound::new(),
             owned: HashMap::new(),
             generation: 0,
-            stopping: false,
+            phase: Phase::Serving,
             workers,
             plans: ends.plans,
             scores: ends.scores,
@@ -126,7 +138,7 @@ impl Control {
     /// # Errors
     /// An address cannot be bound.
     pub(crate) fn bind_for(&self, config: &Config) -> Result<Bound, ListenError> {
-        bind(config, &self.listeners, self.workers)
+        bind(config, &self.listeners, None, self.workers)
     }
 
     /// Folds in what a check found.
@@ -197,7 +209,7 @@ impl Control {
 
     /// Tells the workers to end everything; ready when they have.
     pub(crate) fn stop(&mut self, limit: Duration) -> impl Future<Output = bool> + use<> {
-        self.stopping = true;
+        self.phase = Phase::Stopping;
         self.publish();
         self.applied(limit)
     }
@@ -227,16 +239,34 @@ impl Control {
 
     fn publish(&mut self) {
         self.generation += 1;
-        let proxies = self.keeper.proxies.iter().map(|proxy| self.proxy_plan(proxy)).collect();
+        let proxies = self.proxy_plans();
         self.plans.send_replace(Arc::new(Plan {
             generation: self.generation,
             proxies,
             released: self.released(),
-            stopping: self.stopping,
+            stopping: self.phase == Phase::Stopping,
         }));
     }
 
-    fn proxy_plan(&self, proxy: &KeptProxy) -> Arc<ProxyPlan> {
+    /// Routes lead from the ones to the others.
+    fn proxy_plans(&self) -> Vec<Arc<ProxyPlan>> {
+        let (ends, starts): (Vec<_>, Vec<_>) =
+            self.keeper.proxies.iter().partition(|proxy| proxy.config.routes.is_empty());
+        let mut plans: Vec<_> = ends.into_iter().map(|end| self.proxy_plan(end, vec![])).collect();
+        for start in starts {
+            let target = |name: &Name| plans.iter().find(|plan| plan.name == *name);
+            let routes = start.config.routes.iter().zip(&start.taken);
+            let routes = routes.filter_map(|(config, taken)| {
+                let (target, taken) = (Arc::clone(target(&config.proxy)?), Arc::clone(taken));
+                Some(Route { config: config.clone(), target, taken })
+            });
+            let routes = routes.collect();
+            plans.push(self.proxy_plan(start, routes));
+        }
+        plans
+    }
+
+    fn proxy_plan(&self, proxy: &KeptProxy, routes: Vec<Route>) -> Arc<ProxyPlan> {
         let bound = |address| self.listeners.get(address).map(Arc::clone);
         Arc::new(ProxyPlan {
             name: proxy.config.name.clone(),
@@ -244,7 +274,12 @@ impl Control {
             waiting: proxy.config.queue,
             send_proxy: proxy.config.send_proxy,
             accept_proxy: proxy.config.accept_proxy.as_slice().into(),
-            listeners: proxy.config.listen.iter().filter_map(bound).collect(),
+            routes,
+            hello_timeout: proxy.config.hello_timeout,
+            listeners: match self.phase {
+                Phase::Serving => proxy.config.listen.iter().filter_map(bound).collect(),
+                Phase::Waiting | Phase::Retired | Phase::Stopping => Vec::new(),
+            },
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
             queue: Arc::clone(&proxy.queue),
@@ -252,6 +287,9 @@ impl Control {
     }
 
     fn tell_scores(&self) {
+        if self.phase == Phase::Retired {
+            return;
+        }
         let scores = self.keeper.scores();
         self.scores.send_if_modified(|told| {
             let changed = *told != scores;
@@ -262,6 +300,7 @@ impl Control {
 
     /// The proxies, for the status.
     pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
+        let proxies = self.keeper.proxies.iter();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -269,7 +308,7 @@ impl Control {
             workers: self.workers,
             workers_alive: alive,
             dropped_log_lines: dropped,
-            proxies: self.keeper.proxies.iter().map(|proxy| proxy_status(proxy, now)).collect(),
+            proxies: proxies.map(|proxy| proxy_status(proxy, &self.keeper, now)).collect(),
         }
     }
 }
@@ -282,7 +321,7 @@ fn word(state: OwnershipState) -> &'static str {
     }
 }
 
-fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
+fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus {
     let counters = &proxy.counters;
     let ended = End::ALL.iter().zip(&counters.ended);
     let ended = ended.map(|(end, count)| (end.to_string(), count.load(Ordering::Relaxed)));
@@ -309,6 +348,12 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
             check_latency: counters.checks.now(),
         }
     });
+    let routes = proxy.config.routes.iter().zip(&proxy.taken).map(|(route, taken)| RouteStatus {
+        proxy: route.proxy.clone(),
+        server_names: route.server_names.iter().map(NamePattern::to_string).collect(),
+        from: route.from.clone(),
+        connections: taken.load(Ordering::Relaxed),
+    });
     ProxyStatus {
         name: proxy.config.name.clone(),
         listen: proxy.config.listen.clone(),
@@ -317,7 +362,8 @@ fn proxy_status(proxy: &KeptProxy, now: Instant) -> ProxyStatus {
         accepted: counters.accepted.load(Ordering::Relaxed),
         refused: counters.refused.load(Ordering::Relaxed),
         ended: ended.filter(|(_, count)| *count > 0).collect(),
-        state: proxy.score().state,
+        state: keeper.score(proxy).state,
+        routes: routes.collect(),
         panics: proxy.panics,
         servers: servers.collect(),
     }

@@ -7,13 +7,13 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use socket2::SockRef;
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::pipe::Pipe;
@@ -117,7 +117,7 @@ impl Flow {
     /// direction is over: both connections are closed right after this one.
     pub(crate) fn turn(
         &mut self,
-        (from, to): (&TcpStream, &TcpStream),
+        (from, to): (&mut TcpStream, &TcpStream),
         last: bool,
         pool: &Pool,
         cx: &mut Context<'_>,
@@ -146,7 +146,7 @@ impl Flow {
 
     fn read(
         &mut self,
-        from: &TcpStream,
+        from: &mut TcpStream,
         pool: &Pool,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
@@ -158,7 +158,7 @@ impl Flow {
         };
         let outcome = match pipe {
             Some(pipe) => self.fill_pipe(pipe, from, pool),
-            None => self.fill_buffer(from, pool),
+            None => ready!(self.fill_buffer(from, pool, cx)),
         };
         match outcome {
             Ok(0) => self.stage = Stage::Flushing,
@@ -173,18 +173,24 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 
-    fn fill_buffer(&mut self, from: &TcpStream, pool: &Pool) -> io::Result<usize> {
+    /// Unlike `try_read` this takes a read that does not fill the buffer for the last one, without a
+    /// system call that would say so.
+    fn fill_buffer(
+        &mut self,
+        from: &mut TcpStream,
+        pool: &Pool,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         let mut buffer = pool.take();
-        match from.try_read(buffer.as_mut_slice()) {
-            Ok(filled) if filled > 0 => {
-                self.held = Some(Held::Copy { buffer, written: 0, filled });
-                Ok(filled)
-            }
-            other => {
-                pool.give(buffer);
-                other
-            }
+        let mut read = ReadBuf::new(buffer.as_mut_slice());
+        let outcome = Pin::new(from).poll_read(cx, &mut read);
+        let filled = read.filled().len();
+        if filled > 0 {
+            self.held = Some(Held::Copy { buffer, written: 0, filled });
+        } else {
+            pool.give(buffer);
         }
+        outcome.map_ok(|()| filled)
     }
 
     fn fill_pipe(&mut self, mut pipe: Pipe, from: &TcpStream, pool: &Pool) -> io::Result<usize> {

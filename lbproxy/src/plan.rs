@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use shared::Name;
@@ -13,6 +14,7 @@ use crate::backend::BackendSet;
 use crate::listen::Listeners;
 use crate::queue::Queue;
 use crate::report::End;
+use crate::route::Route;
 
 /// What is counted of a proxy, once a connection.
 #[derive(Debug, Default)]
@@ -64,6 +66,9 @@ pub(crate) struct ProxyPlan {
     pub(crate) waiting: QueueConfig,
     pub(crate) send_proxy: Option<HeaderVersion>,
     pub(crate) accept_proxy: Arc<[IpNet]>,
+    /// Whose servers a connection gets, if not these.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) hello_timeout: Duration,
     pub(crate) set: Arc<BackendSet>,
     pub(crate) counters: Arc<ProxyCounters>,
     pub(crate) queue: Arc<Queue>,

@@ -55,7 +55,7 @@ impl Relay {
         if let Poll::Ready(end) = ticket.poll_told(cx) {
             return Poll::Ready(end);
         }
-        let up = self.up.turn((&self.client, &self.server), self.down.is_over(), pool, cx);
+        let up = self.up.turn((&mut self.client, &self.server), self.down.is_over(), pool, cx);
         let mut more = matches!(up, Ok(Turn::More));
         if let Err(failure) = up
             && let Some(end) = self.failed(failure, true)
@@ -63,7 +63,7 @@ impl Relay {
             return Poll::Ready(end);
         }
         self.note(self.up.stage(), End::ClientClosed, ticket);
-        let down = self.down.turn((&self.server, &self.client), self.up.is_over(), pool, cx);
+        let down = self.down.turn((&mut self.server, &self.client), self.up.is_over(), pool, cx);
         more |= matches!(down, Ok(Turn::More));
         if let Err(failure) = down
             && let Some(end) = self.failed(failure, false)
@@ -137,6 +137,8 @@ impl Relay {
             | End::QueueTimeout
             | End::BadHeader
             | End::HeaderTimeout
+            | End::NoRoute
+            | End::HelloTimeout
             | End::ServerDown
             | End::ByOperator
             | End::AddressReleased

@@ -8,6 +8,7 @@ use std::time::Duration;
 use shared::Name;
 
 use crate::backend::Server;
+use crate::route::{Asked, Routed};
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,10 @@ pub(crate) enum End {
     BadHeader,
     /// A trusted sender took too long for its PROXY header.
     HeaderTimeout,
+    /// No route fits the connection, and the proxy has no servers of its own.
+    NoRoute,
+    /// The same, for the client did not say in time which name it asks for.
+    HelloTimeout,
     /// The server went down.
     ServerDown,
     /// An operator ended it.
@@ -54,7 +59,7 @@ pub(crate) enum End {
 
 impl End {
     /// Every reason there is.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -70,6 +75,8 @@ impl End {
         Self::QueueTimeout,
         Self::BadHeader,
         Self::HeaderTimeout,
+        Self::NoRoute,
+        Self::HelloTimeout,
         Self::ServerDown,
         Self::ByOperator,
         Self::AddressReleased,
@@ -101,6 +108,8 @@ impl fmt::Display for End {
             Self::QueueTimeout => "queue_timeout",
             Self::BadHeader => "bad_header",
             Self::HeaderTimeout => "header_timeout",
+            Self::NoRoute => "no_route",
+            Self::HelloTimeout => "hello_timeout",
             Self::ServerDown => "server_down",
             Self::ByOperator => "by_operator",
             Self::AddressReleased => "address_released",
@@ -115,6 +124,8 @@ pub(crate) struct Report {
     pub(crate) proxy: Name,
     pub(crate) client: SocketAddr,
     pub(crate) listen: SocketAddr,
+    /// How it was routed, where the proxy has routes.
+    pub(crate) routed: Option<Box<Routed>>,
     /// The server that took the connection, if any.
     pub(crate) server: Option<Arc<Server>>,
     /// From the accept to the server's answer.
@@ -140,6 +151,16 @@ impl fmt::Display for Millis {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "proxy={} client={} listen={}", self.proxy, self.client, self.listen)?;
+        if let Some(Routed { proxy, asked }) = self.routed.as_deref() {
+            match proxy {
+                Some(proxy) => write!(f, " route={proxy}")?,
+                None => f.write_str(" route=-")?,
+            }
+            match asked {
+                Asked::Name(name) => write!(f, " server_name={name}")?,
+                Asked::NotLooked | Asked::Nothing | Asked::Late => f.write_str(" server_name=-")?,
+            }
+        }
         match &self.server {
             Some(server) => write!(f, " server={} server_addr={}", server.name, server.located)?,
             None => f.write_str(" server=- server_addr=-")?,
@@ -183,6 +204,7 @@ mod tests {
             proxy: Name::try_from("apiserver").unwrap(),
             client: "192.0.2.1:50000".parse().unwrap(),
             listen: "192.0.2.100:6443".parse().unwrap(),
+            routed: None,
             server: Some(Arc::new(server)),
             connect: Some(Duration::from_micros(412)),
             duration: Duration::from_micros(61_000_007),
@@ -197,6 +219,14 @@ mod tests {
              server_addr=10.0.0.1:6443 connect_ms=0.412 duration_ms=61000.007 bytes_up=10 \
              bytes_down=20 attempts=2 end=client_closed"
         );
+        let name = Asked::Name("api.example.com".to_owned());
+        let proxy = Some(Name::try_from("api").unwrap());
+        report.routed = Some(Box::new(Routed { proxy, asked: name }));
+        let line = report.to_string();
+        let told = " listen=192.0.2.100:6443 route=api server_name=api.example.com server=cp1 ";
+        assert!(line.contains(told), "{line}");
+        report.routed = Some(Box::default());
+        assert!(report.to_string().contains(" route=- server_name=- server=cp1 "));
         report.server = None;
         report.connect = None;
         report.end = End::NoBackend;

@@ -17,6 +17,7 @@ use crate::plan::{LiveClient, ProxyPlan};
 use crate::proxy_header::{Ends, receive};
 use crate::relay::{Relay, reset};
 use crate::report::{End, Report};
+use crate::route::{Asked, afresh, follow};
 use crate::sessions::{Seat, Ticket};
 use crate::worker::Worker;
 
@@ -44,6 +45,7 @@ pub(crate) async fn run(
         proxy: proxy.name.clone(),
         client: client.address,
         listen: client.local,
+        routed: (!proxy.routes.is_empty()).then(Box::default),
         server: None,
         connect: None,
         duration: std::time::Duration::ZERO,
@@ -54,7 +56,7 @@ pub(crate) async fn run(
     };
     let reached = {
         // In a box: it is large, and gone long before the connection is.
-        let reaching = Box::pin(open(&worker, &proxy, &client, &turns, &mut report));
+        let reaching = Box::pin(open(&worker, &proxy, &client, &turns, seat.ticket(), &mut report));
         tokio::select! {
             biased;
             end = poll_fn(|cx| seat.ticket().poll_told(cx)) => Err(end),
@@ -85,7 +87,8 @@ async fn open(
     worker: &Worker,
     proxy: &ProxyPlan,
     client: &Client,
-    turns: &RefCell<Turns>,
+    turns: &Rc<RefCell<Turns>>,
+    ticket: &Ticket,
     report: &mut Report,
 ) -> Result<Reached, End> {
     let mut ends = Ends { source: client.address, destination: client.local };
@@ -95,8 +98,17 @@ async fn open(
         ends = told;
         report.client = told.source;
     }
-    let call = Call { proxy, client: ends, turns };
-    reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await
+    let Some(routed) = &mut report.routed else {
+        let call = Call { proxy, client: ends, turns };
+        return reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await;
+    };
+    let target =
+        follow(proxy, &client.stream, ends.source.ip(), &worker.pool, &mut *routed).await?;
+    let turns =
+        if routed.proxy.is_some() { worker.turns_of(&target.name) } else { Rc::clone(turns) };
+    ticket.limit(target.limits);
+    let call = Call { proxy: target, client: ends, turns: &turns };
+    reach(&call, || worker.latest(&target.name), &mut report.attempts).await
 }
 
 async fn serve(
@@ -111,7 +123,13 @@ async fn serve(
     seat.ticket().connected(Arc::clone(&reached.server.counters), reached.epoch, now);
     report.server = Some(reached.server);
     let _live = reached.live;
-    let mut relay = Relay::new(client.stream, reached.stream);
+    let late = report.routed.as_ref().is_some_and(|routed| routed.asked == Asked::Late);
+    let stream = if late { afresh(client.stream) } else { Ok(client.stream) };
+    let Ok(stream) = stream else {
+        report.end = End::ClientLost;
+        return;
+    };
+    let mut relay = Relay::new(stream, reached.stream);
     report.end =
         poll_fn(|cx| relay.poll(&worker.pool, seat.ticket(), worker.coarse_now(), cx)).await;
     (report.up, report.down) = relay.bytes();

@@ -28,7 +28,8 @@ const MUTE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Ticket {
     local: IpAddr,
-    limits: Limits,
+    /// Of the proxy whose servers it gets.
+    limits: Cell<Limits>,
     /// The server, once connected, and its epoch then.
     server: RefCell<Option<(Arc<ServerCounters>, u64)>>,
     last_byte: Cell<Instant>,
@@ -46,7 +47,7 @@ impl Ticket {
     pub(crate) fn new(local: IpAddr, limits: Limits, now: Instant) -> Self {
         Self {
             local,
-            limits,
+            limits: Cell::new(limits),
             server: RefCell::new(None),
             last_byte: Cell::new(now),
             asked: Cell::new(None),
@@ -56,6 +57,11 @@ impl Ticket {
             told: Cell::new(None),
             waker: RefCell::new(None),
         }
+    }
+
+    /// Another proxy's limits hold.
+    pub(crate) fn limit(&self, limits: Limits) {
+        self.limits.set(limits);
     }
 
     /// From now on the server's death and the idle limits count.
@@ -133,9 +139,10 @@ impl Ticket {
             return Some(if by_operator { End::ByOperator } else { End::ServerDown });
         }
         let silent = now.saturating_duration_since(self.last_byte.get());
+        let limits = self.limits.get();
         match self.half_closed.get() {
-            true if silent >= self.limits.half_closed => Some(End::HalfClosedTimeout),
-            false if silent >= self.limits.idle => Some(End::IdleTimeout),
+            true if silent >= limits.half_closed => Some(End::HalfClosedTimeout),
+            false if silent >= limits.idle => Some(End::IdleTimeout),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use shared::{Endpoint, Name, Usability};
 
@@ -32,6 +33,11 @@ pub enum Request {
         /// The server; none: all.
         server: Option<Name>,
     },
+    /// From a successor: answered with what it inherits. The connection stays until it says
+    /// [`Retire`](Self::Retire), or fails.
+    TakeOver,
+    /// From a successor that serves: accept no more, and end with the last connection.
+    Retire,
 }
 
 /// An operator's word on a server. It holds over reloads, until the next one or the end of the
@@ -107,12 +113,28 @@ pub struct ProxyStatus {
     pub refused: u64,
     /// Those that have ended, by the reason that the access line tells.
     pub ended: BTreeMap<String, u64>,
-    /// As `vrrpd` is told.
+    /// As `vrrpd` is told: of its servers and those that its routes lead to.
     pub state: Usability,
     /// Whether servers that are not up are used, for none is.
     pub panics: bool,
+    /// Its routes in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteStatus>,
     /// The servers in the order of the file.
     pub servers: Vec<ServerStatus>,
+}
+
+/// Connections that another proxy's servers get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// The other proxy.
+    pub proxy: Name,
+    /// Patterns of which one fits the name that the TLS client asks for; none: whatever it does.
+    pub server_names: Vec<String>,
+    /// Networks of which the client is in one; none: wherever it is.
+    pub from: Vec<IpNet>,
+    /// Connections that took it.
+    pub connections: u64,
 }
 
 /// One server.

@@ -155,7 +155,14 @@ fn followed(routers: &[RouterConfig], config: &Config) -> Vec<Name> {
 
 /// How long checks take at worst until the last server of some proxy counts as down.
 fn detection(config: &Config, proxies: &[Name]) -> Duration {
-    let checks = config.proxies.iter().filter(|proxy| proxies.contains(&proxy.name));
+    let tracked = |proxy: &&ProxyConfig| proxies.contains(&proxy.name);
+    let leads = |start: &ProxyConfig, end: &ProxyConfig| {
+        start.name == end.name || start.routes.iter().any(|route| route.proxy == end.name)
+    };
+    let checks = config.proxies.iter().filter(|proxy| {
+        !proxy.servers.is_empty()
+            && config.proxies.iter().filter(tracked).any(|start| leads(start, proxy))
+    });
     let worst = |check: &CheckConfig| {
         let more = check.fast_interval.max(check.timeout) * (check.fall - 1);
         check.interval + more + check.timeout

@@ -1,8 +1,10 @@
 //! What `lbproxy` tells, as metrics.
 
+use std::collections::BTreeMap;
+
 use lbproxy::latency::Latency;
 use lbproxy::status::{Mode, ProxyStatus, ServerStatus, State, Status};
-use shared::Usability;
+use shared::{Name, Usability};
 
 use super::page::{Labels, Page, count, flag};
 
@@ -81,6 +83,22 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
         })
     });
     page.counter("vipd_proxy_connections_ended", "Client connections, by what ended them", ended);
+    let routed = proxies.iter().flat_map(|proxy| {
+        let mut by_target = BTreeMap::<&Name, u64>::new();
+        for route in &proxy.routes {
+            *by_target.entry(&route.proxy).or_default() += route.connections;
+        }
+        by_target.into_iter().map(move |(target, count)| {
+            let mut labels = labels(proxy);
+            labels.push(("to", target.to_string()));
+            (labels, count)
+        })
+    });
+    page.counter(
+        "vipd_proxy_connections_routed",
+        "Client connections that a route gave to another proxy's servers",
+        routed,
+    );
 }
 
 fn servers(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {

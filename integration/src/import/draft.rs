@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use shared::{Endpoint, Name};
 
 use super::source::Place;
@@ -226,12 +227,45 @@ pub(super) struct Proxy {
     pub(super) name: String,
     pub(super) listen: Vec<Got<SocketAddr>>,
     pub(super) balance: Option<Got<&'static str>>,
+    /// None where only its routes lead somewhere.
     pub(super) servers: Vec<Server>,
+    pub(super) routes: Vec<Route>,
+    pub(super) hello_timeout: Option<Got<Duration>>,
     pub(super) check: Check,
     pub(super) connect_timeout: Option<Got<Duration>>,
     pub(super) idle_timeout: Option<Got<Duration>>,
     pub(super) queue_timeout: Option<Got<Duration>>,
     pub(super) send_proxy: Option<Got<&'static str>>,
+}
+
+impl Proxy {
+    pub(super) fn new(program: Program, from: Vec<Got<String>>, name: String) -> Self {
+        Self {
+            program,
+            from,
+            name,
+            listen: Vec::new(),
+            balance: None,
+            servers: Vec::new(),
+            routes: Vec::new(),
+            hello_timeout: None,
+            check: Check::default(),
+            connect_timeout: None,
+            idle_timeout: None,
+            queue_timeout: None,
+            send_proxy: None,
+        }
+    }
+}
+
+/// A `[[proxy.route]]` table.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) from: Place,
+    /// The proxy that it leads to.
+    pub(super) proxy: String,
+    pub(super) names: Vec<String>,
+    pub(super) networks: Vec<IpNet>,
 }
 
 /// A server of a proxy.

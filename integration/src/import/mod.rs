@@ -10,6 +10,7 @@ mod files;
 mod haproxy;
 mod keepalived;
 mod lints;
+mod names;
 mod nginx;
 mod report;
 mod run;

@@ -3,9 +3,11 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::draft::{
-    Announce, Check, Draft, Got, Probe, Proxy, Router, Script, Server, Table, Tracker, Value,
-    Watched,
+    Announce, Check, Draft, Got, Probe, Proxy, Route, Router, Script, Server, Table, Tracker,
+    Value, Watched,
 };
 use super::source::Place;
 
@@ -136,12 +138,28 @@ impl Toml {
         if let Some(balance) = &proxy.balance {
             self.line("balance", quoted(balance.value), balance.from.as_ref());
         }
-        self.check(&proxy.check);
+        self.time("hello_timeout", proxy.hello_timeout.as_ref());
+        if !proxy.servers.is_empty() {
+            self.check(&proxy.check);
+        }
         self.time("connect_timeout", proxy.connect_timeout.as_ref());
         self.time("idle_timeout", proxy.idle_timeout.as_ref());
         self.time("queue_timeout", proxy.queue_timeout.as_ref());
         self.text("send_proxy", proxy.send_proxy.as_ref());
         proxy.servers.iter().for_each(|server| self.server(server));
+        proxy.routes.iter().for_each(|route| self.route(route));
+    }
+
+    fn route(&mut self, route: &Route) {
+        self.0.push_str("\n    [[proxy.route]]\n");
+        if !route.names.is_empty() {
+            self.line("    server_name", words(&route.names), Some(&route.from));
+        }
+        if !route.networks.is_empty() {
+            let networks: Vec<String> = route.networks.iter().map(IpNet::to_string).collect();
+            self.line("    from", words(&networks), Some(&route.from));
+        }
+        self.line("    proxy", quoted(&route.proxy), None);
     }
 
     fn server(&mut self, server: &Server) {

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use lbproxy::status::{Certificate, ProxyStatus, ServerStatus};
+use lbproxy::status::{Certificate, ProxyStatus, RouteStatus, ServerStatus};
 use shared::{TrackerHealth, VirtualAddress};
 use vrrpd::status::{Change, Mismatch, RejectedAdvert, RejectedSender, RivalStatus, RouterStatus};
 
@@ -63,14 +63,23 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
 }
 
 fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
+    let ProxyStatus { name, state, sessions, waiting, accepted, refused, .. } = proxy;
     let listen: Vec<String> = proxy.listen.iter().map(SocketAddr::to_string).collect();
-    writeln!(out, "  {}: {} on {}", proxy.name, proxy.state, listen.join(", "))?;
-    let ProxyStatus { sessions, waiting, accepted, refused, .. } = proxy;
-    write!(out, "    connections: {sessions} open, {accepted} accepted, {refused} refused")?;
-    match waiting {
-        0 => writeln!(out)?,
-        _ => writeln!(out, ", {waiting} waiting")?,
+    match listen.as_slice() {
+        [] => writeln!(out, "  {name}: {state}, by routes of others")?,
+        listen => {
+            writeln!(out, "  {name}: {state} on {}", listen.join(", "))?;
+            write!(
+                out,
+                "    connections: {sessions} open, {accepted} accepted, {refused} refused"
+            )?;
+            match waiting {
+                0 => writeln!(out)?,
+                _ => writeln!(out, ", {waiting} waiting")?,
+            }
+        }
     }
+    proxy.routes.iter().try_for_each(|route| writeln!(out, "    {}", routed(route)))?;
     for server in &proxy.servers {
         let ServerStatus { name, state, since_seconds, reason, sessions, weight, .. } = server;
         let since = ago(since_seconds * 1000);
@@ -84,6 +93,14 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// A route, which connections take it, and how many did.
+fn routed(route: &RouteStatus) -> String {
+    let mut asked: Vec<String> = route.server_names.clone();
+    asked.extend(route.from.iter().map(|network| format!("from {network}")));
+    let asked = if asked.is_empty() { "all".to_owned() } else { asked.join(", ") };
+    format!("route to {} ({asked}): {} connections", route.proxy, route.connections)
 }
 
 fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {

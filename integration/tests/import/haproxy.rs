@@ -166,7 +166,7 @@ fn every_line_has_its_fate() {
         (
             "option tcplog",
             Kind::Different,
-            "messages go to standard error, for the journal; connections are counted, not logged one by one",
+            "messages go to standard error, and a line for each connection to standard output, for the journal",
         ),
         ("option tcpka", Kind::Ignored, "the kernel always asks silent peers"),
         (
@@ -185,8 +185,13 @@ fn every_line_has_its_fate() {
         ("stick-table type ip size 1k", Kind::Ignored, "no `stick` rule uses it"),
         (
             "option mysql-check user x",
+            Kind::Different,
+            "`mysql-check` becomes a connection: nothing is said, and a server that accepts and does not answer stays in use",
+        ),
+        (
+            "option external-check",
             Kind::NotSupported,
-            "`mysql-check` becomes a connection: a check is one of tcp, tls, http and https",
+            "no program is run to check a server; it is a connection",
         ),
         (
             "option httpchk",
@@ -198,12 +203,12 @@ fn every_line_has_its_fate() {
             Kind::Ignored,
             "without `option httpchk` or `option tcp-check` there is nothing to it",
         ),
+        ("use_backend x if y", Kind::NotSupported, "there is no `acl y` here"),
         (
-            "use_backend x if y",
-            Kind::NotSupported,
-            "connections are not told apart: all go to one backend",
+            "tcp-request inspect-delay 5s",
+            Kind::Ignored,
+            "the first bytes of a connection are waited for where a route asks for a name, and only there",
         ),
-        ("tcp-request inspect-delay 5s", Kind::Ignored, "nothing of a connection is looked into"),
         ("wibble", Kind::NotSupported, "this keyword is not known to `vipd import`"),
     ]);
 }
@@ -325,10 +330,10 @@ fn a_client_that_sticks_is_kept_by_its_address() {
 #[test]
 fn an_acl_is_lost_only_with_the_rule_that_needs_it() {
     let given = of_haproxy(
-        "frontend a\n bind :443\n acl hello req_ssl_hello_type 1\n acl sni req.ssl_sni -i x\n tcp-request content accept if hello\n use_backend b if sni\n default_backend c\nbackend b\n server s 10.0.0.5:1 check\nbackend c\n server s 10.0.0.6:1 check\n",
+        "frontend a\n bind :443\n acl hello req_ssl_hello_type 1\n acl sni req.ssl_sni -f x\n tcp-request content accept if hello\n use_backend b if sni\n default_backend c\nbackend b\n server s 10.0.0.5:1 check\nbackend c\n server s 10.0.0.6:1 check\n",
     );
     assert_eq!(fate(&given, 3), (Kind::Ignored, "no rule that is imported needs it".to_owned()));
-    assert_eq!(fate(&given, 4), (Kind::NotSupported, "connections are not told apart".to_owned()));
+    assert_eq!(fate(&given, 4), (Kind::NotSupported, "a rule that needs it is lost".to_owned()));
     let why = "only rules that are not supported lead to it";
     assert_eq!(fate(&given, 8), (Kind::NotSupported, why.to_owned()));
     assert!(toml(&given).contains("10.0.0.6:1") && !toml(&given).contains("10.0.0.5:1"));

@@ -8,6 +8,7 @@ mod haproxy;
 mod hostile;
 mod keepalived;
 mod nginx;
+mod routes;
 mod vmac;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Keeps what is known of every server: starts the checks, folds their outcomes, says what changed.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use shared::config::ProxyConfig;
@@ -38,6 +38,8 @@ pub(crate) struct KeptProxy {
     pub(crate) counters: Arc<ProxyCounters>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) servers: Vec<KeptServer>,
+    /// Connections that took each route, in the order of the file.
+    pub(crate) taken: Vec<Arc<AtomicU64>>,
     /// Whether servers that are not up are used.
     pub(crate) panics: bool,
 }
@@ -56,6 +58,7 @@ impl Keeper {
             let position = old.iter().position(|proxy| proxy.config.name == config.name);
             let before = position.map(|position| old.swap_remove(position));
             let panics = before.as_ref().is_some_and(|before| before.panics);
+            let taken = taken(config, before.as_ref());
             let (check, counters, queue, mut known) = match before {
                 Some(proxy) => {
                     (Some(proxy.config.check), proxy.counters, proxy.queue, proxy.servers)
@@ -109,6 +112,7 @@ impl Keeper {
                 counters,
                 queue,
                 servers,
+                taken,
                 panics,
             });
         }
@@ -194,7 +198,8 @@ impl Keeper {
     /// Says when a proxy begins and ends to use servers that are not up.
     fn tell_of_panic(&mut self) {
         for proxy in &mut self.proxies {
-            let panics = proxy.config.panic && proxy.score().state == Usability::Unusable;
+            let own = score(&proxy.config.name, &proxy.states());
+            let panics = proxy.config.panic && own.state == Usability::Unusable;
             match (std::mem::replace(&mut proxy.panics, panics), panics) {
                 (false, true) => warn!(
                     proxy = %proxy.config.name,
@@ -208,15 +213,33 @@ impl Keeper {
 
     /// The health of every proxy.
     pub(crate) fn scores(&self) -> Vec<TrackerHealth> {
-        self.proxies.iter().map(KeptProxy::score).collect()
+        self.proxies.iter().map(|proxy| self.score(proxy)).collect()
+    }
+
+    /// A proxy's health as a whole: of all servers that its clients may get.
+    pub(crate) fn score(&self, proxy: &KeptProxy) -> TrackerHealth {
+        let mut states = proxy.states();
+        let led = |other: &&KeptProxy| {
+            proxy.config.routes.iter().any(|route| route.proxy == other.config.name)
+        };
+        states.extend(self.proxies.iter().filter(led).flat_map(KeptProxy::states));
+        score(&proxy.config.name, &states)
     }
 }
 
+/// The counters of a proxy's routes: those that it had before go on.
+fn taken(config: &ProxyConfig, before: Option<&KeptProxy>) -> Vec<Arc<AtomicU64>> {
+    let known = |route| {
+        let before = before?;
+        let place = before.config.routes.iter().position(|known| known == route)?;
+        before.taken.get(place).map(Arc::clone)
+    };
+    config.routes.iter().map(|route| known(route).unwrap_or_default()).collect()
+}
+
 impl KeptProxy {
-    /// Its health as a whole.
-    pub(crate) fn score(&self) -> TrackerHealth {
-        let states: Vec<State> = self.servers.iter().map(|s| s.state()).collect();
-        score(&self.config.name, &states)
+    fn states(&self) -> Vec<State> {
+        self.servers.iter().map(KeptServer::state).collect()
     }
 
     /// Its servers as they are now.

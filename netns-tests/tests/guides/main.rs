@@ -5,6 +5,7 @@
 //! text is taken as well.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod names;
 mod pair;
 mod proxies;
 mod site;

@@ -117,6 +117,12 @@ codes! {
     Unverified = "E0407";
     /// A PROXY header taken from anybody.
     TrustsEverybody = "E0408";
+    /// A route that leads nowhere.
+    LeadsNowhere = "E0409";
+    /// What no connection gets to, for a route takes all.
+    NeverReached = "E0410";
+    /// A time limit for a name that nobody wants to know.
+    NoNameWanted = "E0411";
     /// A script that cannot run on this host.
     ProgramUnusable = "E0501";
     /// A pair's nodes of different VRIDs.

@@ -25,8 +25,9 @@ mod vrrp;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
-use self::check::{Check, count_in, endpoint};
+use self::check::{Check, count_in, duration_in, endpoint};
 pub use self::code::Code;
 pub use self::command::{CommandLine, NamedProgram};
 use self::fault::Fault;
@@ -35,8 +36,8 @@ pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 use self::places::Places;
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::proxy::{
-    Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits, OnDown,
-    ProxyConfig, QueueConfig, ServerConfig, Verify,
+    Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits,
+    NamePattern, OnDown, ProxyConfig, ProxyRoute, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
 pub use self::reference::reference;
@@ -82,6 +83,8 @@ pub struct LbproxyConfig {
     pub user: String,
     /// Worker threads; none: one for each processor.
     pub threads: Option<NonZeroUsize>,
+    /// How long connections may last after an upgrade.
+    pub drain_timeout: Duration,
 }
 
 /// A usable file, and what is doubtful in it.
@@ -199,8 +202,7 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
     let mut routers: Vec<RouterConfig> =
         file.vrrp.iter().flat_map(|raw| vrrp::check::routers(raw, &known, check)).collect();
     vrrp::group::bring_together(&mut routers);
-    let proxies: Vec<ProxyConfig> =
-        file.proxy.iter().filter_map(|raw| proxy::check::proxy(raw, check)).collect();
+    let proxies = proxy::check::proxies(&file.proxy, check);
     let lbproxy = lbproxy(file.lbproxy.as_ref().map(Spanned::get_ref), check);
     let notify = notify::check::notify(file, check);
     let metrics = metrics(file.metrics.as_ref(), check);
@@ -238,7 +240,10 @@ fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyCon
     let threads = check.optional("threads", &raw.threads, "", None, |number| {
         count_in(1..=256)(number).map(|threads| NonZeroUsize::new(threads as usize))
     });
-    Some(LbproxyConfig { user: user?, threads: threads? })
+    let drain = Duration::from_secs(300);
+    let limits = duration_in(Duration::ZERO..=Duration::from_secs(86_400));
+    let drain = check.optional("drain_timeout", &raw.drain_timeout, "", drain, limits);
+    Some(LbproxyConfig { user: user?, threads: threads?, drain_timeout: drain? })
 }
 
 fn metrics(table: Option<&Spanned<RawMetrics>>, check: &mut Check<'_>) -> Option<SocketAddr> {

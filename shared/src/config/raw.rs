@@ -249,7 +249,8 @@ pub(super) struct RawAnnounce {
 pub(super) struct RawProxy {
     /// Its name in logs, in `track` and in commands.
     pub(super) name: Given<String>,
-    /// Where to listen, each `IP:PORT`; the address may be absent from this node.
+    /// Where to listen, each `IP:PORT`; the address may be absent from this node. One that routes of others
+    /// lead to needs none.
     pub(super) listen: List,
     /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
     #[schemars(extend("enum" = ["round_robin", "least_conn", "random", "source", "first"]))]
@@ -258,6 +259,11 @@ pub(super) struct RawProxy {
     pub(super) servers: List,
     /// The servers in full.
     pub(super) server: Vec<Spanned<RawServer>>,
+    /// Connections that the servers of other proxies get; the first that fits counts, and these servers
+    /// get the rest. Without servers the rest is reset.
+    pub(super) route: Vec<Spanned<RawChoice>>,
+    /// How long to wait for the name that a TLS client asks for; later it has none. Default `"5s"`.
+    pub(super) hello_timeout: Given<String>,
     /// How the servers are checked; default: by a TCP connection.
     pub(super) check: Given<RawCheck>,
     /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
@@ -283,6 +289,19 @@ pub(super) struct RawProxy {
     pub(super) max_queue: Given<i64>,
     /// How long a connection may wait for a server; default: `connect_timeout`.
     pub(super) queue_timeout: Given<String>,
+}
+
+/// `[[proxy.route]]`: connections that another proxy's servers get; without a condition all.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawChoice {
+    /// The proxy whose servers, check and time limits count. It has no routes.
+    pub(super) proxy: Given<String>,
+    /// Names (SNI) of which a TLS client asks for one, such as `"*.example.com"`: `*` stands for any
+    /// characters, dots too. Nothing is decrypted.
+    pub(super) server_name: List,
+    /// Networks, each `IP` or `IP/PREFIX`, of which the client's address is in one.
+    pub(super) from: List,
 }
 
 /// `[[proxy.server]]`: one server.
@@ -366,4 +385,6 @@ pub(super) struct RawLbproxy {
     /// Worker threads; default: one for each processor.
     #[schemars(range(min = 1, max = 256))]
     pub(super) threads: Given<i64>,
+    /// How long connections may last after an upgrade, in the old program, 0 to a day; default `"5m"`.
+    pub(super) drain_timeout: Given<String>,
 }

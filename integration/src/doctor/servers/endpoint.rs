@@ -3,15 +3,21 @@
 use std::fs;
 use std::net::IpAddr;
 
-use shared::config::{ProxyConfig, Tracked};
+use shared::config::{NamePattern, ProxyConfig, Tracked};
 
 use super::super::context::Context;
 
 /// kubectl's and kubelet's configuration on a node of a cluster.
 const KUBECONFIGS: [&str; 2] = ["/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf"];
 
-/// Addresses first, then names; each once.
+/// Addresses first, then names; each once. One that only routes lead to is known by their names.
 pub(super) fn names(context: &Context, proxy: &ProxyConfig) -> Vec<String> {
+    if proxy.listen.is_empty() {
+        let routes = context.config.proxies.iter().flat_map(|start| &start.routes);
+        let leading = routes.filter(|route| route.proxy == proxy.name);
+        let names = leading.flat_map(|route| &route.server_names).map(NamePattern::to_string);
+        return names.filter(|name| !name.contains('*')).collect();
+    }
     let addresses = addresses(context, proxy);
     let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let servers = KUBECONFIGS.iter().filter_map(|path| server(&fs::read_to_string(path).ok()?));

@@ -107,11 +107,14 @@ fn probe(settings: &Settings, servers: &[Parsed], check: &mut Check, report: &mu
             check.probe = Probe::Tls;
             report.different(option, "a TLS handshake that succeeds, with any certificate");
         }
+        "external-check" => {
+            report.unsupported(option, "no program is run to check a server; it is a connection");
+        }
         other => {
-            let why = format!(
-                "`{other}` becomes a connection: a check is one of tcp, tls, http and https"
+            let how = format!(
+                "`{other}` becomes a connection: nothing is said, and a server that accepts and does not answer stays in use"
             );
-            report.unsupported(option, why);
+            report.different(option, how);
         }
     }
     for line in &settings.checks {

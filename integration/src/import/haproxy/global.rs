@@ -27,7 +27,7 @@ const KNOWN: [(&str, Kind, &str); 42] = [
     (
         "log",
         Kind::Different,
-        "messages go to standard error, for the journal; connections are counted, not logged one by one",
+        "messages go to standard error, and a line for each connection to standard output, for the journal",
     ),
     ("stats", Kind::Different, "`vipd status` shows the proxies and their servers"),
     ("maxconn", Kind::Different, "connections are limited by the number of open files only"),

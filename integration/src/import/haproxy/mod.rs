@@ -3,6 +3,8 @@
 
 mod bind;
 mod check;
+mod condition;
+mod follow;
 mod global;
 mod http;
 mod proxy;
@@ -50,7 +52,7 @@ pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
         }
     }
     for frontend in frontends {
-        proxy::complete(frontend, &mut backends, import);
+        follow::complete(frontend, &mut backends, import);
     }
     for backend in backends.values().filter(|backend| !backend.used) {
         let named = |line: &Statement| {

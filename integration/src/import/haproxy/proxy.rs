@@ -1,16 +1,14 @@
 //! `frontend`, `backend` and `listen`: what each says, and the proxy they make together.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::server::Options;
 use super::settings::Settings;
 use super::{bind, check, http, rules, server};
-use crate::import::Import;
-use crate::import::draft::{Got, Program, Proxy};
-use crate::import::report::{Kind, Report};
-use crate::import::source::{Mistake, Statement};
+use crate::import::draft::{Got, Proxy};
+use crate::import::report::Report;
+use crate::import::source::Statement;
 use crate::import::values::spoken;
 
 /// The longest that a connection may be silent.
@@ -23,13 +21,17 @@ pub(super) struct Section {
     /// A frontend that is imported uses it.
     pub(super) used: bool,
     settings: Settings,
-    listen: Vec<Got<SocketAddr>>,
+    pub(super) listen: Vec<Got<SocketAddr>>,
     /// The backend to use: `use_backend` without a condition, else `default_backend`.
-    backend: Option<Statement>,
-    /// There are rules beside it, none of which is supported.
-    conditional: bool,
+    pub(super) backend: Option<Statement>,
+    /// `use_backend` with a condition, in order.
+    pub(super) rules: Vec<Statement>,
+    /// `tcp-request inspect-delay`.
+    pub(super) delay: Option<Statement>,
+    /// A backend that routes lead to: the name of its proxy.
+    pub(super) pool: Option<String>,
     /// Each with the `default-server` options above it.
-    servers: Vec<(Statement, Options)>,
+    pub(super) servers: Vec<(Statement, Options)>,
 }
 
 impl Section {
@@ -54,7 +56,9 @@ impl Section {
             settings: inherited,
             listen: Vec::new(),
             backend: None,
-            conditional: false,
+            rules: Vec::new(),
+            delay: None,
+            pool: None,
             servers: Vec::new(),
         };
         // `listen NAME ADDRESS`, as it was written before there was `bind`.
@@ -64,7 +68,9 @@ impl Section {
         for line in header.inner() {
             section.line(line, report);
         }
-        rules::acls(header, report);
+        if header.name() == "backend" {
+            rules::acls(header, report);
+        }
         if let Some(balance) = rules::stick(header, report) {
             section.settings.balance = Some(balance);
         }
@@ -82,19 +88,18 @@ impl Section {
             "server" => self.servers.push((line.clone(), self.settings.servers.clone())),
             "server-template" => report.unsupported(line, "write a server line for each address"),
             "acl" | "stick" | "stick-table" => {}
-            "use_backend" if line.words.len() > 2 => {
-                self.conditional = true;
-                report.unsupported(line, "connections are not told apart: all go to one backend");
+            "use_backend" | "default_backend" if self.takes_all() => {
+                report.ignored(line, "the `use_backend` above it takes every connection");
+            }
+            "use_backend" if line.words.len() > 2 => self.rules.push(line.clone()),
+            "tcp-request" if line.text(1) == "inspect-delay" && self.header.name() != "backend" => {
+                self.delay = Some(line.clone());
             }
             "use_backend" => {
                 self.backend = Some(line.clone());
                 report.translated(line);
             }
             "default_backend" => {
-                let unconditional = |line: &Statement| line.name() == "use_backend";
-                if self.backend.as_ref().is_some_and(unconditional) {
-                    return report.ignored(line, "`use_backend` takes its place");
-                }
                 self.backend = Some(line.clone());
                 report.translated(line);
             }
@@ -104,6 +109,11 @@ impl Section {
         }
     }
 
+    /// Whether a `use_backend` without a condition has been read.
+    fn takes_all(&self) -> bool {
+        self.backend.as_ref().is_some_and(|line| line.name() == "use_backend")
+    }
+
     /// The port, if all addresses have the same.
     fn port(&self) -> Option<u16> {
         let port = self.listen.first()?.value.port();
@@ -111,56 +121,15 @@ impl Section {
     }
 }
 
-/// Makes the proxy of a frontend and its backend, or of a `listen` section.
-pub(super) fn complete(
-    mut frontend: Section,
-    backends: &mut BTreeMap<String, Section>,
-    import: &mut Import,
-) {
-    let backend = frontend.backend.clone();
-    let Some(line) = backend else { return alone(frontend, import) };
-    match backends.get_mut(line.text(1)) {
-        Some(backend) => {
-            backend.used = true;
-            together(&mut frontend, backend, import);
-        }
-        None => {
-            let why = format!("there is no backend {} of mode tcp", line.text(1));
-            import.report.unsupported(&line, why);
-        }
-    }
-}
-
-/// A section with servers of its own, or without any.
-fn alone(mut section: Section, import: &mut Import) {
-    if section.servers.is_empty() && section.conditional {
-        return import.report.unsupported(&section.header, "only its rules lead to servers");
-    }
-    if section.servers.is_empty() {
-        let why = "it has no server: HAProxy closes every connection to it";
-        import.report.whole(&section.header, Kind::Ignored, why);
-        return;
-    }
-    let mut backend = Section {
-        name: section.name.clone(),
-        header: section.header.clone(),
-        used: true,
-        settings: section.settings.clone(),
-        listen: Vec::new(),
-        backend: None,
-        conditional: false,
-        servers: std::mem::take(&mut section.servers),
-    };
-    together(&mut section, &mut backend, import);
-}
-
-fn together(frontend: &mut Section, backend: &mut Section, import: &mut Import) {
-    let report = &mut import.report;
+/// Writes into a proxy what the servers of a backend are and how they are used; returns whether there
+/// are any.
+pub(super) fn serve(
+    frontend: &Section,
+    backend: &Section,
+    proxy: &mut Proxy,
+    report: &mut Report,
+) -> bool {
     let settings = &backend.settings;
-    if frontend.listen.is_empty() {
-        let title = format!("{} has no `bind`", frontend.header.shown());
-        return report.mistake(Mistake::at(frontend.header.place(), title, ""));
-    }
     let port = frontend.port();
     let parsed = backend
         .servers
@@ -169,44 +138,26 @@ fn together(frontend: &mut Section, backend: &mut Section, import: &mut Import) 
         .collect();
     let servers = server::together(parsed, report);
     if servers.is_empty() {
-        let why = "none of its servers can be imported";
-        report.unsupported(&backend.header, why);
-        return;
+        report.unsupported(&backend.header, "none of its servers can be imported");
+        return false;
     }
-    let check = check::check(settings, &servers, &backend.header, report);
+    proxy.check = check::check(settings, &servers, &backend.header, report);
     let ends = servers.iter().all(|parsed| parsed.options.ends_sessions);
     if !ends {
         report.lint("connections to a server that is found down are ended, so that clients go to another (HAProxy's `on-marked-down shutdown-sessions`); `on_down = \"keep\"` leaves them");
     }
-    let send_proxy = server::send_proxy(&servers, report);
+    proxy.send_proxy = server::send_proxy(&servers, report);
     let limited = servers.iter().any(|parsed| parsed.server.max_connections.is_some());
-    let name = import.draft.tracked_name(&frontend.name);
-    if name != frontend.name {
-        import.report.different(&frontend.header, format!("it is called {name}"));
-    }
-    let origin = |section: &Section| Got::from(section.header.place(), section.header.shown());
-    let mut from = vec![origin(frontend)];
-    if backend.header.place() != frontend.header.place() {
-        from.push(origin(backend));
-    }
-    let proxy = Proxy {
-        program: Program::Haproxy,
-        from,
-        name,
-        listen: distinct(std::mem::take(&mut frontend.listen)),
-        balance: settings.balance.clone(),
-        servers: servers.into_iter().map(|parsed| parsed.server).collect(),
-        check,
-        queue_timeout: settings.queue.clone().filter(|_| limited),
-        send_proxy,
-        connect_timeout: connect(backend, &mut import.report),
-        idle_timeout: Some(idle(frontend, backend, &mut import.report)),
-    };
-    import.draft.proxies.push(proxy);
+    proxy.balance.clone_from(&settings.balance);
+    proxy.queue_timeout = settings.queue.clone().filter(|_| limited);
+    proxy.servers = servers.into_iter().map(|parsed| parsed.server).collect();
+    proxy.connect_timeout = connect(backend, report);
+    proxy.idle_timeout = Some(idle(frontend, backend, report));
+    true
 }
 
 /// Each address once, and none that one for all addresses has already.
-fn distinct(listen: Vec<Got<SocketAddr>>) -> Vec<Got<SocketAddr>> {
+pub(super) fn distinct(listen: Vec<Got<SocketAddr>>) -> Vec<Got<SocketAddr>> {
     let mut kept: Vec<Got<SocketAddr>> = Vec::new();
     for got in &listen {
         let any = match got.value {

@@ -45,11 +45,11 @@ pub(super) fn acls(header: &Statement, report: &mut Report) {
             let names = |word: &str| word.strip_prefix('!').unwrap_or(word) == name;
             line.name() != "acl" && line.args().iter().any(|word| names(&word.text))
         };
-        let mut lines = header.inner().iter().filter(uses);
-        if lines.any(|line| report.kind(line) == Some(Kind::NotSupported)) {
-            report.unsupported(acl, "connections are not told apart");
-        } else {
-            report.ignored(acl, "no rule that is imported needs it");
+        let fate = header.inner().iter().filter(uses).filter_map(|line| report.kind(line)).max();
+        match fate {
+            Some(Kind::NotSupported) => report.unsupported(acl, "a rule that needs it is lost"),
+            Some(Kind::Translated | Kind::Different) => report.translated(acl),
+            Some(Kind::Ignored) | None => report.ignored(acl, "no rule that is imported needs it"),
         }
     }
 }

@@ -8,8 +8,12 @@ use crate::import::report::{Kind, Report};
 use crate::import::source::{Mistake, Statement};
 
 const HTTP: &str = "it is for HTTP only";
-const LOG: &str = "messages go to standard error, for the journal; connections are counted, not logged one by one";
+const LOG: &str = "messages go to standard error, and a line for each connection to standard output, for the journal";
 const PLENTY: &str = "connections are limited by the number of open files only";
+
+/// What becomes of waiting for a connection's first bytes.
+pub(super) const LOOKS: &str =
+    "the first bytes of a connection are waited for where a route asks for a name, and only there";
 
 /// The longest a connection may be silent, in both senses.
 const IDLE_LIMIT: Duration = Duration::from_secs(86_400);
@@ -40,8 +44,8 @@ const KNOWN: [(&str, Kind, &str); 58] = [
     ("log", Kind::Different, LOG),
     ("tcplog", Kind::Different, LOG),
     ("httplog", Kind::Ignored, HTTP),
-    ("dontlog", Kind::Ignored, "connections are counted, not logged one by one"),
-    ("logasap", Kind::Ignored, "connections are counted, not logged one by one"),
+    ("dontlog", Kind::Ignored, "every connection has a line in the log"),
+    ("logasap", Kind::Different, "a connection has its line in the log when it has ended"),
     ("socket-stats", Kind::Ignored, "every proxy is in the status"),
     ("contstats", Kind::Ignored, "the status is always fresh"),
     ("redispatch", Kind::Ignored, "another server is always tried"),
@@ -56,10 +60,10 @@ const KNOWN: [(&str, Kind, &str); 58] = [
     ("splice-", Kind::Ignored, "how bytes are copied is decided here"),
     ("nolinger", Kind::Ignored, "connections are closed in order"),
     ("tcp-smart-", Kind::Ignored, "how connections are set up is decided here"),
-    ("abortonclose", Kind::Ignored, "there is no queue"),
+    ("abortonclose", Kind::Ignored, HTTP),
     ("independent-streams", Kind::Ignored, "one idle time holds for both sides"),
     ("persist", Kind::Ignored, HTTP),
-    ("allbackups", Kind::NotSupported, "there are no backup servers"),
+    ("allbackups", Kind::Ignored, "of several backup servers all serve anyway"),
     ("transparent", Kind::NotSupported, "connections go to the servers only"),
     ("forwardfor", Kind::Ignored, HTTP),
     ("originalto", Kind::Ignored, HTTP),
@@ -72,7 +76,7 @@ const KNOWN: [(&str, Kind, &str); 58] = [
     ("monitor", Kind::NotSupported, "there is no page for monitoring; `vipd status` tells"),
     ("cookie", Kind::Ignored, HTTP),
     ("appsession", Kind::Ignored, HTTP),
-    ("capture", Kind::Ignored, "nothing of connections is logged"),
+    ("capture", Kind::Ignored, HTTP),
     ("compression", Kind::Ignored, HTTP),
     ("reqadd", Kind::Ignored, HTTP),
     ("rspadd", Kind::Ignored, HTTP),
@@ -222,11 +226,20 @@ pub(super) fn is_check(line: &Statement) -> bool {
     }
 }
 
+/// How long the name of a TLS client is waited for.
+pub(super) fn delay(line: &Statement, report: &mut Report) -> Option<Got<Duration>> {
+    let time = read_time(line, 2, report)?;
+    let value = time.clamp(LEAST, CONNECT_LIMIT);
+    report.translated(line);
+    if value != time {
+        report.different(line, format!("it is {}", crate::import::values::spoken(value)));
+    }
+    Some(Got::from(line.place(), value))
+}
+
 fn tcp_request(line: &Statement, report: &mut Report) {
     match (line.text(1), line.text(2)) {
-        ("inspect-delay", _) | ("content", "accept") => {
-            report.ignored(line, "nothing of a connection is looked into");
-        }
+        ("inspect-delay", _) | ("content", "accept") => report.ignored(line, LOOKS),
         _ => report.unsupported(line, "connections are not told apart"),
     }
 }

@@ -41,19 +41,8 @@ pub(super) fn import(block: &Statement, groups: &[&Statement], import: &mut Impo
         None => format!("virtual-server-{first}"),
     };
     let name = import.draft.tracked_name(&wanted);
-    let mut proxy = Proxy {
-        program: Program::Keepalived,
-        from: vec![Got::from(block.place(), format!("virtual_server {called}"))],
-        name,
-        listen,
-        balance: None,
-        servers: Vec::new(),
-        check: Check::default(),
-        connect_timeout: None,
-        idle_timeout: None,
-        queue_timeout: None,
-        send_proxy: None,
-    };
+    let from = vec![Got::from(block.place(), format!("virtual_server {called}"))];
+    let mut proxy = Proxy { listen, ..Proxy::new(Program::Keepalived, from, name) };
     // keepalived asks once a minute unless told otherwise, and believes the first answer.
     proxy.check.interval = Some(Duration::from_secs(60));
     (proxy.check.rise, proxy.check.fall) = (Some(1), Some(1));

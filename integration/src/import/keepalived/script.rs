@@ -205,7 +205,9 @@ fn script(block: &Statement, user: Option<&str>, import: &mut Import) -> Meaning
     if let Some(process) = looked_for(&command) {
         let programs = [Program::Haproxy, Program::Nginx];
         let program = programs.into_iter().find(|program| program.as_str() == process);
-        let of_program = |proxy: &&Proxy| Some(proxy.program) == program;
+        // One that only routes lead to counts for the proxy that they start at.
+        let of_program =
+            |proxy: &&Proxy| Some(proxy.program) == program && !proxy.listen.is_empty();
         let proxies: Vec<String> =
             draft.proxies.iter().filter(of_program).map(|proxy| proxy.name.clone()).collect();
         return match proxies.is_empty() {

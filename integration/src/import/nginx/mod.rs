@@ -1,16 +1,18 @@
 //! nginx: every `server` of a `stream` becomes a proxy with the servers of its upstream.
 
+mod choice;
+mod follow;
 mod http;
 mod proxy;
 mod read;
 mod upstream;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::proxy::Settings;
+use self::choice::Choice;
+use self::proxy::{Named, Settings};
 use self::upstream::Upstream;
-use super::report::{Kind, Report};
+use super::report::Kind;
 use super::source::{Source, Statement};
 use super::{Files, Import};
 
@@ -67,31 +69,34 @@ pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Impor
 
 fn stream(statements: &[Statement], import: &mut Import) {
     let mut inherited = Settings::default();
-    let mut upstreams: BTreeMap<String, Upstream> = BTreeMap::new();
+    let mut named = Named::default();
     let mut servers = Vec::new();
     for statement in statements {
         let report = &mut import.report;
         match statement.name() {
             "upstream" => {
                 if let Some(upstream) = Upstream::read(statement, report) {
-                    upstreams.insert(upstream.name.clone(), upstream);
+                    named.upstreams.insert(upstream.name.clone(), upstream);
                 }
             }
             "server" => servers.push(statement),
             "include" => report.translated(statement),
             "map" | "geo" | "split_clients" => {
-                let why =
-                    "connections are not told apart: write a [[proxy]] for each listen address";
-                report.whole(statement, Kind::NotSupported, why);
+                if let Some(choice) = Choice::read(statement, report) {
+                    named.choices.insert(choice.variable.clone(), choice);
+                }
             }
             _ => inherited.read(statement, report),
         }
     }
     for server in servers {
-        proxy::import(server, &inherited, &mut upstreams, import);
+        proxy::import(server, &inherited, &mut named, import);
     }
-    for upstream in upstreams.values().filter(|upstream| !upstream.used) {
-        let report: &mut Report = &mut import.report;
-        report.whole(&upstream.block, Kind::Ignored, "no server that is imported uses it");
+    let upstreams = named.upstreams.values().filter(|upstream| !upstream.used);
+    let choices = named.choices.values().filter(|choice| !choice.used);
+    for block in
+        upstreams.map(|upstream| &upstream.block).chain(choices.map(|choice| &choice.block))
+    {
+        import.report.whole(block, Kind::Ignored, "no server that is imported uses it");
     }
 }

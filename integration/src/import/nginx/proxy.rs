@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use shared::Endpoint;
 
+use super::choice::Choice;
+use super::follow;
 use super::upstream::{Upstream, target};
 use crate::import::Import;
-use crate::import::draft::{Check, Got, Program, Proxy, Server};
+use crate::import::draft::{Got, Program, Proxy, Server};
 use crate::import::report::{Kind, Report};
 use crate::import::source::{Mistake, Statement, Word};
 use crate::import::values::spoken;
@@ -20,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(600);
 const LEAST: Duration = Duration::from_millis(10);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const LOG: &str = "messages go to standard error, for the journal; connections are counted, not logged one by one";
+const LOG: &str = "messages go to standard error, and a line for each connection to standard output, for the journal";
 const BUFFERS: &str = "buffers and the like have fixed sizes";
 
 /// What `stream` hands down to its servers.
@@ -30,13 +32,23 @@ pub(super) struct Settings {
     idle: Option<Got<Duration>>,
     send_proxy: Option<Got<&'static str>>,
     source: Option<Got<IpAddr>>,
+    /// `preread_timeout`.
+    pub(super) hello: Option<Got<Duration>>,
+    /// `ssl_preread`, and whether it is on.
+    pub(super) preread: Option<(Statement, bool)>,
+}
+
+/// What servers refer to by a name.
+#[derive(Default)]
+pub(super) struct Named {
+    pub(super) upstreams: BTreeMap<String, Upstream>,
+    pub(super) choices: BTreeMap<String, Choice>,
 }
 
 /// Directives that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 19] = [
+const KNOWN: [(&str, Kind, &str); 18] = [
     ("proxy_ssl", Kind::NotSupported, "TLS is passed through, not begun here"),
-    ("ssl_preread", Kind::Ignored, "nothing of a connection is looked into"),
-    ("preread_", Kind::Ignored, "nothing of a connection is looked into"),
+    ("preread_buffer", Kind::Ignored, BUFFERS),
     ("ssl", Kind::NotSupported, "TLS is passed through, not ended here"),
     (
         "proxy_bind",
@@ -69,6 +81,11 @@ impl Settings {
         match line.name() {
             "proxy_timeout" => self.idle = limited(line, DAY, report),
             "proxy_connect_timeout" => self.connect = limited(line, CONNECT, report),
+            "preread_timeout" => self.hello = limited(line, CONNECT, report),
+            "ssl_preread" => {
+                self.preread = Some((line.clone(), line.text(1) == "on"));
+                report.translated(line);
+            }
             "include" => report.translated(line),
             // One word more would make it another directive.
             "proxy_protocol" => {
@@ -129,7 +146,7 @@ fn time(text: &str) -> Option<Duration> {
 pub(super) fn import(
     block: &Statement,
     inherited: &Settings,
-    upstreams: &mut BTreeMap<String, Upstream>,
+    named: &mut Named,
     import: &mut Import,
 ) {
     let report = &mut import.report;
@@ -148,7 +165,35 @@ pub(super) fn import(
         return report.whole(block, Kind::NotSupported, why);
     };
     report.translated(line);
-    let Some((from, balance, mut servers)) = servers(line, word, upstreams, report) else { return };
+    if listen.is_empty() {
+        return report.unsupported(block, "none of its listen addresses can be imported");
+    }
+    if named.choices.contains_key(&word.text) {
+        return follow::import(block, line, word, &settings, listen, named, import);
+    }
+    if let Some((line, _)) = &settings.preread {
+        report.ignored(line, "no route asks for a name");
+    }
+    let origin = vec![Got::from(block.place(), "server".to_owned())];
+    let name = import.draft.tracked_name(&word.text);
+    let mut proxy = Proxy { listen, ..Proxy::new(Program::Nginx, origin, name) };
+    if serve(line, word, &settings, &mut named.upstreams, &mut proxy, report) {
+        import.draft.proxies.push(proxy);
+    }
+}
+
+/// Writes into a proxy which servers it has and how they are used; returns whether there are any.
+pub(super) fn serve(
+    line: &Statement,
+    word: &Word,
+    settings: &Settings,
+    upstreams: &mut BTreeMap<String, Upstream>,
+    proxy: &mut Proxy,
+    report: &mut Report,
+) -> bool {
+    let Some((from, balance, mut servers)) = servers(line, word, upstreams, report) else {
+        return false;
+    };
     if let Some(source) = &settings.source {
         let fits = |server: &&mut Server| match &server.address {
             Endpoint::Address(address) => address.is_ipv4() == source.value.is_ipv4(),
@@ -158,28 +203,16 @@ pub(super) fn import(
             server.source = Some(source.value);
         }
     }
-    if listen.is_empty() {
-        return report.unsupported(block, "none of its listen addresses can be imported");
-    }
     if servers.is_empty() {
-        return report.unsupported(line, "none of its servers can be imported");
+        report.unsupported(line, "none of its servers can be imported");
+        return false;
     }
-    let mut origin = vec![Got::from(block.place(), "server".to_owned())];
-    origin.extend(from);
-    let proxy = Proxy {
-        program: Program::Nginx,
-        from: origin,
-        name: import.draft.tracked_name(&word.text),
-        listen,
-        balance,
-        servers,
-        check: Check::default(),
-        connect_timeout: Some(settings.connect.unwrap_or(Got::added(CONNECT))),
-        queue_timeout: None,
-        send_proxy: settings.send_proxy,
-        idle_timeout: Some(settings.idle.unwrap_or(Got::added(IDLE))),
-    };
-    import.draft.proxies.push(proxy);
+    proxy.from.extend(from);
+    (proxy.balance, proxy.servers) = (balance, servers);
+    proxy.connect_timeout = Some(settings.connect.clone().unwrap_or(Got::added(CONNECT)));
+    proxy.idle_timeout = Some(settings.idle.clone().unwrap_or(Got::added(IDLE)));
+    proxy.send_proxy.clone_from(&settings.send_proxy);
+    true
 }
 
 type Targets = (Option<Got<String>>, Option<Got<&'static str>>, Vec<Server>);

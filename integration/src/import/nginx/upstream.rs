@@ -91,7 +91,10 @@ pub(super) fn target(word: &Word, line: &Statement, report: &mut Report) -> Opti
     if word.text.starts_with("unix:") {
         report.unsupported(line, "a Unix socket cannot be a server");
     } else if word.text.contains('$') {
-        report.unsupported(line, "connections are not told apart: name one server or upstream");
+        report.unsupported(
+            line,
+            "a route leads to a server or an upstream, not to what a variable says",
+        );
     } else {
         report.mistake(Mistake::value(line, word, "must be IP:PORT or NAME:PORT"));
     }

@@ -1,10 +1,12 @@
 //! From a `[[proxy]]` table to a proxy.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::probe::server_check;
+use super::route;
 use super::servers::servers;
 use super::{Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
 use crate::Name;
@@ -19,11 +21,23 @@ const LISTEN_HELP: &str = "the address may be one that is not on this node yet; 
 
 /// A day and a minute, in seconds.
 const DAY: u64 = 86_400;
-const MINUTE: u64 = 60;
+pub(super) const MINUTE: u64 = 60;
 
-/// Checks one table; none where something is wrong.
-pub(in crate::config) fn proxy(
+/// Checks all tables; what is wrong is left out.
+pub(in crate::config) fn proxies(
+    tables: &[Spanned<RawProxy>],
+    check: &mut Check<'_>,
+) -> Vec<ProxyConfig> {
+    let led = route::led_to(tables);
+    let proxies = tables.iter().filter_map(|raw| proxy(raw, &led, check)).collect();
+    route::lead_somewhere(tables, check);
+    proxies
+}
+
+/// Checks one table; none where something is wrong. Routes lead to those of the names `led`.
+fn proxy(
     raw: &Spanned<RawProxy>,
+    led: &BTreeSet<&str>,
     check: &mut Check<'_>,
 ) -> Option<ProxyConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
@@ -34,7 +48,8 @@ pub(in crate::config) fn proxy(
         "any word; logs, commands and `track` use it",
         |text| Name::try_from(text.as_str()),
     );
-    let listen = listen(raw, &table, check);
+    let is_led = raw.name.as_ref().is_some_and(|name| led.contains(name.get_ref().as_str()));
+    let listen = listen(raw, is_led, &table, check);
     let balance = check.optional(
         "balance",
         &raw.balance,
@@ -49,6 +64,7 @@ pub(in crate::config) fn proxy(
         ]),
     );
     let servers = servers(raw, &table, check);
+    let (routes, hello_timeout) = (route::routes(raw, check), route::hello_timeout(raw, check));
     let limits = limits(raw, check);
     let queue = queue(raw, limits.map(|limits| limits.connect), check);
     let on_down = check.optional(
@@ -75,6 +91,8 @@ pub(in crate::config) fn proxy(
         listen,
         balance: balance?,
         servers,
+        routes,
+        hello_timeout: hello_timeout?,
         check: probe?,
         on_down: on_down?,
         panic: raw.panic.as_ref().is_some_and(|panic| *panic.get_ref()),
@@ -85,8 +103,9 @@ pub(in crate::config) fn proxy(
     })
 }
 
-fn listen(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Vec<SocketAddr> {
+fn listen(raw: &RawProxy, is_led: bool, table: &Span, check: &mut Check<'_>) -> Vec<SocketAddr> {
     match &raw.listen {
+        None if is_led => {}
         None => check.missing(table, "listen", "such as listen = [\"192.168.1.100:6443\"]"),
         Some(list) if list.get_ref().is_empty() => {
             check.problems.tell(Code::EmptyList, list.span(), "`listen` is empty", LISTEN_HELP)
@@ -143,7 +162,7 @@ fn accept_proxy(raw: &RawProxy, check: &mut Check<'_>) -> Vec<IpNet> {
     networks.into_iter().map(Spanned::into_inner).collect()
 }
 
-const fn up_to(seconds: u64) -> RangeInclusive<Duration> {
+pub(super) const fn up_to(seconds: u64) -> RangeInclusive<Duration> {
     Duration::from_millis(10)..=Duration::from_secs(seconds)
 }
 

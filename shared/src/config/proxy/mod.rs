@@ -3,7 +3,9 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+mod pattern;
 mod probe;
+mod route;
 mod servers;
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::pattern::NamePattern;
 use crate::{Endpoint, Name};
 
 /// Listen addresses and the servers behind them, ready to run.
@@ -20,12 +23,16 @@ use crate::{Endpoint, Name};
 pub struct ProxyConfig {
     /// Its name.
     pub name: Name,
-    /// Where to listen, at least one.
+    /// Where to listen; at least one, unless a route leads to it.
     pub listen: Vec<SocketAddr>,
     /// How a server is chosen.
     pub balance: Balance,
-    /// The servers, at least one, in the order of the file.
+    /// The servers in the order of the file; at least one, unless it has routes.
     pub servers: Vec<ServerConfig>,
+    /// Connections that the servers of others get; the first that fits counts.
+    pub routes: Vec<ProxyRoute>,
+    /// How long to wait for a TLS client's name.
+    pub hello_timeout: Duration,
     /// How the servers are checked.
     pub check: CheckConfig,
     /// What becomes of the connections of a server that goes down.
@@ -40,6 +47,17 @@ pub struct ProxyConfig {
     pub send_proxy: Option<HeaderVersion>,
     /// The networks whose connections begin with a PROXY header.
     pub accept_proxy: Vec<IpNet>,
+}
+
+/// Connections that another proxy's servers get: those that fulfil all it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyRoute {
+    /// The other proxy; it has no routes.
+    pub proxy: Name,
+    /// One of them fits the name that the TLS client asks for; empty: whatever it does.
+    pub server_names: Vec<NamePattern>,
+    /// The client's address is in one of them; empty: wherever it is.
+    pub from: Vec<IpNet>,
 }
 
 /// One server behind a proxy.

@@ -19,6 +19,7 @@ const SERVERS_HELP: &str = "such as servers = [\"192.168.1.1:6443\", \"192.168.1
 /// Checks both lists; what is wrong is left out.
 pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Vec<ServerConfig> {
     match &raw.servers {
+        None if raw.server.is_empty() && !raw.route.is_empty() => {}
         None if raw.server.is_empty() => check.missing(table, "servers", SERVERS_HELP),
         Some(list) if list.get_ref().is_empty() && raw.server.is_empty() => {
             check.problems.tell(Code::EmptyList, list.span(), "`servers` is empty", SERVERS_HELP);
