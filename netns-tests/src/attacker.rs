@@ -24,6 +24,8 @@ pub struct Forged {
     pub ttl: u8,
     /// Flags and fragment offset of the IP header.
     pub fragment: u16,
+    /// Options in the IP header: whole words, ten at most.
+    pub options: Vec<u8>,
     /// The VRRP message.
     pub message: Vec<u8>,
 }
@@ -32,7 +34,8 @@ impl Forged {
     /// To the group with TTL 255, as an advert has to be.
     #[must_use]
     pub fn from(source: Ipv4Addr, message: Vec<u8>) -> Self {
-        Self { source, destination: GROUP, ttl: 255, fragment: 0, message }
+        let (ttl, fragment, options) = (255, 0, Vec::new());
+        Self { source, destination: GROUP, ttl, fragment, options, message }
     }
 
     /// With a checksum that fits its message, in the form that both keepalived and FRR send.
@@ -53,9 +56,12 @@ impl Forged {
     /// With its IPv4 header; the kernel adds total length and header checksum.
     fn packet(&self) -> Vec<u8> {
         let [high, low] = self.fragment.to_be_bytes();
-        let mut packet = vec![0x45, 0, 0, 0, 0x77, 0x77, high, low, self.ttl, PROTOCOL, 0, 0];
+        let words = u8::try_from(self.options.len() / 4).unwrap_or_default();
+        let mut packet =
+            vec![0x45 + words, 0, 0, 0, 0x77, 0x77, high, low, self.ttl, PROTOCOL, 0, 0];
         packet.extend(self.source.octets());
         packet.extend(self.destination.octets());
+        packet.extend(&self.options);
         packet.extend(&self.message);
         packet
     }

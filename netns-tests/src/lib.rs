@@ -4,6 +4,7 @@
 //! missing is said, and the test fails: it never passes for want of a peer.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what is missing and fails")]
 
+pub mod adverts;
 pub mod attacker;
 pub mod bench;
 pub mod capture;

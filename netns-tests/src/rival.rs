@@ -53,6 +53,11 @@ pub trait Pairing {
         100
     }
 
+    /// Whether the peer announces its addresses again when it hears that another was Active.
+    fn peer_answers_losers(&self) -> bool {
+        true
+    }
+
     /// We are the better node.
     ///
     /// # Panics
@@ -202,9 +207,20 @@ fn cut(
     let since = Moment::now();
     wait(duel, theirs, true, true);
     assert!(since.elapsed() <= pairing.takeover_limit(), "{:?} after a cut", since.elapsed());
+    // Our last word lets the peer announce at once. Where it yields, it says nothing: nobody can tell.
+    let ping = duel.ping();
+    let since = Moment::now();
     duel.lab.heal(&name).expect("a cure");
     wait(duel, theirs, owners.0, owners.1);
+    sleep(pairing.interval() * 2);
+    let silence = Duel::silence(&ping.stop(), since);
+    let limit = pairing.interval().as_millis() + 50 + NOISE;
+    let heard = owners.1 && pairing.peer_answers_losers();
+    assert!(!heard || silence <= limit, "{silence} ms of silence after the split healed");
 }
+
+/// What other tests on the machine may cost, in milliseconds.
+const NOISE: u128 = 100;
 
 /// Waits for these owners, and then sees nobody else for longer than silence may last.
 fn nobody_moves(

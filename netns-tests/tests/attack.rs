@@ -1,5 +1,5 @@
 //! Hostile neighbours: a pair keeps its address, its pace and its temper, and counts what it was sent.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use integration::lab::{Moment, Running, ipv4};
 use integration::status;
+use netns_tests::adverts::Listener;
 use netns_tests::attacker::{Attacker, Forged};
-use netns_tests::{Duel, LIMIT};
+use netns_tests::{Duel, LIMIT, usage};
 use vrrpd::status::Status;
 
 const VIP: &str = "10.77.0.200";
@@ -33,14 +34,19 @@ impl Scene {
 
     /// With these lines in the nodes' tables.
     fn with(lines: [&str; 2]) -> Self {
+        Self::speaking(lines.map(|lines| format!("advert_interval = \"100ms\"\n{lines}")))
+    }
+
+    /// With these lines, the interval's among them.
+    fn speaking(lines: [String; 2]) -> Self {
         let mut duel = Duel::new(VIP);
         let config = |priority: u8, lines: &str| {
             format!(
                 "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\n\
-                 priority = {priority}\naddresses = [\"{VIP}\"]\nadvert_interval = \"100ms\"\n{lines}"
+                 priority = {priority}\naddresses = [\"{VIP}\"]\n{lines}"
             )
         };
-        let nodes = [duel.vipd(0, &config(150, lines[0])), duel.vipd(1, &config(100, lines[1]))];
+        let nodes = [duel.vipd(0, &config(150, &lines[0])), duel.vipd(1, &config(100, &lines[1]))];
         duel.wait_for(&[0]);
         sleep(INTERVAL * 5);
         let attacker = Attacker::at(&duel.client);
@@ -173,9 +179,18 @@ fn a_flood_of_what_has_to_be_discarded_moves_nobody() {
     for last in 101..=199 {
         packets.push(Forged { ttl: 1, ..Forged::from(ipv4(last), advert(200)) });
     }
-    let sent = scene.attacker.flood(&packets, 10_000, Duration::from_secs(3));
+    let pids: Vec<u32> = before.iter().map(|status| status.pid).collect();
+    let memory = usage::rss_kb(&pids).unwrap();
+    let listener = Listener::start(&scene.duel.client).unwrap();
+    let sent = scene.attacker.flood(&packets, 50_000, Duration::from_secs(3));
+    let heard = listener.stop().unwrap();
+    let grown = usage::rss_kb(&pids).unwrap() - memory;
     sleep(INTERVAL * 5);
-    assert!(sent >= 1_000, "only {sent} packets went out");
+    assert!(sent >= 10_000, "only {sent} packets went out");
+    let late = heard.lateness(ipv4(11), INTERVAL, 990);
+    println!("{sent} packets went out; p99 lateness {late:.2} ms; {grown:.0} kB more memory");
+    assert!(heard.count(ipv4(11)) >= 25 && late <= 10.0, "{late} ms late");
+    assert!(grown <= 1_000.0, "{grown} kB more memory");
     assert_eq!(scene.duel.owners.owners(), ["lb1"]);
     assert_eq!(scene.changes(), changes);
     scene.is_unharmed(&before);
@@ -277,4 +292,62 @@ fn a_unicast_pair_hears_its_peer_and_nobody_else() {
         let expected = [Some(4), Some(2), Some(2)];
         assert_eq!(["stranger", "hops", "audience"].map(of), expected, "{counted:?}");
     }
+}
+
+/// Whoever does not know the password is not heard in version 2, nor who has another interval.
+#[test]
+fn a_pair_with_a_password_hears_nobody_without() {
+    let lines = "version = 2\nadvert_interval = \"1s\"\nauth_pass = \"42\"\n".to_owned();
+    let mut scene = Scene::speaking([lines.clone(), lines]);
+    sleep(Duration::from_secs(1));
+    let changes = scene.changes();
+    let advert = |priority, auth_type, seconds, password: &[u8; 8]| {
+        let head = [0x21, 51, priority, 1, auth_type, seconds, 0, 0, 10, 77, 0, 200];
+        Forged::from(STRANGER, [&head[..], password].concat()).sealed()
+    };
+    for priority in [0, 255] {
+        for forged in [
+            advert(priority, 1, 1, b"43\0\0\0\0\0\0"),
+            advert(priority, 0, 1, &[0; 8]),
+            advert(priority, 2, 1, b"42\0\0\0\0\0\0"),
+            advert(priority, 1, 2, b"42\0\0\0\0\0\0"),
+        ] {
+            assert!(scene.attacker.send(&forged));
+        }
+    }
+    sleep(Duration::from_millis(1_500));
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
+    for host in [0, 1] {
+        let counted = counted(&scene.status(host));
+        let of = |reason| counted.get(reason).copied();
+        let expected = [Some(2), Some(4), Some(2)];
+        assert_eq!(["password", "auth_type", "interval"].map(of), expected, "{counted:?}");
+    }
+}
+
+/// Options in the header and addresses that are not ours make an advert odd, not wrong; and nobody
+/// believes what comes in its own name.
+#[test]
+fn what_is_odd_is_heard_and_moves_nobody() {
+    let mut scene = Scene::new();
+    let (changes, before) = (scene.changes(), scene.status(0).routers[0].received);
+    let lesser = Forged::from(STRANGER, advert(50)).sealed();
+    let mut other = advert(50);
+    other[11] = 201;
+    let two = [&[0x31, 51, 50, 2, 0, 10, 0, 0, 10, 77, 0, 200][..], &[10, 77, 0, 201]].concat();
+    for forged in [
+        Forged { options: vec![1; 4], ..lesser.clone() },
+        Forged { options: vec![1; 40], ..lesser },
+        Forged::from(STRANGER, other).sealed(),
+        Forged::from(STRANGER, two).sealed(),
+    ] {
+        assert!(scene.attacker.send(&forged));
+    }
+    sleep(INTERVAL);
+    assert_eq!(scene.status(0).routers[0].received - before, 4);
+    assert!(scene.attacker.send(&Forged::from(ipv4(11), advert(255)).sealed()));
+    sleep(INTERVAL * 5);
+    assert_eq!(scene.duel.owners.owners(), ["lb1"]);
+    assert_eq!(scene.changes(), changes);
 }

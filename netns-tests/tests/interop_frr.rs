@@ -70,6 +70,10 @@ impl Pairing for Speech {
         self.source.to_owned()
     }
 
+    fn peer_answers_losers(&self) -> bool {
+        false
+    }
+
     /// With one MAC address on both nodes, a late frame of ours (a client's reset) may lead the switch back
     /// to us, until FRR's next frame.
     fn silence_limit(&self) -> u128 {

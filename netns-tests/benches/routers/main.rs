@@ -10,7 +10,6 @@
 //!
 //! Each round starts both nodes anew, of one make and then of the other.
 
-mod adverts;
 mod figure;
 mod load;
 mod pair;
@@ -25,11 +24,11 @@ use anyhow::Context;
 use clap::Parser;
 use netns_tests::bench::{exit_code, program};
 
-use crate::adverts::Listener;
 use crate::figure::{Figure, Sheet};
 use crate::load::Load;
 use crate::pair::{Bench, Contender};
 use crate::planned::Deed;
+use netns_tests::adverts::Listener;
 
 /// Measures vrrpd beside keepalived, and prints a table.
 #[derive(Parser)]

@@ -13,7 +13,7 @@ use anyhow::ensure;
 use integration::lab::{Host, Lab, Moment, Running};
 use netns_tests::{LIMIT, peer, usage};
 
-use crate::adverts::Listener;
+use netns_tests::adverts::Listener;
 
 /// A program that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]

@@ -24,25 +24,31 @@ use vrrpd::wire::ipv4;
 const BACKLOG: usize = 16 * 1024 * 1024;
 
 /// A running listener on a host that has nothing else to do.
-pub(crate) struct Listener {
+#[derive(Debug)]
+pub struct Listener {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<anyhow::Result<Heard>>,
 }
 
 /// What was heard.
-#[derive(Default)]
-pub(crate) struct Heard {
+#[derive(Debug, Default)]
+pub struct Heard {
     last: HashMap<(Ipv4Addr, u8), Duration>,
     gaps: Vec<Gap>,
 }
 
+#[derive(Debug)]
 struct Gap {
     source: Ipv4Addr,
     length: Duration,
 }
 
 impl Listener {
-    pub(crate) fn start(host: &Host) -> anyhow::Result<Self> {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// Its namespace cannot be entered.
+    pub fn start(host: &Host) -> anyhow::Result<Self> {
         let index = host.interface_index();
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -50,7 +56,11 @@ impl Listener {
         Ok(Self { stop, thread })
     }
 
-    pub(crate) fn stop(self) -> anyhow::Result<Heard> {
+    /// Ends; returns what was heard.
+    ///
+    /// # Errors
+    /// No raw socket was to be had, or it does not stamp.
+    pub fn stop(self) -> anyhow::Result<Heard> {
         self.stop.store(true, Ordering::Relaxed);
         let Ok(heard) = self.thread.join() else { bail!("the listener panicked") };
         heard
@@ -59,12 +69,14 @@ impl Listener {
 
 impl Heard {
     /// How many adverts came from `source`.
-    pub(crate) fn count(&self, source: Ipv4Addr) -> usize {
+    #[must_use]
+    pub fn count(&self, source: Ipv4Addr) -> usize {
         self.gaps.iter().filter(|gap| gap.source == source).count()
     }
 
     /// The lateness that `permille` of the adverts from `source` did not exceed, in milliseconds.
-    pub(crate) fn lateness(&self, source: Ipv4Addr, interval: Duration, permille: usize) -> f64 {
+    #[must_use]
+    pub fn lateness(&self, source: Ipv4Addr, interval: Duration, permille: usize) -> f64 {
         let from = self.gaps.iter().filter(|gap| gap.source == source);
         let mut late: Vec<Duration> = from.map(|gap| gap.length.saturating_sub(interval)).collect();
         late.sort();
