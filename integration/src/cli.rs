@@ -11,6 +11,7 @@ use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, reference, schema};
 use crate::lab::backend;
 use crate::{
     check, doctor, drill, events, exporter, handover, import, orders, runner, status, supervisor,
+    upgrade,
 };
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
@@ -24,7 +25,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run this node: VRRP, proxies and the supervisor of both
-    Run(Node),
+    Run(Run),
     /// Tell whether a configuration is right, and everything that is wrong with it
     Check(check::Options),
     /// Print the JSON Schema of the configuration, for editors, or a page of every key
@@ -45,6 +46,8 @@ enum Command {
     Pause(Running),
     /// Take part as before `vipd pause` or `vipd handover`
     Resume(Running),
+    /// Have the node that runs become this release, without a lost connection
+    Upgrade(Running),
     /// Take a server out of its proxy, bring it back, or change its share
     #[command(subcommand)]
     Server(orders::Server),
@@ -80,6 +83,16 @@ pub struct Node {
     /// Where the node's sockets are
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Run {
+    #[command(flatten)]
+    node: Node,
+
+    /// The programs run already: this one was another before
+    #[arg(long, hide = true)]
+    adopt: bool,
 }
 
 #[derive(Args, Debug)]
@@ -156,8 +169,8 @@ impl Cli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         match self.command {
-            Command::Run(Node { config, runtime_dir }) => {
-                supervisor::run(&supervisor::Options { config, runtime_dir })
+            Command::Run(Run { node: Node { config, runtime_dir }, adopt }) => {
+                supervisor::run(&supervisor::Options { config, runtime_dir, adopt })
             }
             Command::Check(options) => check::run(&options),
             Command::Schema(form) => print_schema(&form),
@@ -169,6 +182,7 @@ impl Cli {
             Command::Handover(asked) => hand_over(asked),
             Command::Pause(node) => handover::pause(&node.runtime_dir),
             Command::Resume(node) => handover::resume(&node.runtime_dir),
+            Command::Upgrade(node) => upgrade::run(&node.runtime_dir),
             Command::Server(order) => orders::server(&order),
             Command::Sessions(order) => orders::sessions(&order),
             Command::Drill(options) => drill::run(&options),

@@ -14,4 +14,5 @@ pub mod orders;
 pub mod runner;
 pub mod status;
 pub mod supervisor;
+mod upgrade;
 mod watched;

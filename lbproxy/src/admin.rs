@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use crate::estate::Estate;
 use crate::status::{Answer, Request};
 
 /// Clients at once; further ones are turned away.
@@ -33,16 +34,41 @@ const REQUEST_LIMIT: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) request: Request,
-    /// Where the line of the answer goes.
-    pub(crate) reply: oneshot::Sender<Vec<u8>>,
+    /// Where the answer goes.
+    pub(crate) reply: oneshot::Sender<Reply>,
 }
 
-/// Makes the socket in place of a stale one, and hands it to the group of `user`: as that the proxy
-/// runs, and what tells its metrics.
+/// What is answered.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// A line.
+    Line(Vec<u8>),
+    /// Everything, for a successor.
+    Estate(Estate),
+}
+
+/// Makes the socket in place of a stale one, or takes a predecessor's, and hands it to the group of
+/// `user`: as that the proxy runs, and what tells its metrics.
 ///
 /// # Errors
 /// Another proxy answers on it, or the directory is not to be written to.
-pub(crate) fn bind(path: &Path, user: &str) -> io::Result<StdListener> {
+pub(crate) fn bind(
+    path: &Path,
+    user: &str,
+    inherited: Option<StdListener>,
+) -> io::Result<StdListener> {
+    let listener = inherited.map_or_else(|| bind_anew(path), Ok)?;
+    if let Some(user) = User::from_name(user).ok().flatten()
+        && let Err(error) = chown(path, None, Some(user.gid))
+    {
+        // An ordinary user is that user already, as a rule.
+        debug!(%error, "cannot hand the admin socket to the proxy's group");
+    }
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn bind_anew(path: &Path) -> io::Result<StdListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another lbproxy runs here"));
     }
@@ -56,13 +82,6 @@ pub(crate) fn bind(path: &Path, user: &str) -> io::Result<StdListener> {
     rustix::process::umask(before);
     let listener = bound?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    if let Some(user) = User::from_name(user).ok().flatten()
-        && let Err(error) = chown(path, None, Some(user.gid))
-    {
-        // An ordinary user is that user already, as a rule.
-        debug!(%error, "cannot hand the admin socket to the proxy's group");
-    }
-    listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
@@ -88,7 +107,7 @@ pub(crate) async fn run(listener: UnixListener, users: Vec<u32>, asked: mpsc::Se
         };
         let asked = asked.clone();
         tokio::spawn(async move {
-            if let Ok(Err(error)) = timeout(PATIENCE, answer(stream, asked)).await {
+            if let Err(error) = serve(stream, asked).await {
                 debug!(%error, "a client of the admin socket left");
             }
             drop(seat);
@@ -96,7 +115,22 @@ pub(crate) async fn run(listener: UnixListener, users: Vec<u32>, asked: mpsc::Se
     }
 }
 
-async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+async fn serve(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+    let first = timeout(PATIENCE, answer(&mut stream, &asked)).await??;
+    if matches!(first, Kept::Yes) {
+        // A successor says when it serves, or dies: its checks take their time.
+        answer(&mut stream, &asked).await?;
+    }
+    Ok(())
+}
+
+/// Whether a client may say more after the answer.
+enum Kept {
+    No,
+    Yes,
+}
+
+async fn answer(stream: &mut UnixStream, asked: &mpsc::Sender<Asked>) -> io::Result<Kept> {
     let mut lines = Lines::default();
     let mut buffer = [0; 256];
     let mut taken = 0;
@@ -118,7 +152,10 @@ async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Resul
             asked.send(Asked { request, reply }).await.map_err(|_| gone())?;
             answer.await.map_err(|_: oneshot::error::RecvError| gone())?
         }
-        Err(error) => line(&Answer::Error(error.to_string())),
+        Err(error) => Reply::Line(line(&Answer::Error(error.to_string()))),
     };
-    stream.write_all(&reply).await
+    match reply {
+        Reply::Line(line) => stream.write_all(&line).await.map(|()| Kept::No),
+        Reply::Estate(estate) => estate.hand_to(stream).await.map(|()| Kept::Yes),
+    }
 }

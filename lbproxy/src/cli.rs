@@ -19,4 +19,8 @@ pub struct Args {
     /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
     #[arg(long, hide = true)]
     pub watchdog: bool,
+
+    /// Take the listening sockets of the proxy that runs over; it ends with its last connection
+    #[arg(long)]
+    pub take_over: bool,
 }

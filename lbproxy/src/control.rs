@@ -3,6 +3,8 @@
 //! Everything that happens comes in as a method call from [`daemon`](crate::daemon)'s loop. The
 //! workers are told by publishing a plan, never one by one, and say when they have carried it out.
 
+mod succession;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -17,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use self::succession::Phase;
+use crate::estate::Inheritance;
 use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::{Found, Probe};
 use crate::listen::{ListenError, Listeners};
@@ -39,7 +43,7 @@ pub(crate) struct Control {
     listeners: Bound,
     owned: HashMap<RouterId, Ownership>,
     generation: u64,
-    stopping: bool,
+    phase: Phase,
     workers: usize,
     plans: watch::Sender<Arc<Plan>>,
     scores: watch::Sender<Vec<TrackerHealth>>,
@@ -62,21 +66,28 @@ pub(crate) fn empty_plan() -> Arc<Plan> {
     Arc::new(Plan { generation: 0, proxies: Vec::new(), released: HashSet::new(), stopping: false })
 }
 
-/// Binds what a configuration listens on; sockets that are there already stay the same.
+/// Makes the sockets of a configuration: those that are there already stay the same, a predecessor's
+/// are taken over, others are bound.
 ///
 /// # Errors
 /// An address cannot be bound; nothing has changed then.
 pub(crate) fn bind(
     config: &Config,
     existing: &Bound,
+    mut inheritance: Option<&mut Inheritance>,
     workers: usize,
 ) -> Result<Bound, ListenError> {
     let mut bound = Bound::new();
     for proxy in &config.proxies {
+        let limit = proxy.limits.user;
         for address in &proxy.listen {
-            let listeners = match existing.get(address) {
-                Some(listeners) => Arc::clone(listeners),
-                None => Arc::new(Listeners::bind(*address, workers, proxy.limits.user)?),
+            let inherited = inheritance.as_mut().and_then(|theirs| theirs.take(*address));
+            let listeners = match (existing.get(address), inherited) {
+                (Some(listeners), _) => Arc::clone(listeners),
+                (None, Some(sockets)) => {
+                    Arc::new(Listeners::inherit(*address, sockets, workers, limit)?)
+                }
+                (None, None) => Arc::new(Listeners::bind(*address, workers, limit)?),
             };
             bound.insert(*address, listeners);
         }
@@ -91,7 +102,7 @@ impl Control {
             listeners: Bound::new(),
             owned: HashMap::new(),
             generation: 0,
-            stopping: false,
+            phase: Phase::Serving,
             workers,
             plans: ends.plans,
             scores: ends.scores,
@@ -127,7 +138,7 @@ impl Control {
     /// # Errors
     /// An address cannot be bound.
     pub(crate) fn bind_for(&self, config: &Config) -> Result<Bound, ListenError> {
-        bind(config, &self.listeners, self.workers)
+        bind(config, &self.listeners, None, self.workers)
     }
 
     /// Folds in what a check found.
@@ -198,7 +209,7 @@ impl Control {
 
     /// Tells the workers to end everything; ready when they have.
     pub(crate) fn stop(&mut self, limit: Duration) -> impl Future<Output = bool> + use<> {
-        self.stopping = true;
+        self.phase = Phase::Stopping;
         self.publish();
         self.applied(limit)
     }
@@ -233,7 +244,7 @@ impl Control {
             generation: self.generation,
             proxies,
             released: self.released(),
-            stopping: self.stopping,
+            stopping: self.phase == Phase::Stopping,
         }));
     }
 
@@ -265,7 +276,10 @@ impl Control {
             accept_proxy: proxy.config.accept_proxy.as_slice().into(),
             routes,
             hello_timeout: proxy.config.hello_timeout,
-            listeners: proxy.config.listen.iter().filter_map(bound).collect(),
+            listeners: match self.phase {
+                Phase::Serving => proxy.config.listen.iter().filter_map(bound).collect(),
+                Phase::Waiting | Phase::Retired | Phase::Stopping => Vec::new(),
+            },
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
             queue: Arc::clone(&proxy.queue),
@@ -273,6 +287,9 @@ impl Control {
     }
 
     fn tell_scores(&self) {
+        if self.phase == Phase::Retired {
+            return;
+        }
         let scores = self.keeper.scores();
         self.scores.send_if_modified(|told| {
             let changed = *told != scores;

@@ -3,6 +3,8 @@
 //! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
 //! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
 
+mod succession;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,8 +19,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
 
+use self::succession::Succession;
 use crate::access_log::AccessLog;
-use crate::admin::{self, Asked, CLIENTS};
+use crate::admin::{self, Asked, CLIENTS, Reply};
 use crate::cli::Args;
 use crate::control::{Control, Ends, empty_plan};
 use crate::health::probe::Found;
@@ -69,8 +72,15 @@ fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::run("make the runtime", &error))?;
     let (log, _flush) =
         AccessLog::start().map_err(|error| Failure::run("use standard output", &error))?;
-    let outcome = runtime.block_on(async { Daemon::start(args, prepared, log)?.run().await });
-    if let Err(error) = std::fs::remove_file(admin_path(args)) {
+    let mut replaced = false;
+    let outcome = runtime.block_on(async {
+        let mut daemon = Daemon::start(args, prepared, log)?;
+        let code = daemon.run().await;
+        replaced = daemon.succession.is_over();
+        code
+    });
+    // A successor's stays.
+    if !replaced && let Err(error) = std::fs::remove_file(admin_path(args)) {
         // As an ordinary user it may not; the next start replaces the file.
         tracing::debug!(%error, "the admin socket's file stays");
     }
@@ -95,6 +105,7 @@ struct Daemon {
     patience: watch::Sender<Duration>,
     link: Option<Link>,
     link_task: Option<AbortHandle>,
+    succession: Succession,
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -108,9 +119,7 @@ impl Daemon {
         }
         let config = prepared.loaded.config;
         tell_warnings(args, &prepared.loaded.warnings);
-        let [terminate, interrupt, hangup] =
-            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]
-                .map(|kind| signal(kind).map_err(failed("watch for signals")));
+        let [terminate, interrupt, hangup] = signals().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
         let limit =
@@ -125,25 +134,26 @@ impl Daemon {
         let (scores, scored) = watch::channel(Vec::new());
         let (pulse, alive) = watch::channel(true);
         tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
-        let admin = UnixListener::from_std(prepared.admin).map_err(failed("watch the socket"))?;
-        tokio::spawn(admin::run(admin, prepared.users, ask));
+        let admin = prepared.admin.try_clone().and_then(UnixListener::from_std);
+        let admin = admin.map_err(failed("watch the socket"))?;
+        let mut succession = Succession::new(prepared.admin);
+        succession.ends_with_us(tokio::spawn(admin::run(admin, prepared.users, ask)));
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         if let Some(socket) = prepared.watchdog {
             let socket = UnixStream::from_std(socket).map_err(failed("watch the supervisor"))?;
-            tokio::spawn(watchdog::run(socket, alive.clone(), patient));
+            succession.ends_with_us(tokio::spawn(watchdog::run(socket, alive.clone(), patient)));
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let ends = Ends { results: found, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
+        if prepared.inheritance.is_some() {
+            control.wait();
+        }
         control.configure(&config, prepared.bound, prepared.probes, started);
-        info!(
-            version = env!("CARGO_PKG_VERSION"),
-            proxies = config.proxies.len(),
-            workers = workers.len(),
-            connections = limit * workers.len(),
-            "started"
-        );
+        let inherited = succession.inherit(prepared.inheritance, &mut control, started);
+        inherited.map_err(failed("talk to the predecessor"))?;
+        tell_start(config.proxies.len(), workers.len(), limit);
         let link = Link {
             path: args.runtime_dir.join(VRRPD_SOCKET),
             scores: scored,
@@ -165,16 +175,17 @@ impl Daemon {
             patience,
             link: Some(link),
             link_task: None,
-            terminate: terminate?,
-            interrupt: interrupt?,
-            hangup: hangup?,
+            succession,
+            terminate,
+            interrupt,
+            hangup,
         };
         daemon.link_where_needed();
         daemon.warn_where_reload_would_fail();
         Ok(daemon)
     }
 
-    async fn run(mut self) -> Result<ExitCode, Failure> {
+    async fn run(&mut self) -> Result<ExitCode, Failure> {
         let mut first_worker = self.workers.iter().map(|w| w.applied.clone()).collect::<Vec<_>>();
         loop {
             tokio::select! {
@@ -188,6 +199,12 @@ impl Daemon {
                 Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
                 Some(asked) = self.asked.recv() => self.answer(asked),
                 _ = self.hangup.recv() => self.reload(),
+                _ = self.succession.look(), if self.succession.is_between() => {
+                    self.relieve();
+                    if let Some(words) = self.drained() {
+                        return Ok(self.end(words).await);
+                    }
+                }
                 () = any_ended(&mut first_worker) => {
                     let words = "a worker thread ended; ending as well, to be started anew";
                     return Err(Failure { code: 1, words: words.to_owned() });
@@ -202,14 +219,16 @@ impl Daemon {
             Request::Status => {
                 let dropped = self.log.dropped();
                 let alive = *self.alive.borrow();
-                line(&self.control.status(self.started, now, dropped, alive))
+                Reply::Line(line(&self.control.status(self.started, now, dropped, alive)))
             }
             Request::Server { proxy, server, order } => {
-                line(&self.control.order(&proxy, &server, order, now))
+                Reply::Line(line(&self.control.order(&proxy, &server, order, now)))
             }
             Request::ShutdownSessions { proxy, server } => {
-                line(&self.control.shutdown_sessions(&proxy, server.as_ref()))
+                Reply::Line(line(&self.control.shutdown_sessions(&proxy, server.as_ref())))
             }
+            Request::TakeOver => self.hand_over(),
+            Request::Retire => self.retire(now),
         };
         // The client may have left.
         drop(asked.reply.send(answer));
@@ -249,6 +268,7 @@ impl Daemon {
     /// Links to `vrrpd` once there are routers. Where they are gone later it does no harm.
     fn link_where_needed(&mut self) {
         if !self.config.routers.is_empty()
+            && !self.succession.waits()
             && let Some(link) = self.link.take()
         {
             self.link_task = Some(tokio::spawn(link.run()).abort_handle());
@@ -264,8 +284,8 @@ impl Daemon {
         }
     }
 
-    async fn end(mut self, signal: &str) -> ExitCode {
-        info!("{signal}: ending");
+    async fn end(&mut self, why: &str) -> ExitCode {
+        info!("{why}: ending");
         if let Some(link) = self.link_task.take() {
             link.abort();
         }
@@ -279,13 +299,25 @@ impl Daemon {
                 return ExitCode::SUCCESS;
             }
         }
-        for worker in self.workers {
+        for worker in self.workers.drain(..) {
             // It has said that it ended; a panic has been printed by itself.
             drop(worker.thread.join());
         }
         info!("ended");
         ExitCode::SUCCESS
     }
+}
+
+/// SIGTERM, SIGINT and SIGHUP.
+fn signals() -> io::Result<[Signal; 3]> {
+    let [terminate, interrupt, hangup] =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    Ok([terminate?, interrupt?, hangup?])
+}
+
+fn tell_start(proxies: usize, workers: usize, limit: usize) {
+    let version = env!("CARGO_PKG_VERSION");
+    info!(version, proxies, workers, connections = limit * workers, "started");
 }
 
 /// A supervisor has told them already.
@@ -305,7 +337,7 @@ fn spawn_workers(
     (0..count)
         .map(|index| {
             let (plans, log) = (plans.clone(), log.clone());
-            worker::spawn(worker::Start { index, limit, pipes, plans, log })
+            worker::spawn(worker::Start { index, workers: count, limit, pipes, plans, log })
         })
         .collect::<io::Result<_>>()
         .map_err(|error| Failure::run("start the workers", &error))

@@ -21,6 +21,7 @@ mod connect;
 mod control;
 pub mod daemon;
 pub mod descriptors;
+mod estate;
 mod flow;
 pub mod health;
 pub mod hello;

@@ -48,9 +48,37 @@ impl Listeners {
         Ok(Self { address, sockets })
     }
 
-    /// The socket of one worker, for it to keep.
-    pub(crate) fn of_worker(&self, index: usize) -> io::Result<TcpListener> {
-        self.sockets.get(index).ok_or(io::ErrorKind::NotFound)?.try_clone()
+    /// Takes a predecessor's sockets over, and binds what `workers` need beyond them.
+    ///
+    /// # Errors
+    /// The system has no further socket.
+    pub(crate) fn inherit(
+        address: SocketAddr,
+        mut sockets: Vec<TcpListener>,
+        workers: usize,
+        user_timeout: Duration,
+    ) -> Result<Self, ListenError> {
+        while sockets.len() < workers {
+            let socket = bind(address, user_timeout);
+            sockets.push(socket.map_err(|source| ListenError { address, source })?);
+        }
+        Ok(Self { address, sockets })
+    }
+
+    /// All of them, for a successor.
+    pub(crate) fn sockets(&self) -> &[TcpListener] {
+        &self.sockets
+    }
+
+    /// The places of one worker's sockets: one, or more where a predecessor had more workers, for in
+    /// each of them clients may wait.
+    pub(crate) fn places(&self, index: usize, workers: usize) -> impl Iterator<Item = usize> {
+        (index..self.sockets.len()).step_by(workers)
+    }
+
+    /// The socket at a place, for its worker to keep.
+    pub(crate) fn at(&self, place: usize) -> io::Result<TcpListener> {
+        self.sockets.get(place).ok_or(io::ErrorKind::NotFound)?.try_clone()
     }
 
     /// Changes the limit that connections accepted from now on inherit.

@@ -9,6 +9,7 @@ use shared::link::LBPROXY_SOCKET;
 
 use crate::cli::Args;
 use crate::control::{Bound, bind};
+use crate::estate::Inheritance;
 use crate::health::probe::Probe;
 use crate::privilege::{self, Doubt};
 use crate::{admin, descriptors, watchdog};
@@ -35,6 +36,7 @@ pub(crate) struct Prepared {
     pub(crate) loaded: Loaded,
     pub(crate) probes: Vec<Probe>,
     pub(crate) bound: Bound,
+    pub(crate) inheritance: Option<Inheritance>,
     pub(crate) admin: StdListener,
     pub(crate) watchdog: Option<StdStream>,
     pub(crate) workers: usize,
@@ -61,9 +63,16 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
     let files = descriptors::raise();
     let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
     let path = admin_path(args);
-    let admin = admin::bind(&path, &config.lbproxy.user)
+    let mut inheritance = match args.take_over {
+        false => None,
+        true => Some(Inheritance::claim(&path).map_err(|error| {
+            Failure::run(&format!("take over from the lbproxy at {}", path.display()), &error)
+        })?),
+    };
+    let admin = inheritance.as_mut().and_then(|theirs| theirs.admin.take());
+    let admin = admin::bind(&path, &config.lbproxy.user, admin)
         .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
-    let bound = bind(config, &Bound::new(), workers)
+    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)
         .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
     let started_by = nix::unistd::geteuid();
     doubts.extend(privilege::drop_all(&config.lbproxy.user));
@@ -73,7 +82,18 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
     }
     let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
     users.dedup();
-    Ok(Prepared { loaded, probes, bound, admin, watchdog, workers, files, users, doubts })
+    Ok(Prepared {
+        loaded,
+        probes,
+        bound,
+        inheritance,
+        admin,
+        watchdog,
+        workers,
+        files,
+        users,
+        doubts,
+    })
 }
 
 fn processors() -> usize {

@@ -33,6 +33,11 @@ pub enum Request {
         /// The server; none: all.
         server: Option<Name>,
     },
+    /// From a successor: answered with what it inherits. The connection stays until it says
+    /// [`Retire`](Self::Retire), or fails.
+    TakeOver,
+    /// From a successor that serves: accept no more, and end with the last connection.
+    Retire,
 }
 
 /// An operator's word on a server. It holds over reloads, until the next one or the end of the

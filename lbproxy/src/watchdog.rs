@@ -33,6 +33,8 @@ pub(crate) fn patience(config: &Config) -> Duration {
 /// It is none.
 pub(crate) fn take() -> io::Result<std::os::unix::net::UnixStream> {
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    // The supervisor notices when the socket is closed: there shall be one of it.
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     let socket = std::os::unix::net::UnixStream::from(stdin);
     socket.peer_addr()?;
     socket.set_nonblocking(true)?;

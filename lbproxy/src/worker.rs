@@ -27,7 +27,7 @@ use crate::backend::BackendSet;
 use crate::clock;
 use crate::listen::Listeners;
 use crate::pick::Turns;
-use crate::plan::{Plan, ProxyPlan};
+use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::sessions::Sessions;
 
@@ -46,6 +46,8 @@ const JUDGE_MOST: Duration = Duration::from_secs(1);
 pub(crate) struct Start {
     /// Its number, from 0.
     pub(crate) index: usize,
+    /// How many there are.
+    pub(crate) workers: usize,
     /// Connections it may have.
     pub(crate) limit: usize,
     /// Pipes it may have.
@@ -96,7 +98,8 @@ pub(crate) struct Worker {
     now: Cell<Instant>,
 }
 
-type Gates = HashMap<SocketAddr, (Arc<Listeners>, Rc<Gate>, AbortHandle)>;
+/// By address, and place among the address's sockets.
+type Gates = HashMap<(SocketAddr, usize), (Arc<Listeners>, Rc<Gate>, AbortHandle)>;
 
 impl Worker {
     fn new(start: &Start) -> Self {
@@ -148,7 +151,7 @@ impl Worker {
                         return;
                     }
                     let plan = Arc::clone(&start.plans.borrow_and_update());
-                    self.apply(plan, &mut gates, start.index).await;
+                    self.apply(plan, &mut gates, &start).await;
                     let plan = Arc::clone(&self.plan.borrow());
                     applied.send_replace(plan.generation);
                     if plan.stopping {
@@ -183,7 +186,7 @@ impl Worker {
     }
 
     /// Carries a plan out; returns when every connection that it ends has ended.
-    async fn apply(self: &Rc<Self>, plan: Arc<Plan>, gates: &mut Gates, index: usize) {
+    async fn apply(self: &Rc<Self>, plan: Arc<Plan>, gates: &mut Gates, start: &Start) {
         *self.plan.borrow_mut() = Arc::clone(&plan);
         plan.proxies.iter().for_each(|proxy| proxy.queue.all());
         let known = |name: &Name| plan.proxies.iter().any(|proxy| proxy.name == *name);
@@ -193,7 +196,7 @@ impl Worker {
                 task.abort();
             }
         } else {
-            self.open(&plan, gates, index);
+            self.open(&plan, gates, start);
         }
         if !plan.released.is_empty() {
             for (_, gate, _) in gates.values() {
@@ -207,29 +210,32 @@ impl Worker {
         }
     }
 
-    fn open(self: &Rc<Self>, plan: &Plan, gates: &mut Gates, index: usize) {
-        let wanted: HashMap<SocketAddr, (&Arc<Listeners>, &Arc<ProxyPlan>)> = plan
-            .proxies
-            .iter()
-            .flat_map(|proxy| proxy.listeners.iter().map(move |l| (l.address, (l, proxy))))
-            .collect();
-        gates.retain(|address, (listeners, _, task)| {
-            let keep = wanted.get(address).is_some_and(|(new, _)| Arc::ptr_eq(new, listeners));
+    fn open(self: &Rc<Self>, plan: &Plan, gates: &mut Gates, start: &Start) {
+        let mut wanted = HashMap::new();
+        for proxy in &plan.proxies {
+            for listeners in &proxy.listeners {
+                let places = listeners.places(start.index, start.workers);
+                wanted.extend(places.map(|at| ((listeners.address, at), (listeners, proxy))));
+            }
+        }
+        gates.retain(|gate, (listeners, _, task)| {
+            let keep = wanted.get(gate).is_some_and(|(new, _)| Arc::ptr_eq(new, listeners));
             if !keep {
                 task.abort();
             }
             keep
         });
-        for (address, (listeners, proxy)) in wanted {
-            if let Some((_, gate, _)) = gates.get(&address) {
+        for ((address, place), (listeners, proxy)) in wanted {
+            if let Some((_, gate, _)) = gates.get(&(address, place)) {
                 gate.follow(Arc::clone(proxy));
                 continue;
             }
-            match listeners.of_worker(index).and_then(TcpListener::from_std) {
+            match listeners.at(place).and_then(TcpListener::from_std) {
                 Ok(listener) => {
-                    let gate = Rc::new(Gate::new(listener, address, Arc::clone(proxy), index));
+                    let gate = Gate::new(listener, address, Arc::clone(proxy), start.index);
+                    let gate = Rc::new(gate);
                     let task = spawn_local(Rc::clone(&gate).run(Rc::clone(self))).abort_handle();
-                    gates.insert(address, (Arc::clone(listeners), gate, task));
+                    gates.insert((address, place), (Arc::clone(listeners), gate, task));
                 }
                 Err(error) => error!(listen = %address, %error, "this worker cannot accept here"),
             }

@@ -11,6 +11,7 @@ pub mod frr;
 pub mod link;
 pub mod rival;
 pub mod usage;
+pub mod web;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

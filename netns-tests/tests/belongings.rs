@@ -1,7 +1,8 @@
 //! What follows the Active router beside the addresses of the adverts.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
@@ -169,7 +170,9 @@ fn routing(duel: &Duel, host: usize) -> String {
             writeln!(all, "{line}").unwrap();
         }
     }
-    let trimmed = all.lines().map(|line| line.trim().replace('\t', " "));
+    // Local routes are of the addresses.
+    let others = all.lines().filter(|line| !line.starts_with("local "));
+    let trimmed = others.map(|line| line.trim().replace('\t', " "));
     trimmed.collect::<Vec<_>>().join("\n")
 }
 
@@ -274,10 +277,9 @@ fn routes_outlive_the_daemon_and_not_the_supervisor() {
     assert_eq!(routing(&duel, 0), "");
 }
 
-/// The source address that a client on the Active node has when it connects to the address, and the
-/// local route that says so.
+/// The source address that a client on the Active node has when it connects to the address.
 fn source(duel: &Duel, address: &str) -> String {
-    let at: SocketAddr = format!("{address}:8080").parse().unwrap();
+    let at = SocketAddr::new(address.parse().unwrap(), 8080);
     let connected = duel.hosts[0].run(|| {
         let listener = TcpListener::bind(at)?;
         let client = TcpStream::connect(at)?;
@@ -305,6 +307,104 @@ fn a_client_on_the_node_itself_has_the_nodes_address() {
         vipd.stop(LIMIT).unwrap();
         let left = lines(&duel, 0, "-4 address show dev eth0", "inet ");
         assert_eq!(left, ["inet 10.77.0.11/24 brd 10.77.0.255 scope global eth0"], "{address}");
+    }
+}
+
+/// The local routes of the IPv6 address, without the seconds that they have left.
+fn local_routes(duel: &Duel) -> Vec<String> {
+    let shown = lines(duel, 0, "-6 route show table local", VIP6);
+    let lasting = |line: &String| {
+        line.split_once(" expires").map_or(line.clone(), |(route, _)| format!("{route} expires"))
+    };
+    shown.iter().map(lasting).collect()
+}
+
+const VIP6: &str = "fd77::200";
+
+/// Likewise over IPv6, by a local route that says so, and that is leased with the address.
+#[test]
+fn an_ipv6_client_on_the_node_itself_has_the_nodes_address() {
+    let mut duel = Duel::new(VIP6);
+    let config = |lines: &str| {
+        let addresses = format!("\"fe80::200:5eff:fe00:233\", \"{VIP6}/64\"");
+        router(150, lines).replace(&format!("\"{VIP}\""), &addresses)
+    };
+    let mut vipd = duel.vipd(0, &config(""));
+    duel.wait_for(&[0]);
+    assert_eq!(source(&duel, VIP6), "fd77::11");
+    assert!(answers(&duel.client, duel.vip).unwrap());
+    let halves = ["8000::/1", "::/1"].map(|half| {
+        format!("local {VIP6} from {half} dev eth0 proto 112 src fd77::11 metric 1024 expires")
+    });
+    let kernels = format!("local {VIP6} dev eth0 proto kernel metric 0 pref medium");
+    let mut routes = local_routes(&duel);
+    routes.sort();
+    assert_eq!(routes, [kernels.clone(), halves[0].clone(), halves[1].clone()]);
+    // It outlasts the lease, and a deletion of the address.
+    sleep(Duration::from_millis(1_500));
+    duel.hosts[0].remove_address(duel.vip, 64).unwrap();
+    sleep(Duration::from_millis(300));
+    assert_eq!(source(&duel, VIP6), "fd77::11");
+    assert!(answers(&duel.client, duel.vip).unwrap());
+    // Without an address of the node's own the virtual one works as ever.
+    duel.hosts[0].remove_address("fd77::11".parse().unwrap(), 64).unwrap();
+    sleep(Duration::from_millis(1_500));
+    assert_eq!(source(&duel, VIP6), VIP6);
+    assert!(answers(&duel.client, duel.vip).unwrap());
+    assert_eq!(duel.ip(0, "address add fd77::11/64 dev eth0 nodad"), "");
+    sleep(Duration::from_millis(500));
+    assert_eq!(source(&duel, VIP6), "fd77::11");
+    vipd.stop(LIMIT).unwrap();
+    assert!(local_routes(&duel).is_empty(), "{:?}", local_routes(&duel));
+
+    // A killed node's expire, and its next start removes what is left of them.
+    let mut killed = duel.lone_vrrpd(0, &config(""));
+    duel.wait_for(&[0]);
+    assert_eq!(source(&duel, VIP6), "fd77::11");
+    killed.kill().unwrap();
+    duel.wait_for(&[]);
+    sleep(Duration::from_millis(100));
+    let way = duel.ip(0, "-6 route get fd77::200");
+    assert!(way.starts_with("fd77::200 from :: dev eth0 proto kernel"), "{way}");
+    // Nothing would end them where there are no leases.
+    let _endless = duel.lone_vrrpd(0, &config("lease = \"off\"\n"));
+    duel.wait_for(&[0]);
+    assert_eq!(local_routes(&duel), [kernels]);
+}
+
+/// A client on the node itself that is connected to the address when the node's daemons die learns of
+/// it once the address is elsewhere; with the virtual address as its source it would wait for ever.
+#[test]
+fn a_connection_of_the_node_itself_ends_when_its_daemons_die() {
+    for vip in [VIP, VIP6] {
+        let addresses = format!("\"fe80::200:5eff:fe00:233\", \"{VIP6}\"");
+        let config = |priority| match vip {
+            VIP => router(priority, ""),
+            _ => router(priority, "").replace(&format!("\"{VIP}\""), &addresses),
+        };
+        let mut duel = Duel::new(vip);
+        let mut first = duel.lone_vrrpd(0, &config(150));
+        duel.wait_for(&[0]);
+        let _second = duel.lone_vrrpd(1, &config(100));
+        let at = SocketAddr::new(duel.vip, 8080);
+        let (mut client, server, listener) = duel.hosts[0]
+            .run(|| {
+                let listener = TcpListener::bind(at)?;
+                let client = TcpStream::connect(at)?;
+                let (server, _) = listener.accept()?;
+                std::io::Result::Ok((client, server, listener))
+            })
+            .unwrap()
+            .unwrap();
+        first.kill().unwrap();
+        duel.wait_for(&[1]);
+        // The kernel deletes an IPv6 address up to 20 ms before its lease, and the routes', ends.
+        sleep(Duration::from_millis(100));
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.write_all(b"?").unwrap();
+        let end = client.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(end, Err(ErrorKind::ConnectionReset), "{vip}");
+        drop((server, listener));
     }
 }
 

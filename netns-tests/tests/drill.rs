@@ -57,6 +57,12 @@ fn vrrpd_hung() {
     comes_through("vrrpd-hung");
 }
 
+/// It takes the running program away from under its clients, and none of them notices.
+#[test]
+fn upgrade() {
+    assert_eq!(comes_through("upgrade"), "goes on");
+}
+
 #[test]
 fn node_killed() {
     assert_eq!(comes_through("node-killed"), "told");

@@ -2,55 +2,19 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Certificates, Endpoint, Host, Running, wait_until};
+use integration::lab::wait_until;
 use integration::status;
+use netns_tests::web::Web;
 use netns_tests::{Duel, LIMIT, binary};
 use nix::sys::signal::Signal;
 use shared::Usability;
 use vrrpd::election::StateName;
 
 const VIP: &str = "10.77.0.200";
-
-/// A server for the proxies.
-struct Web {
-    host: Host,
-    certificates: Certificates,
-    _servers: Vec<Running>,
-}
-
-impl Web {
-    /// Serves HTTPS at these ports of a host of its own.
-    fn new(duel: &Duel, ports: &[u16]) -> Self {
-        let host = duel.lab.host("web1", 21).unwrap();
-        let names = [duel.vip, IpAddr::V4(host.ipv4()), "127.43.43.43".parse().unwrap()];
-        let certificates = Certificates::write(duel.lab.directory(), &names).unwrap();
-        let serve = |port: &u16| {
-            let mut command = Command::new(binary("vipd"));
-            command.arg("lab-backend").arg(SocketAddr::from((host.ipv4(), *port)).to_string());
-            command.args([&certificates.certificate, &certificates.key]).arg(port.to_string());
-            host.start(&format!("web{port}"), &mut command).unwrap()
-        };
-        let servers = ports.iter().map(serve).collect();
-        Self { host, certificates, _servers: servers }
-    }
-
-    /// What a client on `from` is answered at `address`.
-    fn ask(&self, from: &Host, address: &str) -> Option<String> {
-        let endpoint = Endpoint::new(address.parse().unwrap(), &self.certificates.ca).unwrap();
-        endpoint.get(from, Duration::from_secs(1)).unwrap().ok()
-    }
-
-    /// Waits for that answer.
-    fn wait_for(&self, from: &Host, address: &str, answer: &str) {
-        let what = format!("{address} answered {answer}");
-        wait_until(&what, LIMIT, || self.ask(from, address).as_deref() == Some(answer)).unwrap();
-    }
-}
 
 fn node(priority: u8, web: &Web, lines: &str) -> String {
     format!(

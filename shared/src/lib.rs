@@ -2,8 +2,8 @@
 //!
 //! Words of the field with their limits in the type ([`Vrid`], [`Priority`], [`AdvertInterval`] …),
 //! the configuration ([`config`]), the messages between the processes ([`link`]), and the way all of
-//! them log ([`telemetry`]) and are scheduled ([`scheduling`]). No sockets, no clock, no runtime: those
-//! belong to the programs.
+//! them log ([`telemetry`]), are scheduled ([`scheduling`]) and hand open files over ([`passing`]). No
+//! sockets of its own, no clock, no runtime: those belong to the programs.
 
 pub mod address;
 pub mod config;
@@ -13,6 +13,7 @@ pub mod interface;
 pub mod interval;
 pub mod link;
 pub mod name;
+pub mod passing;
 pub mod priority;
 pub mod scheduling;
 pub mod telemetry;

@@ -43,6 +43,9 @@ pub enum ToVrrpd {
     },
     /// The health of one of the sender's proxies: on every change, and every [`HEARTBEAT`].
     Health(TrackerHealth),
+    /// The sender tells no health any more, for its successor does: its end is no news. It still resets
+    /// the clients that it has.
+    Retire,
     /// No client is connected to the router's addresses any more, and none will be let in.
     Released {
         /// As named in [`Ownership`].

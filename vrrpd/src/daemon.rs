@@ -12,10 +12,10 @@ mod answer;
 mod pause;
 mod presumption;
 mod routers;
+mod watchdog;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use shared::config::{Config, load};
+use shared::config::{Config, Loaded, load};
 use shared::link::VRRPD_SOCKET;
 use shared::{Name, RouterId, TrackerHealth, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match prepared(args, loaded.config) {
+    match prepared(args, loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&format!("error: vrrpd: {failure:#}\n"));
@@ -101,11 +101,11 @@ fn complain(text: &str) {
 }
 
 /// What needs more privileges than the daemon keeps comes first.
-fn prepared(args: &Args, config: Config) -> anyhow::Result<()> {
+fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
     let path = args.runtime_dir.join(VRRPD_SOCKET);
-    let bound = link::bind(&path, &config.lbproxy.user)
+    let bound = link::bind(&path, &loaded.config.lbproxy.user)
         .with_context(|| format!("listen on {}; does the directory exist?", path.display()))?;
-    let watchdog = if args.watchdog { Some(watchdog()?) } else { None };
+    let watchdog = if args.watchdog { Some(watchdog::inherited()?) } else { None };
     let privileges = privilege::keep_only_the_needed();
     // The log's thread is not urgent.
     scheduling::ordinary();
@@ -114,6 +114,8 @@ fn prepared(args: &Args, config: Config) -> anyhow::Result<()> {
         warn!(%error, "cannot give up privileges that are not needed");
     }
     scheduling::lock_memory();
+    // Of the file nothing but its meaning stays in memory.
+    let config = told(loaded, args.watchdog);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let daemon = Daemon::start(args, config, bound, watchdog).await?;
@@ -131,18 +133,17 @@ fn prepared(args: &Args, config: Config) -> anyhow::Result<()> {
     ended
 }
 
-/// The watchdog's socket, which the supervisor put in the place of standard input. When it dies,
-/// nobody would clean up after us: the kernel tells us to end in order.
-fn watchdog() -> io::Result<UnixStream> {
-    let end = rustix::process::Signal::TERM;
-    rustix::process::set_parent_process_death_signal(Some(end))?;
-    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+/// The configuration; its warnings are logged unless a supervisor has done so.
+fn told(loaded: Loaded, supervised: bool) -> Config {
+    if !supervised {
+        loaded.warnings.log();
+    }
+    loaded.config
 }
 
 struct Daemon {
     path: PathBuf,
+    supervised: bool,
     pause: Pause,
     started: Instant,
     config: Config,
@@ -201,6 +202,7 @@ impl Daemon {
         let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
         let mut daemon = Self {
             path: args.config.clone(),
+            supervised: args.watchdog,
             pause: Pause::read(&args.runtime_dir),
             started,
             config,
@@ -373,15 +375,14 @@ impl Daemon {
         match load(&self.path) {
             Ok(loaded) => {
                 info!(path = %self.path.display(), "reloads the configuration");
-                self.routers.change(&self.config, &loaded.config).await;
-                self.config = loaded.config;
+                let config = told(loaded, self.supervised);
+                self.routers.change(&self.config, &config).await;
+                self.config = config;
                 self.rivals.look_out_for(&self.config);
                 self.trackers.run(&self.config.trackers, &mut self.tracking);
             }
-            Err(problems) => {
-                error!(
-                    "the new configuration is wrong, and everything stays as it is:\n{problems}"
-                );
+            Err(wrong) => {
+                error!("the new configuration is wrong, and everything stays as it is:\n{wrong}");
             }
         }
     }

@@ -8,6 +8,7 @@
 //! as its last line.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::{Priority, RouterId, TrackerHealth};
@@ -84,7 +85,7 @@ pub struct Discarded {
 /// Where occurrences are told, and followed.
 #[derive(Clone, Debug)]
 pub struct Occurrences {
-    ring: broadcast::Sender<Occurrence>,
+    ring: broadcast::Sender<Arc<Occurrence>>,
 }
 
 impl Default for Occurrences {
@@ -98,13 +99,13 @@ impl Occurrences {
     pub fn tell(&self, occurrence: impl FnOnce() -> Occurrence) {
         if self.ring.receiver_count() > 0 {
             // The last follower may have left this very moment.
-            self.ring.send(occurrence()).ok();
+            self.ring.send(Arc::new(occurrence())).ok();
         }
     }
 
     /// Follows from now on.
     #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<Occurrence> {
+    pub fn follow(&self) -> broadcast::Receiver<Arc<Occurrence>> {
         self.ring.subscribe()
     }
 

@@ -43,6 +43,8 @@ pub enum Fault {
     SplitAndHeal,
     /// The first node, which had ended, comes back
     Failback,
+    /// The node's program is replaced by a new one (SIGUSR2, as `vipd upgrade` does)
+    Upgrade,
 }
 
 /// What is measured.
@@ -95,7 +97,8 @@ impl Fault {
             | Self::ProxyKilled
             | Self::ProxyHung
             | Self::BackendsLost
-            | Self::BackendKilled => {}
+            | Self::BackendKilled
+            | Self::Upgrade => {}
         }
         Ok(())
     }
@@ -123,8 +126,16 @@ impl Fault {
             }
             Self::SplitAndHeal => pair.lab.heal("lb1")?,
             Self::Failback => lb1.run()?,
+            Self::Upgrade => lb1.signal_vipd(Signal::SIGUSR2)?,
         }
         Ok(at)
+    }
+
+    /// Makes sure that what leaves no trace in the figures happened all the same.
+    pub(super) fn confirm(self, pair: &Pair) -> anyhow::Result<()> {
+        let upgraded = self != Self::Upgrade || pair.nodes[0].has_said(" INFO upgraded");
+        anyhow::ensure!(upgraded, "the node was not upgraded:\n{}", pair.log());
+        Ok(())
     }
 
     /// How long to look at what follows.
@@ -134,7 +145,7 @@ impl Fault {
             // The lease of a dead node's address, 0.3 s late at most.
             Self::NodeKilled | Self::NodeFrozen => lease(interval) + Duration::from_millis(800),
             // The proxy's checks come first.
-            Self::Failback => Duration::from_secs(3),
+            Self::Failback | Self::Upgrade => Duration::from_secs(3),
             Self::BackendsLost | Self::BackendKilled => Duration::from_secs(3),
             Self::ProxyHung => Duration::from_secs(2),
             Self::PlannedStop
@@ -177,6 +188,9 @@ impl Fault {
             Self::SplitAndHeal => vec![bound(Figure::DualOwner, millis(interval.duration()))],
             Self::Failback => {
                 vec![bound(Figure::PingSilence, 5.0), bound(Figure::NoOwner, 0.0)]
+            }
+            Self::Upgrade => {
+                vec![bound(Figure::BadRequests, 0.0), bound(Figure::PingSilence, 5.0)]
             }
         }
     }

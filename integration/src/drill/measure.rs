@@ -65,6 +65,7 @@ pub(super) fn measure(fault: Fault, interval: AdvertInterval) -> anyhow::Result<
     thread::sleep(CALM);
     let at = fault.inject(&mut pair)?;
     thread::sleep(fault.aftermath(interval));
+    fault.confirm(&pair)?;
 
     let ping = ping.stop();
     let service = service.stop()?;

@@ -177,6 +177,11 @@ impl Node {
         })
     }
 
+    /// Whether its log has these words.
+    pub(super) fn has_said(&self, words: &str) -> bool {
+        self.vipd.as_ref().is_some_and(|vipd| vipd.log().contains(words))
+    }
+
     /// The last it said, without the access log, which would drown it.
     fn log(&self) -> String {
         let log = self.vipd.as_ref().map(Running::log).unwrap_or_default();

@@ -2,21 +2,22 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tokio::process::Command;
-use tracing::warn;
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 
+use super::process::Process;
 use super::watchdog::Watchdog;
 use crate::clock::{now, sleep_until};
 
 /// Which program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Program {
     /// Speaks VRRP and keeps the addresses.
     Vrrpd,
@@ -45,8 +46,7 @@ const START_TIME: Duration = Duration::from_secs(2);
 /// A running child.
 #[derive(Debug)]
 pub(super) struct Child {
-    process: tokio::process::Child,
-    pid: Pid,
+    process: Process,
     started: Instant,
     watchdog: Watchdog,
     hangs: bool,
@@ -80,7 +80,7 @@ impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.hung, self.status.signal(), self.status.code()) {
             (true, ..) => f.write_str("hung and was killed"),
-            (_, Some(signal), _) => match Signal::try_from(signal) {
+            (_, Some(signal), _) => match nix::sys::signal::Signal::try_from(signal) {
                 Ok(signal) => write!(f, "was killed by {signal}"),
                 Err(_) => write!(f, "was killed by signal {signal}"),
             },
@@ -93,6 +93,8 @@ impl fmt::Display for Death {
 /// What became of a child.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
+    /// It wants to be watched no more: it retires, or it is dying.
+    Retired,
     /// It hangs and was killed; the kernel has yet to close its sockets, some 25 ms.
     Hung,
     /// It is dead.
@@ -115,11 +117,32 @@ impl Child {
             .arg("--watchdog")
             .args(start.arguments)
             .stdin(Stdio::from(their_end))
-            .kill_on_drop(true)
             .spawn()?;
-        let pid = process.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0);
-        let pid = Pid::from_raw(pid);
-        Ok(Self { process, pid, started, watchdog, hangs: false })
+        let pid = i32::try_from(process.id()).unwrap_or_default();
+        Ok(Self { process: Process::of(pid)?, started, watchdog, hangs: false })
+    }
+
+    /// One that was ours before an upgrade. Without a watchdog it has retired.
+    ///
+    /// # Errors
+    /// It is no child of ours.
+    pub(super) fn adopt(pid: i32, watchdog: Option<OwnedFd>) -> io::Result<Self> {
+        let started = now();
+        let watchdog = match watchdog {
+            Some(socket) => Watchdog::adopt(socket, started, START_TIME)?,
+            None => Watchdog::pair(started, START_TIME)?.0,
+        };
+        Ok(Self { process: Process::of(pid)?, started, watchdog, hangs: false })
+    }
+
+    /// Its process's number.
+    pub(super) fn id(&self) -> i32 {
+        self.process.id()
+    }
+
+    /// Our end of its watchdog.
+    pub(super) fn watchdog_socket(&self) -> BorrowedFd<'_> {
+        self.watchdog.socket()
     }
 
     pub(super) fn started(&self) -> Instant {
@@ -139,23 +162,28 @@ impl Child {
         }
     }
 
-    /// Waits until the child dies, or hangs and is killed for it. Cancel-safe.
+    /// Waits until the child dies, retires, or hangs and is killed for it. Cancel-safe.
     pub(super) async fn event(&mut self) -> Event {
         loop {
-            let deadline = (!self.hangs).then(|| self.watchdog.deadline());
+            let watched = !self.hangs && !self.watchdog.is_closed();
+            let deadline = watched.then(|| self.watchdog.deadline());
             tokio::select! {
                 biased;
-                status = self.process.wait() => {
+                status = self.process.ended() => {
                     // The last ticks tell what it was doing.
                     self.watchdog.eat(now());
-                    let status = status.unwrap_or_else(|_| ExitStatus::from_raw(0));
                     return Event::Died(Death { status, hung: self.hangs });
                 }
-                () = self.watchdog.smell(), if !self.hangs => { self.watchdog.eat(now()); }
+                () = self.watchdog.smell(), if watched => {
+                    self.watchdog.eat(now());
+                    if self.watchdog.is_closed() {
+                        return Event::Retired;
+                    }
+                }
                 () = sleep_until(deadline) => {
                     if self.watchdog.barks(now()) {
                         self.hangs = true;
-                        self.signal(Signal::SIGKILL);
+                        self.signal(Signal::KILL);
                         return Event::Hung;
                     }
                 }
@@ -165,25 +193,17 @@ impl Child {
 
     /// Sends a signal.
     pub(super) fn signal(&self, signal: Signal) {
-        if self.pid.as_raw() == 0 || self.process.id().is_none() {
-            return;
-        }
-        if let Err(error) = kill(self.pid, signal) {
-            warn!(pid = %self.pid, %signal, %error, "cannot signal a child");
-        }
+        self.process.signal(signal);
     }
 
     /// Asks the child to end and waits for it; kills it after `limit`. Returns how it died.
     pub(super) async fn end(&mut self, limit: Duration) -> Death {
-        self.signal(Signal::SIGTERM);
+        self.signal(Signal::TERM);
         // Whoever ends needs not tick.
-        let (status, hung) = match tokio::time::timeout(limit, self.process.wait()).await {
-            Ok(status) => (status, false),
-            Err(_) => {
-                self.signal(Signal::SIGKILL);
-                (self.process.wait().await, true)
-            }
-        };
-        Death { status: status.unwrap_or_else(|_| ExitStatus::from_raw(0)), hung }
+        if let Ok(status) = tokio::time::timeout(limit, self.process.ended()).await {
+            return Death { status, hung: false };
+        }
+        self.signal(Signal::KILL);
+        Death { status: self.process.ended().await, hung: true }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use shared::config::{Config, TrackerConfig, TrackerKind};
 
 use super::Options;
@@ -16,8 +16,8 @@ const END: Duration = Duration::from_secs(1);
 /// Their places.
 #[derive(Debug)]
 pub(super) struct Helpers {
-    runner: Slot,
-    exporter: Slot,
+    pub(super) runner: Slot,
+    pub(super) exporter: Slot,
 }
 
 impl Helpers {
@@ -61,7 +61,7 @@ impl Helpers {
     /// Has them read the configuration again.
     pub(super) fn reload(&self) {
         let children = [&self.runner.child, &self.exporter.child].into_iter().flatten();
-        children.for_each(|child| child.signal(Signal::SIGHUP));
+        children.for_each(|child| child.signal(Signal::HUP));
     }
 
     /// Ends those that the configuration has no work for.

@@ -13,26 +13,35 @@ mod backoff;
 mod child;
 mod cleanup;
 mod helpers;
+mod pid_file;
+mod process;
 mod slot;
+mod stop;
+mod upgrade;
 mod watchdog;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal as UnixSignal;
+use nix::unistd::Pid;
+use rustix::process::Signal as UnixSignal;
 use sd_notify::NotifyState;
 use shared::config::{Config, load};
 use shared::link::Resumable;
 use shared::{RouterId, scheduling, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 use vrrpd::cli::resume_argument;
 
 use self::child::{Child, Death, Event, Program};
 use self::helpers::Helpers;
-use self::slot::Slot;
+use self::pid_file::PidFile;
+use self::slot::{Family, Slot};
+use self::stop::relief;
+use self::upgrade::Step;
 use crate::clock::{millis_until, now, sleep_until};
 use crate::runner::trust::look_at_programs;
 
@@ -60,6 +69,8 @@ pub struct Options {
     pub config: PathBuf,
     /// Where the sockets are made.
     pub runtime_dir: PathBuf,
+    /// After an upgrade: the programs run already.
+    pub adopt: bool,
 }
 
 /// Runs until told to end.
@@ -86,6 +97,14 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
+/// The supervisor that runs in a directory.
+///
+/// # Errors
+/// None does.
+pub(crate) fn running(runtime_dir: &Path) -> io::Result<Pid> {
+    PidFile::holder(runtime_dir)
+}
+
 #[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn complain(text: &str) {
     eprint!("{text}");
@@ -99,7 +118,9 @@ fn supervise(options: &Options, config: Config) -> anyhow::Result<ExitCode> {
     scheduling::real_time("the supervisor", REALTIME);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let supervisor = Supervisor::new(options, config).context("watch for signals")?;
+        let pid_file = PidFile::take(&options.runtime_dir)
+            .with_context(|| format!("run in {}", options.runtime_dir.display()))?;
+        let supervisor = Supervisor::new(options, config, pid_file).context("watch for signals")?;
         Ok(supervisor.run().await)
     })
 }
@@ -118,6 +139,15 @@ struct Supervisor {
     lbproxy: Slot,
     helpers: Helpers,
     orphans: Vec<Orphan>,
+    /// Kept locked.
+    _pid_file: PidFile,
+    /// The binary's path when it was started: after an upgrade of the package, the new one's.
+    binary: PathBuf,
+    trial: Option<JoinHandle<Result<(), String>>>,
+    upgrade: Option<Step>,
+    /// Each an `lbproxy` of before an upgrade; they end with their last connections.
+    retired: Vec<Child>,
+    upgrade_asked: Signal,
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -125,15 +155,18 @@ struct Supervisor {
 
 enum Woken {
     Vrrpd(Event),
-    Lbproxy(Death),
+    Lbproxy(Family),
+    Retired,
     Helper,
+    Tried(Result<(), String>),
+    Upgrade,
     Timer,
     Stop,
     Reload,
 }
 
 impl Supervisor {
-    fn new(options: &Options, config: Config) -> io::Result<Self> {
+    fn new(options: &Options, config: Config, pid_file: PidFile) -> io::Result<Self> {
         Ok(Self {
             options: options.clone(),
             config,
@@ -141,6 +174,12 @@ impl Supervisor {
             lbproxy: Slot::new(Program::Lbproxy),
             helpers: Helpers::new(),
             orphans: Vec::new(),
+            _pid_file: pid_file,
+            binary: std::env::current_exe()?,
+            trial: None,
+            upgrade: None,
+            retired: Vec::new(),
+            upgrade_asked: signal(SignalKind::user_defined2())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
@@ -148,6 +187,9 @@ impl Supervisor {
     }
 
     async fn run(mut self) -> ExitCode {
+        if self.options.adopt {
+            self.adopt();
+        }
         self.want_programs(now());
         self.start_what_is_due();
         notify(&[NotifyState::Ready]);
@@ -155,13 +197,14 @@ impl Supervisor {
             match self.wake().await {
                 Woken::Vrrpd(Event::Hung) => self.vrrpd_hangs().await,
                 Woken::Vrrpd(Event::Died(death)) => self.vrrpd_died(death),
-                Woken::Lbproxy(death) => {
-                    self.lbproxy.bury(death);
-                }
-                Woken::Helper | Woken::Timer => {}
+                Woken::Lbproxy(family) => self.lbproxy_changed(family),
+                Woken::Upgrade => self.try_upgrade(),
+                Woken::Tried(outcome) => self.tried(outcome),
+                Woken::Vrrpd(Event::Retired) | Woken::Retired | Woken::Helper | Woken::Timer => {}
                 Woken::Reload => self.reload().await,
                 Woken::Stop => return self.stop().await,
             }
+            self.go_on_upgrading().await;
             self.start_what_is_due();
             self.bury_orphans().await;
         }
@@ -170,15 +213,19 @@ impl Supervisor {
     async fn wake(&mut self) -> Woken {
         let starts = [self.vrrpd.start_at, self.lbproxy.start_at, self.helpers.start_at()];
         let orphans = self.orphans.iter().map(|orphan| orphan.until);
-        let timer = starts.into_iter().flatten().chain(orphans).min();
+        let step = self.upgrade.map(|_| now() + upgrade::LOOK);
+        let timer = starts.into_iter().flatten().chain(orphans).chain(step).min();
         tokio::select! {
             biased;
             event = self.vrrpd.event() => Woken::Vrrpd(event),
-            death = self.lbproxy.death() => Woken::Lbproxy(death),
+            family = self.lbproxy.death_or_elder() => Woken::Lbproxy(family),
+            () = any_ended(&mut self.retired) => Woken::Retired,
             () = self.helpers.death() => Woken::Helper,
             _ = self.terminate.recv() => Woken::Stop,
             _ = self.interrupt.recv() => Woken::Stop,
             _ = self.hang_up.recv() => Woken::Reload,
+            _ = self.upgrade_asked.recv() => Woken::Upgrade,
+            outcome = tried(&mut self.trial) => Woken::Tried(outcome),
             () = sleep_until(timer) => Woken::Timer,
         }
     }
@@ -264,7 +311,7 @@ impl Supervisor {
         notify(&[NotifyState::Reloading]);
         self.config = loaded.config;
         for child in [&self.vrrpd.child, &self.lbproxy.child].into_iter().flatten() {
-            child.signal(UnixSignal::SIGHUP);
+            child.signal(UnixSignal::HUP);
         }
         self.helpers.reload();
         self.end_unwanted().await;
@@ -287,41 +334,24 @@ impl Supervisor {
         }
         self.helpers.end_unwanted(&self.config).await;
     }
+}
 
-    /// The addresses go first, in order, while the proxy still serves; then the proxy.
-    async fn stop(mut self) -> ExitCode {
-        info!("told to end: handing the addresses over, then ending the proxy");
-        notify(&[NotifyState::Stopping]);
-        let limit = VRRPD_END + relief(&self.config);
-        let (vrrpd, lbproxy) = (self.vrrpd.child.take(), self.lbproxy.child.take());
-        let in_order = async {
-            let mut clean = end(vrrpd, limit, Program::Vrrpd).await;
-            clean &= end(lbproxy, LBPROXY_END, Program::Lbproxy).await;
-            self.helpers.end().await;
-            clean
-        };
-        let clean = tokio::select! {
-            clean = in_order => clean,
-            _ = self.terminate.recv() => return self.stop_at_once().await,
-            _ = self.interrupt.recv() => return self.stop_at_once().await,
-        };
-        if !clean {
-            self.release_everything().await;
-            return ExitCode::FAILURE;
-        }
-        ExitCode::SUCCESS
+/// Waits until one of them has ended, and forgets it. Cancel-safe.
+async fn any_ended(retired: &mut Vec<Child>) {
+    if retired.is_empty() {
+        return std::future::pending().await;
     }
+    let ends = retired.iter_mut().map(|child| Box::pin(child.death()));
+    let (death, place, _) = futures_util::future::select_all(ends).await;
+    retired.swap_remove(place);
+    info!(%death, "the lbproxy of before an upgrade has ended");
+}
 
-    /// Whoever was ending died with the future that waited for it.
-    async fn stop_at_once(self) -> ExitCode {
-        warn!("told to end again: ending everything at once");
-        self.release_everything().await;
-        ExitCode::from(ENDED_AT_ONCE)
-    }
-
-    async fn release_everything(&self) {
-        let all: Vec<RouterId> = self.config.routers.iter().map(|r| r.id.clone()).collect();
-        cleanup::release(&self.config, &all).await;
+/// Waits for the outcome of a trial; for ever without one. Cancel-safe.
+async fn tried(trial: &mut Option<JoinHandle<Result<(), String>>>) -> Result<(), String> {
+    match trial {
+        Some(trial) => trial.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
     }
 }
 
@@ -333,23 +363,6 @@ fn left_behind(vrrpd: &Child) -> Vec<Orphan> {
         until: ticked_at + Duration::from_millis(resumable.within_ms),
     };
     tick.resumable.iter().map(orphan).collect()
-}
-
-/// Ends a child in order; tells whether it did.
-async fn end(child: Option<Child>, limit: Duration, program: Program) -> bool {
-    let Some(mut child) = child else { return true };
-    let death = child.end(limit).await;
-    let clean = death.is_clean();
-    if !clean {
-        warn!(%program, %death, "did not end in order");
-    }
-    clean
-}
-
-/// How long an Active router may wait for a peer to relieve it.
-fn relief(config: &Config) -> Duration {
-    let longest = config.routers.iter().map(|router| router.advert_interval).max();
-    longest.unwrap_or_default().duration().max(Duration::from_secs(1))
 }
 
 /// Tells systemd, if it started us.

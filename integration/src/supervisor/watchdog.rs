@@ -1,7 +1,7 @@
 //! The watchdog: who does not tick hangs. Pure but for the socket it reads.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -16,6 +16,8 @@ pub(super) struct Watchdog {
     patience: Duration,
     fed_at: Instant,
     tick: Tick,
+    /// At least one tick came.
+    fed: bool,
     /// The child closed its end.
     closed: bool,
 }
@@ -52,9 +54,32 @@ impl Watchdog {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let ours = std::os::unix::net::UnixStream::from(ours);
         ours.set_nonblocking(true)?;
-        let socket = UnixStream::from_std(ours)?;
+        Ok((Self::adopt(ours.into(), from, patience)?, theirs))
+    }
+
+    /// That of a child which had it before an upgrade.
+    ///
+    /// # Errors
+    /// The runtime cannot take the socket.
+    pub(super) fn adopt(socket: OwnedFd, from: Instant, patience: Duration) -> io::Result<Self> {
+        let socket = UnixStream::from_std(std::os::unix::net::UnixStream::from(socket))?;
         let (lines, tick) = (Lines::default(), Tick::default());
-        Ok((Self { socket, lines, patience, fed_at: from, tick, closed: false }, theirs))
+        Ok(Self { socket, lines, patience, fed_at: from, tick, fed: false, closed: false })
+    }
+
+    /// Our end of it.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Whether the child has ticked, so that it is known what it does.
+    pub(super) fn is_fed(&self) -> bool {
+        self.fed
+    }
+
+    /// Whether the child closed its end.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// When it barks, unless it is fed before.
@@ -87,7 +112,7 @@ impl Watchdog {
                 }
                 Ok(length) => {
                     self.digest(&buffer[..length]);
-                    (self.fed_at, fed) = (now, true);
+                    (self.fed_at, fed, self.fed) = (now, true, true);
                 }
                 Err(_) => return fed,
             }

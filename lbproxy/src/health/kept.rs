@@ -116,6 +116,16 @@ impl KeptServer {
         }
     }
 
+    /// What an operator ordered, and still holds.
+    pub(crate) fn orders(&self) -> impl Iterator<Item = Order> {
+        let mode = match self.mode {
+            Mode::Ready => None,
+            Mode::Drain => Some(Order::Drain),
+            Mode::Maint => Some(Order::Maint),
+        };
+        mode.into_iter().chain(self.weight.ordered.map(Order::Weight))
+    }
+
     /// Its state for those who want to use it: an operator's word counts before its checks.
     pub(crate) fn state(&self) -> State {
         match (self.mode, self.health.state()) {

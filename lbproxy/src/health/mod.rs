@@ -2,7 +2,7 @@
 
 mod examine;
 pub(crate) mod keeper;
-mod kept;
+pub(crate) mod kept;
 pub(crate) mod probe;
 mod prober;
 pub(crate) mod score;

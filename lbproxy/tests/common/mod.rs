@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -46,7 +47,7 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 
 /// A running `lbproxy`.
 pub struct Proxy {
-    pub dir: TempDir,
+    pub dir: Arc<TempDir>,
     pub child: Child,
     lines: Receiver<String>,
     errors: Receiver<String>,
@@ -65,6 +66,13 @@ impl Proxy {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, watchdog, stdin)
     }
 
+    /// Starts another one that takes over from this one.
+    pub fn successor(&self, config: &str) -> Self {
+        write_config(&self.dir, config);
+        let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(program, Arc::clone(&self.dir), Some("--take-over"), Stdio::null())
+    }
+
     /// Starts it with so many files to open.
     pub fn start_with_files(config: &str, files: u32) -> Self {
         let dir = TempDir::new().unwrap();
@@ -75,13 +83,19 @@ impl Proxy {
         Self::spawn(shell, dir, None, Stdio::null())
     }
 
-    fn spawn(mut command: Command, dir: TempDir, watchdog: Option<&str>, stdin: Stdio) -> Self {
+    fn spawn(
+        mut command: Command,
+        dir: impl Into<Arc<TempDir>>,
+        flag: Option<&str>,
+        stdin: Stdio,
+    ) -> Self {
+        let dir = dir.into();
         let mut child = command
             .arg("--config")
             .arg(dir.path().join("vipd.toml"))
             .arg("--runtime-dir")
             .arg(dir.path())
-            .args(watchdog)
+            .args(flag)
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -168,7 +182,8 @@ impl Drop for Proxy {
 }
 
 fn write_config(dir: &TempDir, config: &str) {
-    let config = format!("[lbproxy]\nuser = \"root\"\nthreads = 2\n{config}");
+    let threads = if config.starts_with("threads") { "" } else { "threads = 2\n" };
+    let config = format!("[lbproxy]\nuser = \"root\"\n{threads}{config}");
     std::fs::write(dir.path().join("vipd.toml"), config).unwrap();
 }
 

@@ -25,8 +25,9 @@ mod vrrp;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use self::check::{Check, count_in, endpoint};
+use self::check::{Check, count_in, duration_in, endpoint};
 pub use self::code::Code;
 pub use self::command::{CommandLine, NamedProgram};
 use self::fault::Fault;
@@ -82,6 +83,8 @@ pub struct LbproxyConfig {
     pub user: String,
     /// Worker threads; none: one for each processor.
     pub threads: Option<NonZeroUsize>,
+    /// How long connections may last after an upgrade.
+    pub drain_timeout: Duration,
 }
 
 /// A usable file, and what is doubtful in it.
@@ -240,7 +243,10 @@ fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyCon
     let threads = check.optional("threads", &raw.threads, "", None, |number| {
         count_in(1..=256)(number).map(|threads| NonZeroUsize::new(threads as usize))
     });
-    Some(LbproxyConfig { user: user?, threads: threads? })
+    let drain = Duration::from_secs(300);
+    let limits = duration_in(Duration::ZERO..=Duration::from_secs(86_400));
+    let drain = check.optional("drain_timeout", &raw.drain_timeout, "", drain, limits);
+    Some(LbproxyConfig { user: user?, threads: threads?, drain_timeout: drain? })
 }
 
 fn metrics(table: Option<&Spanned<RawMetrics>>, check: &mut Check<'_>) -> Option<SocketAddr> {

@@ -385,4 +385,6 @@ pub(super) struct RawLbproxy {
     /// Worker threads; default: one for each processor.
     #[schemars(range(min = 1, max = 256))]
     pub(super) threads: Given<i64>,
+    /// How long connections may last after an upgrade, in the old program, 0 to a day; default `"5m"`.
+    pub(super) drain_timeout: Given<String>,
 }

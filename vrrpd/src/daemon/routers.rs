@@ -51,14 +51,14 @@ impl Routers {
         let plans: Vec<Plan> = kept.iter().map(|config| plan(config)).collect();
         let routing: Vec<Routing> =
             plans.iter().flat_map(|plan| placed_routing(plan, &interfaces)).collect();
-        match self.means.routes.remove_leftovers(&routing).await {
+        let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.belongings.ips()).collect();
+        match self.means.routes.remove_leftovers(&routing, &kept).await {
             Ok(0) => {}
             Ok(count) => info!(count, "removed routes and rules that an earlier run left behind"),
             Err(error) => {
                 warn!(%error, "cannot remove routes and rules that an earlier run left behind");
             }
         }
-        let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.belongings.ips()).collect();
         let leftovers = match self.means.addresses.leftovers().await {
             Ok(leftovers) => leftovers,
             Err(error) => {

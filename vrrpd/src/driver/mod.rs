@@ -142,7 +142,9 @@ impl Driver {
         loop {
             self.tick_those_relied_on();
             let moment = now();
-            self.pulse.beat(moment, self.routers.iter().filter_map(|r| r.resumable(moment)));
+            let changes = self.routers.iter().map(Router::changes).sum();
+            let resumable = self.routers.iter().filter_map(|r| r.resumable(moment));
+            self.pulse.beat(moment, changes, resumable);
             self.bury();
             if self.stopping && self.routers.is_empty() {
                 return;

@@ -34,12 +34,14 @@ pub(super) struct Pulse {
     patience: Duration,
     /// None: at once.
     next: Option<Instant>,
+    /// What the routers' states had changed by the last beat.
+    changes: u64,
 }
 
 impl Pulse {
     pub(super) fn new(beat: watch::Sender<Instant>, watchdog: Option<UnixStream>) -> Self {
         let (interval, patience) = (LONGEST, MOST_PATIENCE);
-        Self { beat, watchdog, interval, patience, next: None }
+        Self { beat, watchdog, interval, patience, next: None, changes: 0 }
     }
 
     /// Follows the shortest of the routers' intervals: four beats in each, and whoever watches may
@@ -62,11 +64,18 @@ impl Pulse {
         self.next.unwrap_or(now)
     }
 
-    /// Beats, if it is time.
-    pub(super) fn beat(&mut self, now: Instant, resumable: impl Iterator<Item = Resumable>) {
-        if self.next.is_some_and(|next| now < next) {
+    /// Beats, if it is time, or at once if the routers' states changed: `changes` counts that. Were we
+    /// to die before the next beat, a successor would not know what to go on with.
+    pub(super) fn beat(
+        &mut self,
+        now: Instant,
+        changes: u64,
+        resumable: impl Iterator<Item = Resumable>,
+    ) {
+        if changes == self.changes && self.next.is_some_and(|next| now < next) {
             return;
         }
+        self.changes = changes;
         self.next = Some(now + self.interval);
         self.beat.send_replace(now);
         if let Some(watchdog) = &mut self.watchdog {
@@ -82,11 +91,13 @@ impl Pulse {
 mod tests {
     use std::io::Read;
 
+    use shared::{Family, Name, RouterId};
+
     use super::*;
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
-    fn a_changed_interval_is_told_to_the_watchdog_at_once() {
+    fn a_changed_interval_or_state_is_told_to_the_watchdog_at_once() {
         let (theirs, mut ours) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let mut told = || {
@@ -99,22 +110,30 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let interval = |millis| AdvertInterval::try_from(Duration::from_millis(millis)).unwrap();
 
-        pulse.beat(at(0), std::iter::empty());
+        pulse.beat(at(0), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":1000,\"resumable\":[]}\n");
-        pulse.beat(at(99), std::iter::empty());
+        pulse.beat(at(99), 0, std::iter::empty());
         assert_eq!(told(), "", "the next beat is due after 100 ms");
 
         pulse.follow([interval(1000), interval(100)].into_iter());
-        pulse.beat(at(99), std::iter::empty());
+        pulse.beat(at(99), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":150,\"resumable\":[]}\n");
         assert_eq!(pulse.next(at(99)), at(124), "four beats in an interval of 100 ms");
 
         pulse.follow([interval(10)].into_iter());
-        pulse.beat(at(100), std::iter::empty());
+        pulse.beat(at(100), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":50,\"resumable\":[]}\n");
         assert_eq!(pulse.next(at(100)), at(110), "beats are 10 ms apart at least");
 
         pulse.follow([interval(10)].into_iter());
         assert_eq!(pulse.next(at(101)), at(110), "nothing changed");
+
+        let router = RouterId { name: Name::try_from("api").unwrap(), family: Family::Ipv4 };
+        let resumable = || std::iter::once(Resumable { router: router.clone(), within_ms: 30 });
+        pulse.beat(at(102), 1, resumable());
+        let active = r#"[{"router":{"name":"api","family":"ipv4"},"within_ms":30}]"#;
+        assert_eq!(told(), format!("{{\"patience_ms\":50,\"resumable\":{active}}}\n"));
+        pulse.beat(at(103), 1, resumable());
+        assert_eq!((told().as_str(), pulse.next(at(103))), ("", at(112)));
     }
 }

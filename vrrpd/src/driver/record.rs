@@ -146,7 +146,8 @@ mod tests {
         );
         assert_eq!((record.count(), record.since_ms(now)), (40, 10));
         for number in 1..=40 {
-            let Ok(Occurrence::State(told)) = follower.try_recv() else { panic!("{number}") };
+            let occurrence = follower.try_recv().unwrap();
+            let Occurrence::State(told) = &*occurrence else { panic!("{number}") };
             assert_eq!((told.change.number, told.change.ago_ms), (number, 0));
         }
     }

@@ -137,6 +137,11 @@ impl Router {
         self.stopping && *self.election.state() == State::Initialize
     }
 
+    /// How often its state changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.record.count()
+    }
+
     /// What a successor may go on with, were we to die now.
     pub(super) fn resumable(&self, now: Instant) -> Option<Resumable> {
         let State::Active(active) = self.election.state() else { return None };

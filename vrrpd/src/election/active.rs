@@ -10,6 +10,10 @@ use crate::wire::Claim;
 /// Losing adverts are answered once in a quarter of the interval: a flood must not make us one.
 const ANSWERS_PER_INTERVAL: u32 = 4;
 
+/// For so many intervals a tie is left to the sibling that decides it: both its nodes advertise once in
+/// each, and one advert may be lost.
+const TIE_INTERVALS: u32 = 2;
+
 impl Election {
     /// Adver_Timer ended.
     pub(super) fn advertise(&mut self, active: Active, now: Instant) -> Vec<Action> {
@@ -64,10 +68,31 @@ impl Election {
         };
         let ours = (self.settings.priority, self.settings.address);
         // Addresses compare as unsigned numbers in network order. The preempt mode is not asked.
-        if (priority, advert.source) > ours {
-            self.outranked(advert, priority, now)
-        } else {
-            self.answer_loser(active, now)
+        if (priority, advert.source) <= ours {
+            return self.answer_loser(active, now);
+        }
+        match self.left_to_sibling(&active, priority, now) {
+            Some(until) => {
+                self.state = State::Active(Active { tied_until: Some(until), ..active });
+                vec![]
+            }
+            None => self.outranked(advert, priority, now),
+        }
+    }
+
+    /// In a tie, until when a sibling may decide it: its family's or link's addresses may say the
+    /// opposite. If both nodes yielded, each to another router of the other, nobody would have the
+    /// addresses. None where it is ours to decide, and where the sibling's peer did not take part.
+    fn left_to_sibling(&self, active: &Active, theirs: Priority, now: Instant) -> Option<Instant> {
+        if self.settings.decides_ties || theirs != self.settings.priority {
+            return None;
+        }
+        let patience = self.settings.interval.duration() * TIE_INTERVALS;
+        match active.tied_until {
+            Some(until) if now < until => Some(until),
+            // An earlier tie is no part of this one.
+            Some(until) if now < until + patience => None,
+            _ => Some(now + patience),
         }
     }
 

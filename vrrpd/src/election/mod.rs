@@ -55,6 +55,8 @@ pub struct Settings {
     pub sole_peer: bool,
     /// Its siblings of a sync group become Active with it or not at all.
     pub grouped: bool,
+    /// In a tie its address decides for its group; without siblings, for itself.
+    pub decides_ties: bool,
     /// Our source address, for ties (RFC 9568 §6.4.3).
     pub address: IpAddr,
 }
@@ -69,6 +71,7 @@ impl Settings {
             interval: config.advert_interval,
             preempt: config.preempt,
             grouped: config.sync_group.is_some(),
+            decides_ties: config.decides_ties,
             sole_peer: matches!(&config.audience, Audience::Peers(peers) if peers.len() == 1),
             address,
         }
@@ -252,6 +255,7 @@ impl Election {
             advertise_at: now + self.settings.interval.duration(),
             advertised_at: now,
             answered_at: None,
+            tied_until: None,
         };
         let transition = self.enter(State::Active(active), cause);
         vec![self.lead(), Action::ClaimAddresses, transition]

@@ -66,6 +66,8 @@ pub struct Active {
     pub advertised_at: Instant,
     /// When a losing advert was last answered.
     pub answered_at: Option<Instant>,
+    /// In a tie that a sibling is to decide: until when it may.
+    pub tied_until: Option<Instant>,
 }
 
 /// A state's name alone.

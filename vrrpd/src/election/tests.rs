@@ -33,6 +33,7 @@ fn settings() -> Settings {
         preempt: Preempt::After(Duration::ZERO),
         sole_peer: false,
         grouped: false,
+        decides_ties: true,
         address: ip(US),
     }
 }

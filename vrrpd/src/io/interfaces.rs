@@ -2,7 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "of netlink's many messages few concern us")]
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
@@ -179,6 +179,26 @@ impl Interface {
         })
     }
 
+    /// The address of this node that clients of the IPv6 `address` here shall have as their source: one
+    /// of its subnet before others. None for a link-local one, which clients know no way to without
+    /// naming the interface.
+    #[must_use]
+    pub fn own_source_v6_for(&self, address: Ipv6Addr) -> Option<Ipv6Addr> {
+        if is_link_local(address) {
+            return None;
+        }
+        // What is called secondary is temporary in IPv6 (RFC 8981).
+        let usable = |known: &&Configured| !known.ours && !known.tentative && !known.secondary;
+        let own = self.addresses.iter().filter(usable).filter_map(|known| match known.ip {
+            IpAddr::V6(ip) if !is_link_local(ip) && ip != address => Some((ip, known.prefix_len)),
+            _ => None,
+        });
+        let elsewhere = |&(ip, prefix_len): &(Ipv6Addr, u8)| {
+            !IpNet::new(ip.into(), prefix_len).is_ok_and(|net| net.contains(&IpAddr::V6(address)))
+        };
+        own.min_by_key(elsewhere).map(|(ip, _)| ip)
+    }
+
     /// Whether another of our addresses is in the subnet of `address`, beside those that are leaving.
     /// What makes one of them secondary does so for all.
     #[must_use]
@@ -229,154 +249,4 @@ fn configured(message: &AddressMessage) -> Option<Configured> {
 }
 
 #[cfg(test)]
-mod tests {
-    use netlink_packet_route::address::AddressProtocol;
-
-    use super::super::address_message::virtual_address_of;
-    use super::super::addresses::PROTOCOL;
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn link(index: u32, name: &str, flags: LinkFlags) -> LinkMessage {
-        let mut message = LinkMessage::default();
-        message.header.index = index;
-        message.header.flags = flags;
-        message.attributes.push(LinkAttribute::IfName(name.to_owned()));
-        message
-    }
-
-    fn address(index: u32, text: &str, flags: AddressFlags, ours: bool) -> AddressMessage {
-        let mut message = AddressMessage::default();
-        message.header.index = index;
-        message.attributes.push(AddressAttribute::Address(ip(text)));
-        message.attributes.push(AddressAttribute::Flags(flags));
-        if ours {
-            message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
-        }
-        message
-    }
-
-    fn eth0() -> Interfaces {
-        let mut interfaces = Interfaces::default();
-        interfaces.link_changed(&link(7, "eth0", LinkFlags::Up | LinkFlags::LowerUp));
-        interfaces
-    }
-
-    fn name() -> InterfaceName {
-        InterfaceName::try_from("eth0").unwrap()
-    }
-
-    #[test]
-    fn an_interface_runs_with_carrier_only() {
-        let mut interfaces = eth0();
-        assert!(interfaces.named(&name()).unwrap().running);
-        interfaces.link_changed(&link(7, "eth0", LinkFlags::Up));
-        assert!(!interfaces.named(&name()).unwrap().running);
-        interfaces.link_removed(&link(7, "eth0", LinkFlags::empty()));
-        assert_eq!(interfaces.named(&name()), None);
-    }
-
-    #[test]
-    fn a_renamed_interface_keeps_its_addresses() {
-        let mut interfaces = eth0();
-        interfaces.address_changed(&address(7, "10.0.0.1", AddressFlags::empty(), false));
-        interfaces.link_changed(&link(7, "lan0", LinkFlags::Up));
-        assert_eq!(interfaces.named(&name()), None);
-        let renamed = interfaces.named(&InterfaceName::try_from("lan0").unwrap()).unwrap();
-        assert!(renamed.has(ip("10.0.0.1")));
-    }
-
-    #[test]
-    fn the_source_is_the_interfaces_own_address() {
-        let mut interfaces = eth0();
-        let none = AddressFlags::empty();
-        for (text, flags, ours) in [
-            ("10.0.0.100", none, true),
-            ("10.0.0.99", none, false),
-            ("10.0.0.12", AddressFlags::Secondary, false),
-            ("10.0.0.11", none, false),
-            ("2001:db8::11", none, false),
-            ("fe80::dead", AddressFlags::Tentative, false),
-            ("fe80::100", none, true),
-            ("fe80::11", none, false),
-        ] {
-            interfaces.address_changed(&address(7, text, flags, ours));
-        }
-        let eth0 = interfaces.named(&name()).unwrap();
-        let virtual_addresses = [VirtualAddress::try_from("10.0.0.99").unwrap()];
-        let source = |family, beyond| eth0.source(family, &virtual_addresses, beyond);
-        assert_eq!(source(Family::Ipv4, false), Some(ip("10.0.0.11")));
-        assert_eq!(source(Family::Ipv6, false), Some(ip("fe80::11")));
-        assert_eq!(source(Family::Ipv6, true), Some(ip("2001:db8::11")));
-    }
-
-    fn with_prefix(message: AddressMessage, prefix_len: u8) -> AddressMessage {
-        let mut message = message;
-        message.header.prefix_len = prefix_len;
-        message
-    }
-
-    #[test]
-    fn a_clients_source_is_the_nodes_own_address() {
-        let mut interfaces = eth0();
-        let own_source = |interfaces: &Interfaces, text| {
-            let address = VirtualAddress::try_from(text).unwrap();
-            interfaces.named(&name()).unwrap().own_source_for(address).map(|ip| ip.to_string())
-        };
-        assert_eq!(own_source(&interfaces, "10.0.0.100/32"), None);
-        let own = address(7, "10.0.0.11", AddressFlags::empty(), false);
-        interfaces.address_changed(&with_prefix(own, 24));
-        let virtual_one = address(7, "10.0.0.99", AddressFlags::empty(), true);
-        interfaces.address_changed(&with_prefix(virtual_one, 32));
-        assert_eq!(own_source(&interfaces, "10.0.0.100/32").as_deref(), Some("10.0.0.11"));
-        // In its subnet an address is secondary anyway; of another subnet it would not be.
-        assert_eq!(own_source(&interfaces, "10.0.0.100/24"), None);
-        assert_eq!(own_source(&interfaces, "10.0.1.100/24").as_deref(), Some("10.0.0.11"));
-        assert_eq!(own_source(&interfaces, "2001:db8::100/64"), None);
-    }
-
-    #[test]
-    fn what_makes_addresses_secondary_stays_for_the_last_of_a_subnet() {
-        let mut interfaces = eth0();
-        for text in ["10.1.0.1", "10.1.0.2"] {
-            let message = address(7, text, AddressFlags::empty(), true);
-            interfaces.address_changed(&with_prefix(message, 24));
-        }
-        let eth0 = interfaces.named(&name()).unwrap();
-        let first = VirtualAddress::try_from("10.1.0.1/24").unwrap();
-        assert!(eth0.shares_subnet(first, &[]));
-        assert!(eth0.shares_subnet(first, &[ip("10.1.0.1")]));
-        assert!(!eth0.shares_subnet(first, &[ip("10.1.0.1"), ip("10.1.0.2")]));
-        assert!(!eth0.shares_subnet(VirtualAddress::try_from("10.1.0.1/32").unwrap(), &[]));
-    }
-
-    #[test]
-    fn what_makes_an_address_secondary_is_no_address() {
-        let mut interfaces = eth0();
-        interfaces.address_changed(&address(7, "10.0.0.11", AddressFlags::empty(), false));
-        let mut message = address(7, "10.0.0.100", AddressFlags::empty(), true);
-        message.attributes.push(AddressAttribute::Local(ip("10.0.0.11")));
-        assert_eq!(virtual_address_of(&message), Some(ip("10.0.0.100")));
-        assert!(!interfaces.address_changed(&message));
-        assert!(!interfaces.address_removed(&message));
-        assert!(interfaces.named(&name()).unwrap().has_from_others(ip("10.0.0.11")));
-    }
-
-    #[test]
-    fn addresses_come_and_go() {
-        let mut interfaces = eth0();
-        let message = address(7, "10.0.0.100", AddressFlags::empty(), true);
-        assert!(interfaces.address_changed(&message));
-        // A renewed lease is no news.
-        assert!(!interfaces.address_changed(&message));
-        let has =
-            |interfaces: &Interfaces| interfaces.named(&name()).unwrap().has(ip("10.0.0.100"));
-        assert!(has(&interfaces));
-        assert!(!interfaces.named(&name()).unwrap().has_from_others(ip("10.0.0.100")));
-        assert!(interfaces.address_removed(&message));
-        assert!(!has(&interfaces));
-    }
-}
+mod tests;

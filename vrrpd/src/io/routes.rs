@@ -3,7 +3,10 @@
 //! Each bears our tag (`rtm_protocol`, `FRA_PROTOCOL`), so that what an earlier run left behind is
 //! known for ours and others' are never touched.
 
+mod own_source;
+
 use std::io;
+use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
 use netlink_packet_core::Nla;
@@ -139,12 +142,21 @@ impl Routes {
         removed.or_else(is_gone).map_err(remove)
     }
 
-    /// Removes what bears our tag and is not among `kept`; tells how many that were.
+    /// Removes what bears our tag and is not among `kept`, nor gives clients of `addresses` their
+    /// source; tells how many that were.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn remove_leftovers(&self, kept: &[Routing]) -> Result<usize, RouteError> {
-        let ours = self.ours().await?;
+    pub async fn remove_leftovers(
+        &self,
+        kept: &[Routing],
+        addresses: &[IpAddr],
+    ) -> Result<usize, RouteError> {
+        let mut ours = self.ours().await?;
+        ours.routes.retain(|route| {
+            let address = own_source::address_of(route).map(IpAddr::V6);
+            !address.is_some_and(|address| addresses.contains(&address))
+        });
         let (mut routes, mut rules) = (Vec::new(), Vec::new());
         for routing in kept {
             match routing {

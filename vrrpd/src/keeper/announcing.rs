@@ -1,6 +1,7 @@
 //! Sends the announcements that are due.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -12,7 +13,6 @@ use super::burst::Burst;
 use super::place::Held;
 use super::{AddressKeeper, Wish};
 use crate::clock::now;
-use crate::io::announce::{Station, station};
 
 /// Which addresses are announced, and when.
 pub(super) struct Announcing {
@@ -21,14 +21,12 @@ pub(super) struct Announcing {
     addresses: Vec<(InterfaceName, IpAddr)>,
     /// A burst is to begin with the next frames.
     anew: bool,
-    /// Where they are on the link, looked up once a round.
-    stations: BTreeMap<(InterfaceName, Family), Station>,
 }
 
 impl Announcing {
     pub(super) fn nothing(announce: Announce, now: Instant) -> Self {
         let burst = Burst::begin(announce, now);
-        Self { burst, addresses: Vec::new(), anew: true, stations: BTreeMap::new() }
+        Self { burst, addresses: Vec::new(), anew: true }
     }
 
     /// When the next frame is due; none: never again.
@@ -78,20 +76,20 @@ impl AddressKeeper {
                 all.map(|held| (held.placed.config.interface.clone(), held.ip())).collect();
         }
         let due = announcing.burst.due(announcing.addresses.len(), now);
-        if due.start == 0 {
-            announcing.stations.clear();
-        }
-        let mut failed = None;
+        let (mut failed, mut stations) = (None, BTreeMap::new());
+        let interfaces = self.interfaces.borrow();
         for (interface, address) in &announcing.addresses[due] {
-            let key = (interface.clone(), Family::of(*address));
-            let found = match announcing.stations.get(&key) {
-                Some(found) => Ok(found.clone()),
-                None => station(interface, key.1),
-            };
+            let (key, announcer) = ((interface, Family::of(*address)), &self.means.announcer);
+            let found = stations.get(&key).copied().map_or_else(
+                || {
+                    let there = interfaces.named(interface).ok_or(ErrorKind::NotFound)?;
+                    announcer.station(there, key.1)
+                },
+                Ok,
+            );
             let sent = found.and_then(|found| {
-                self.means.announcer.announce(*address, &found)?;
-                announcing.stations.insert(key, found);
-                Ok(())
+                stations.insert(key, found);
+                announcer.announce(*address, &found)
             });
             // One that was lost does not keep the others back; it has further rounds.
             failed = sent.err().or(failed);

@@ -1,13 +1,15 @@
 //! Adds, renews and removes addresses in the kernel.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
+use shared::config::Lease;
 use shared::link::OwnershipState;
 use tracing::warn;
 
 use super::place::Held;
-use super::{AddressKeeper, Holding, RETRY};
+use super::{AddressKeeper, Holding, Plan, RETRY};
 use crate::clock::now;
 
 impl AddressKeeper {
@@ -23,6 +25,7 @@ impl AddressKeeper {
             // The address counts for more than what its clients here have as their source.
             warn!(router = %self.router, %error, "clients on this node will have the virtual address as their source");
         }
+        self.give_source(&holding.plan, held, &mut holding.refused).await;
         if let Err(error) = self.means.addresses.add(&held.placed, holding.plan.lease).await {
             warn!(router = %self.router, %error, "cannot hold an address; trying again in {RETRY:?}");
             holding.missing.insert(held.ip());
@@ -36,12 +39,12 @@ impl AddressKeeper {
         let now = now();
         if holding.retry_at.is_some_and(|at| now >= at) {
             holding.retry_at = None;
-            self.raise_link(&mut holding).await;
+            Box::pin(self.raise_link(&mut holding)).await;
             let missing = std::mem::take(&mut holding.missing);
             let again: Vec<_> =
                 holding.addresses.iter().filter(|h| missing.contains(&h.ip())).cloned().collect();
             for held in &again {
-                self.add(&mut holding, held, now).await;
+                Box::pin(self.add(&mut holding, held, now)).await;
             }
             holding.routing_in_doubt = true;
         }
@@ -52,7 +55,7 @@ impl AddressKeeper {
             alive && now >= holding.renewed_at + pause
         });
         if due {
-            self.renew_all(&mut holding, now).await;
+            Box::pin(self.renew_all(&mut holding, now)).await;
         }
         self.holding = Some(holding);
     }
@@ -64,6 +67,7 @@ impl AddressKeeper {
             if holding.plan.owner && self.is_there_from_others(held) {
                 continue;
             }
+            self.give_source(&holding.plan, held, &mut holding.refused).await;
             if let Err(error) = self.means.addresses.add(&held.placed, holding.plan.lease).await {
                 warn!(router = %self.router, %error, "cannot renew an address; trying again in {RETRY:?}");
                 holding.missing.insert(held.ip());
@@ -87,11 +91,38 @@ impl AddressKeeper {
             if let (Some(own), Ok(())) = (own_source, &removed) {
                 removed = self.means.addresses.remove_own_source(&held.placed, own).await;
             }
+            if let IpAddr::V6(ip) = held.ip()
+                && held.gives_source
+                && let Err(error) = self.means.routes.take_source(ip, held.placed.index).await
+            {
+                warn!(router = %self.router, %error, "cannot remove a local route; it expires");
+            }
             if let Err(error) = removed {
                 // The lease takes it away; without one the next start does.
                 warn!(router = %self.router, %error, "cannot remove an address; the kernel does when its lease ends");
             }
         }
+    }
+
+    /// Gives IPv6 clients of an address on this node the node's own as their source, for a lease.
+    async fn give_source(&self, plan: &Plan, held: &Held, refused: &mut BTreeSet<String>) {
+        // Without a lease nothing would end it after our death.
+        let (IpAddr::V6(ip), Lease::Seconds(seconds)) = (held.ip(), plan.lease) else { return };
+        let own = held.gives_source.then(|| self.own_source_v6(plan, held, ip)).flatten();
+        let Some(own) = own else { return };
+        let given = self.means.routes.give_source(ip, held.placed.index, own, seconds).await;
+        if let Err(error) = given
+            && refused.insert(ip.to_string())
+        {
+            warn!(router = %self.router, %error, "clients on this node will have the virtual address as their source");
+        }
+    }
+
+    /// As the interfaces are now; what bears a virtual MAC address has no address of the node's.
+    fn own_source_v6(&self, plan: &Plan, held: &Held, ip: Ipv6Addr) -> Option<Ipv6Addr> {
+        let bare = held.placed.bare;
+        let name = if bare { &plan.interface } else { &held.placed.config.interface };
+        self.interfaces.borrow().named(name)?.own_source_v6_for(ip)
     }
 
     /// Whether what makes it secondary does so for one that stays, too.

@@ -252,7 +252,9 @@ impl AddressKeeper {
             }
         }
         self.renew().await;
-        self.correct_routing().await;
+        if self.holding.as_ref().is_some_and(|holding| holding.routing_in_doubt) {
+            Box::pin(self.correct_routing()).await;
+        }
         self.announce(wish);
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Held {
     pub(super) placed: Placed,
     /// The node's own address that it is secondary to, where we made it so.
     pub(super) own_source: Option<Ipv4Addr>,
+    /// IPv6 clients here get their source from local routes, which are leased with the address.
+    pub(super) gives_source: bool,
 }
 
 impl Held {
@@ -48,7 +50,8 @@ impl Places {
             let own_source = interface.own_source_for(config.address).filter(|_| wanted);
             let bare = plan.link.as_ref().is_some_and(|link| link.name == config.interface);
             let placed = Placed { config: config.clone(), index: interface.index, bare };
-            Some(Held { placed, own_source })
+            let gives_source = wanted && placed.config.address.ip().is_ipv6();
+            Some(Held { placed, own_source, gives_source })
         };
         Self {
             addresses: belongings.addresses.iter().filter_map(address).collect(),

@@ -144,7 +144,9 @@ impl Conversation {
                 Ok(())
             }
             ToVrrpd::Hello { version } => Err(End::Version { theirs: version }),
-            ToVrrpd::Health(_) | ToVrrpd::Released { .. } if self.lines.is_some() => {
+            ToVrrpd::Health(_) | ToVrrpd::Retire | ToVrrpd::Released { .. }
+                if self.lines.is_some() =>
+            {
                 Err(End::NoHello)
             }
             ToVrrpd::Health(health) => {
@@ -153,6 +155,10 @@ impl Conversation {
                     self.trackers.push(health.tracker.clone());
                 }
                 self.means.ask.send(Asked::Health(health)).await.map_err(|_| End::Ending)
+            }
+            ToVrrpd::Retire => {
+                self.trackers.clear();
+                Ok(())
             }
             ToVrrpd::Released { router } => {
                 self.means.hub.released(self.number, router).await;

@@ -3,6 +3,7 @@
 //! Owns: the writing half of the connection. Stops: when the other side is gone or does not read, when
 //! it fell behind, or with the daemon, whose last word it passes on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::RouterId;
@@ -12,7 +13,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::warn;
 
-use crate::occurrence::{Occurrence, Standing, StateChange};
+use crate::occurrence::{Occurrence, Standing};
 use crate::status::{RouterStatus, Status};
 
 /// How long a follower may take to read a line: whoever is behind by a full socket for so long is gone.
@@ -25,7 +26,7 @@ pub(super) struct Follower<W> {
     /// Where the lines go.
     pub(super) writer: W,
     /// Subscribed before the status was asked for: nothing is missed.
-    pub(super) occurrences: Receiver<Occurrence>,
+    pub(super) occurrences: Receiver<Arc<Occurrence>>,
 }
 
 impl<W: AsyncWrite + Unpin> Follower<W> {
@@ -47,16 +48,19 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
             let is_old = doubtful > 0;
             doubtful = doubtful.saturating_sub(1);
             let (occurrence, last) = match received {
-                Ok(Occurrence::State(told)) if is_old && is_known(&known, &told) => continue,
-                Ok(Occurrence::Ended) | Err(RecvError::Closed) => (Occurrence::Ended, true),
-                Ok(occurrence) => (occurrence, false),
+                Ok(occurrence) if is_old && is_known(&known, &occurrence) => continue,
+                Ok(occurrence) => {
+                    let last = *occurrence == Occurrence::Ended;
+                    (occurrence, last)
+                }
+                Err(RecvError::Closed) => (Arc::new(Occurrence::Ended), true),
                 Err(RecvError::Lagged(count)) => {
                     warn!(
                         follower = self.number,
                         missed = count,
                         "a follower is too slow: cutting it off"
                     );
-                    (Occurrence::Missed { count }, true)
+                    (Arc::new(Occurrence::Missed { count }), true)
                 }
             };
             if !self.tell(&occurrence).await || last {
@@ -74,7 +78,8 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
 }
 
 /// Whether a change is part of what was told at the start.
-fn is_known(known: &[(RouterId, u64)], told: &StateChange) -> bool {
+fn is_known(known: &[(RouterId, u64)], occurrence: &Occurrence) -> bool {
+    let Occurrence::State(told) = occurrence else { return false };
     known.iter().any(|(router, last)| *router == told.router && told.change.number <= *last)
 }
 
@@ -98,7 +103,7 @@ mod tests {
 
     use super::*;
     use crate::election::StateName;
-    use crate::occurrence::Occurrences;
+    use crate::occurrence::{Occurrences, StateChange};
     use crate::status::{Change, Evidence, Rejected};
 
     fn router() -> RouterId {

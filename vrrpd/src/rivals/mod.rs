@@ -6,6 +6,7 @@
 
 mod lookout;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use tracing::warn;
 
 pub(crate) use self::lookout::Sighting;
 use self::lookout::{Guarded, Lookout, Post};
-use crate::io::announce::{Announcer, station};
+use crate::io::announce::Announcer;
 use crate::io::interfaces::Interfaces;
 use crate::status::RivalStatus;
 use crate::wire::claimant::Claimant;
@@ -121,7 +122,10 @@ impl Rivals {
         if defend {
             rival.defended = Some(now);
             let family = Family::of(claimant.address);
-            let answered = station(held_on, family)
+            let interfaces = self.interfaces.borrow();
+            let there = interfaces.named(held_on).ok_or(ErrorKind::NotFound.into());
+            let answered = there
+                .and_then(|interface| self.announcer.station(interface, family))
                 .and_then(|station| self.announcer.announce(claimant.address, &station));
             if let Err(error) = answered {
                 warn!(address = %claimant.address, %error, "cannot announce the address against another station's claim");

@@ -66,6 +66,7 @@ impl World {
                 preempt,
                 sole_peer: false,
                 grouped: false,
+                decides_ties: true,
                 address: address(node),
             };
             Node { election: Election::new(settings), settings, runs: true, usable: true }

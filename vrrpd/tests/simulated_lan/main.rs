@@ -33,6 +33,7 @@ fn routers(priorities: &[u8]) -> Lan {
         preempt: Preempt::After(Duration::ZERO),
         sole_peer: false,
         grouped: false,
+        decides_ties: true,
         address: address(node, 0),
     };
     let settings = priorities.iter().enumerate().map(|node| vec![settings(node)]).collect();

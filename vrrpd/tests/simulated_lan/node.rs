@@ -68,7 +68,7 @@ impl Node {
     pub(crate) fn new(families: Vec<Settings>) -> Self {
         let grouped = families.len() > 1;
         let router = |(family, config): (usize, Settings)| {
-            let config = Settings { grouped, ..config };
+            let config = Settings { grouped, decides_ties: family == 0, ..config };
             Router {
                 election: Election::new(config),
                 config,

@@ -50,6 +50,8 @@ pub(crate) struct Story {
     interval: AdvertInterval,
     /// IPv4 alone, or both in a sync group.
     families: usize,
+    /// The node with the higher IPv4 address has the lower IPv6 address.
+    crossed: bool,
     /// Priority and preemption of each node.
     nodes: Vec<(u8, Preempt)>,
     doubled: u64,
@@ -77,6 +79,7 @@ impl Story {
             version,
             interval,
             families,
+            crossed: random.chance(500),
             nodes,
             doubled: random.pick(&[0, 0, 50]),
             proof: interval.duration() * random.pick(&[0, 0, 1, 3]),
@@ -201,7 +204,11 @@ impl Story {
                 preempt: *preempt,
                 sole_peer: self.nodes.len() == 2 && self.version == Version::V3,
                 grouped: false,
-                address: address(node, family),
+                decides_ties: true,
+                address: match family {
+                    1 if self.crossed => address(self.nodes.len() - 1 - node, family),
+                    _ => address(node, family),
+                },
             };
             (0..self.families).map(router).collect()
         };
@@ -287,10 +294,11 @@ impl Story {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, version, interval, families, nodes, doubled, proof, steps } = self;
+        let Self { seed, version, interval, families, crossed, nodes, doubled, proof, steps } =
+            self;
         writeln!(
             f,
-            "seed {seed}: {version:?} every {interval}, families {families}, nodes {nodes:?}"
+            "seed {seed}: {version:?} every {interval}, families {families} (crossed: {crossed}), nodes {nodes:?}"
         )?;
         writeln!(f, "doubled {doubled} permille, proof within {proof:?}")?;
         let mut at = Duration::ZERO;

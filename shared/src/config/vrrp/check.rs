@@ -91,6 +91,7 @@ pub(in crate::config) fn routers(
             source,
             lease: common.lease,
             virtual_mac: virtual_mac::interface(raw, family, common.vrid),
+            decides_ties: true,
             sync_group: Some(sync_group.clone().flatten().unwrap_or_else(|| common.name.clone())),
             track: track.clone(),
         });

@@ -51,6 +51,9 @@ pub struct RouterConfig {
     /// The routers of a group are Active together or not at all: those of one table, or of tables
     /// that name the same group. None for a router without siblings.
     pub sync_group: Option<Name>,
+    /// Of the routers of its group it is the one whose address decides a tie: the first by family, virtual
+    /// router and interface, so that both nodes mean the same one. True without siblings.
+    pub decides_ties: bool,
     /// What the priority follows; in a sync group, the same for all.
     pub track: Vec<Tracked>,
 }

@@ -59,7 +59,7 @@ impl Sibling {
 /// An IPv4 and an IPv6 router that started together.
 fn pair() -> [Sibling; 2] {
     let settings = Settings { grouped: true, ..settings() };
-    let other = Settings { address: ip("fe80::11"), ..settings };
+    let other = Settings { address: ip("fe80::11"), decides_ties: false, ..settings };
     let [one, mut other] = [Router::backup(settings), Router::new(other)];
     (other.start, other.now) = (one.start, one.now);
     let _ = other.feed(Event::Startup);
@@ -155,6 +155,40 @@ fn who_yields_takes_its_siblings_along() {
     ];
     assert_eq!(pair[1].done, actions);
     assert_eq!(pair[1].router.deadline_micros(), 3_609_375);
+}
+
+/// The addresses of one family may say the opposite of the other's: the first decides, if it can.
+#[test]
+fn of_equal_priorities_one_router_decides_for_all() {
+    // The other family's peer has the higher address, this one's the lower.
+    let mut pair = active();
+    pair[1].hears_lead("fe80::ff", 100);
+    assert_eq!(settled(&mut pair), ACTIVE);
+    pair[0].hears_lead("192.0.2.1", 100);
+    pair[1].router.advance(1_999_999);
+    pair[1].hears_lead("fe80::ff", 100);
+    assert_eq!(settled(&mut pair), ACTIVE);
+    // Its peer takes no part in the group: after two intervals it is a tie as any other.
+    pair[1].router.advance(1);
+    pair[1].hears_lead("fe80::ff", 100);
+    assert_eq!(settled(&mut pair), BACKUP);
+
+    // The first has the lower address: its family decides at once.
+    let mut pair = active();
+    pair[0].hears_lead("192.0.2.254", 100);
+    assert_eq!(settled(&mut pair), BACKUP);
+
+    // A higher priority is no tie.
+    let mut pair = active();
+    pair[1].hears_lead("fe80::1", 101);
+    assert_eq!(settled(&mut pair), BACKUP);
+
+    // A tie that ended long ago is forgotten.
+    let mut pair = active();
+    pair[1].hears_lead("fe80::ff", 100);
+    (0..4).for_each(|_| pair[1].tick());
+    pair[1].hears_lead("fe80::ff", 100);
+    assert_eq!(settled(&mut pair), ACTIVE);
 }
 
 #[test]

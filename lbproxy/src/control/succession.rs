@@ -1,0 +1,83 @@
+//! Who takes new connections: this proxy, its predecessor or its successor.
+
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use shared::link::ToVrrpd;
+
+use super::Control;
+use crate::estate::{Estate, StandingOrder};
+use crate::health::State;
+use crate::health::kept::KeptServer;
+
+/// What becomes of new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A predecessor still takes them.
+    Waiting,
+    Serving,
+    /// A successor takes them.
+    Retired,
+    /// The old ones end as well.
+    Stopping,
+}
+
+impl Control {
+    /// Accepts nothing until told to [serve](Self::serve).
+    pub(crate) fn wait(&mut self) {
+        self.phase = Phase::Waiting;
+    }
+
+    /// Accepts connections.
+    pub(crate) fn serve(&mut self) {
+        self.phase = Phase::Serving;
+        self.publish();
+    }
+
+    /// Accepts no more, and tells no health: a successor does. What is connected stays.
+    pub(crate) fn retire(&mut self) {
+        self.phase = Phase::Retired;
+        self.listeners.clear();
+        self.publish();
+        self.scores.send_replace(Vec::new());
+        // Full only where nobody reads, whom it would not reach either.
+        drop(self.answers.try_send(ToVrrpd::Retire));
+    }
+
+    /// Whether every server was checked.
+    pub(crate) fn knows_all(&self) -> bool {
+        let servers = self.keeper.proxies.iter().flat_map(|proxy| &proxy.servers);
+        servers.map(KeptServer::state).all(|state| state != State::Unknown)
+    }
+
+    /// Clients that are connected.
+    pub(crate) fn live(&self) -> u64 {
+        let proxies = self.keeper.proxies.iter();
+        proxies.map(|proxy| proxy.counters.live.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether no worker accepts any more after the retirement, so that all clients are counted, and
+    /// the link, if there is one, has passed on what was to be said.
+    pub(crate) fn has_retired(&self, linked: bool) -> bool {
+        let closed = self.applied.iter().all(|applied| *applied.borrow() >= self.generation);
+        closed && (!linked || self.answers.capacity() == self.answers.max_capacity())
+    }
+
+    /// What a successor gets.
+    pub(crate) fn estate(&self, admin: UnixListener) -> Estate {
+        let listeners = self.listeners.values().map(Arc::clone).collect();
+        let orders = self.keeper.proxies.iter().flat_map(|proxy| {
+            let of = |kept: &KeptServer, order| StandingOrder {
+                proxy: proxy.config.name.clone(),
+                server: kept.server.name.clone(),
+                order,
+            };
+            let of_one = move |kept: &KeptServer| {
+                kept.orders().map(|order| of(kept, order)).collect::<Vec<_>>()
+            };
+            proxy.servers.iter().flat_map(of_one)
+        });
+        Estate { admin, listeners, orders: orders.collect() }
+    }
+}

@@ -1,0 +1,68 @@
+//! An HTTPS server behind a duel's proxies.
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use integration::lab::{Certificates, Endpoint, Host, Running, wait_until};
+
+use crate::{Duel, LIMIT, binary};
+
+/// The server, on a host of its own.
+pub struct Web {
+    /// The host.
+    pub host: Host,
+    /// What it shows, and who signed it.
+    pub certificates: Certificates,
+    _servers: Vec<Running>,
+}
+
+impl Web {
+    /// Serves HTTPS at these ports; the answer to everything is the port's number.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn new(duel: &Duel, ports: &[u16]) -> Self {
+        let host = duel.lab.host("web1", 21).expect("a host");
+        let names = [duel.vip, IpAddr::V4(host.ipv4()), IpAddr::from([127, 43, 43, 43])];
+        let certificates = Certificates::write(duel.lab.directory(), &names).expect("certificates");
+        let serve = |port: &u16| {
+            let mut command = Command::new(binary("vipd"));
+            command.arg("lab-backend").arg(SocketAddr::from((host.ipv4(), *port)).to_string());
+            command.args([&certificates.certificate, &certificates.key]).arg(port.to_string());
+            host.start(&format!("web{port}"), &mut command).expect("a server")
+        };
+        let servers = ports.iter().map(serve).collect();
+        Self { host, certificates, _servers: servers }
+    }
+
+    /// Where clients that trust the server go to.
+    ///
+    /// # Panics
+    /// It is no address.
+    #[must_use]
+    pub fn endpoint(&self, address: &str) -> Endpoint {
+        let address = address.parse().expect("an address");
+        Endpoint::new(address, &self.certificates.ca).expect("an endpoint")
+    }
+
+    /// What a client on `from` is answered at `address`.
+    ///
+    /// # Panics
+    /// The host is gone.
+    #[must_use]
+    pub fn ask(&self, from: &Host, address: &str) -> Option<String> {
+        self.endpoint(address).get(from, Duration::from_secs(1)).expect("a host").ok()
+    }
+
+    /// Waits for that answer.
+    ///
+    /// # Panics
+    /// It does not come.
+    pub fn wait_for(&self, from: &Host, address: &str, answer: &str) {
+        let what = format!("{address} answered {answer}");
+        let answered = || self.ask(from, address).as_deref() == Some(answer);
+        wait_until(&what, LIMIT, answered).expect("the answer");
+    }
+}
