@@ -14,6 +14,8 @@ use super::network::Network;
 pub(super) struct Context {
     /// Where the configuration is.
     pub(super) path: PathBuf,
+    /// The files that it includes.
+    pub(super) included: Vec<PathBuf>,
     /// The configuration.
     pub(super) config: Config,
     /// Where the sockets are.

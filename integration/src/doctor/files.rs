@@ -56,7 +56,9 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
 fn files(context: &Context) -> Vec<(PathBuf, Role)> {
     let has_password = |dialect: Dialect| matches!(dialect, Dialect::V2(Auth::Pass(_)));
     let secret = context.config.routers.iter().any(|router| has_password(router.dialect));
-    let mut files = vec![(context.path.clone(), Role::Configuration { secret })];
+    let own = std::iter::once(&context.path).chain(&context.included);
+    let mut files: Vec<_> =
+        own.map(|path| (path.clone(), Role::Configuration { secret })).collect();
     for proxy in &context.config.proxies {
         let check = &proxy.check;
         if let CheckKind::Tls(verify) | CheckKind::Https(_, verify) = &check.kind

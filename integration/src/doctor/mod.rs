@@ -93,6 +93,7 @@ fn findings(options: &Options) -> anyhow::Result<Vec<Finding>> {
         let mut found = vec![configuration(&path, &loaded.warnings.to_string())];
         let context = Context {
             path,
+            included: loaded.included,
             config: loaded.config,
             endpoints: options.endpoint.clone(),
             vrrpd: status::vrrpd(&runtime_dir).ok(),

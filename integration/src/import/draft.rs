@@ -234,6 +234,7 @@ pub(super) struct Proxy {
     pub(super) check: Check,
     pub(super) connect_timeout: Option<Got<Duration>>,
     pub(super) idle_timeout: Option<Got<Duration>>,
+    pub(super) half_closed_timeout: Option<Got<Duration>>,
     pub(super) queue_timeout: Option<Got<Duration>>,
     pub(super) send_proxy: Option<Got<&'static str>>,
 }
@@ -252,6 +253,7 @@ impl Proxy {
             check: Check::default(),
             connect_timeout: None,
             idle_timeout: None,
+            half_closed_timeout: None,
             queue_timeout: None,
             send_proxy: None,
         }
@@ -317,6 +319,10 @@ pub(super) struct Check {
     pub(super) port: Option<u16>,
     /// The status an HTTP check expects, where not 200.
     pub(super) expect: Option<u16>,
+    /// What the body of the answer must hold.
+    pub(super) expect_body: Option<String>,
+    /// Clients' failed connections in a row that count as a failed check.
+    pub(super) error_limit: Option<u32>,
     /// With TLS: the authorities' file, none where any certificate will do.
     pub(super) ca: Option<String>,
     /// With TLS and authorities: the name the certificate must bear.

@@ -144,6 +144,7 @@ impl Toml {
         }
         self.time("connect_timeout", proxy.connect_timeout.as_ref());
         self.time("idle_timeout", proxy.idle_timeout.as_ref());
+        self.time("half_closed_timeout", proxy.half_closed_timeout.as_ref());
         self.time("queue_timeout", proxy.queue_timeout.as_ref());
         self.text("send_proxy", proxy.send_proxy.as_ref());
         proxy.servers.iter().for_each(|server| self.server(server));
@@ -201,6 +202,9 @@ impl Toml {
         if let (Probe::Http { .. }, Some(expect)) = (&check.probe, check.expect) {
             parts.push(format!("expect = {expect}"));
         }
+        if let (Probe::Http { .. }, Some(body)) = (&check.probe, &check.expect_body) {
+            parts.push(format!("expect_body = {}", quoted(body)));
+        }
         parts.extend(check.port.map(|port| format!("port = {port}")));
         match (&check.ca, &check.server_name) {
             _ if !tls => {}
@@ -219,7 +223,8 @@ impl Toml {
         parts.extend(
             times.iter().filter_map(|(key, time)| time.map(|t| format!("{key} = {}", written(t)))),
         );
-        let counts = [("rise", check.rise), ("fall", check.fall)];
+        let counts =
+            [("error_limit", check.error_limit), ("rise", check.rise), ("fall", check.fall)];
         parts.extend(counts.iter().filter_map(|(key, n)| n.map(|n| format!("{key} = {n}"))));
         self.line("check", format!("{{ {} }}", parts.join(", ")), check.from.first());
     }

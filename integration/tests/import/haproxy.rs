@@ -117,6 +117,10 @@ fn checks_become_the_nearest_that_proves_as_much() {
             "option httpchk\nhttp-check connect ssl\nhttp-check send meth GET uri /readyz\nhttp-check expect status 204",
             "https = \"/readyz\", expect = 204, verify = false, interval = \"2s\"",
         ),
+        (
+            "option httpchk GET /x\nhttp-check expect string ok",
+            "http = \"/x\", expect_body = \"ok\", interval = \"2s\"",
+        ),
         // The last option counts.
         (
             "option httpchk GET /x\noption ssl-hello-chk",
@@ -175,6 +179,7 @@ fn every_line_has_its_fate() {
             "connections are limited by the number of open files only",
         ),
         ("timeout queue 1m", Kind::Translated, ""),
+        ("timeout client-fin 1s", Kind::Translated, ""),
         ("timeout client 0", Kind::Translated, ""),
         ("timeout client 48h", Kind::Different, "it is 1day at most"),
         (
@@ -253,10 +258,12 @@ fn every_option_of_a_server_has_its_fate() {
 
 #[test]
 fn a_server_keeps_its_weight_its_limit_and_its_place_in_the_queue() {
-    let text = "listen a\n bind :80\n timeout queue 5s\n default-server send-proxy-v2\n \
+    let text = "listen a\n bind :80\n timeout queue 5s\n timeout client-fin 3s\n timeout server-fin 2s\n \
+                default-server send-proxy-v2 observe layer4 error-limit 7 on-error mark-down\n \
                 server s 10.0.0.1:80 check weight 5 maxconn 10 source 10.0.0.9\n \
                 server t 10.0.0.2:80 check backup\n";
     let expected = "\
+half_closed_timeout = \"3s\"
 queue_timeout = \"5s\"
 send_proxy = \"v2\"
 
@@ -274,6 +281,10 @@ send_proxy = \"v2\"
 ";
     let written = toml(&of_haproxy(text));
     assert!(written.ends_with(expected), "{written}");
+    assert!(
+        written.contains("check = { tcp = true, interval = \"2s\", error_limit = 7 }\n"),
+        "{written}"
+    );
 }
 
 #[test]

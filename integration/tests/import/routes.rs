@@ -210,7 +210,8 @@ fn what_no_route_can_say_is_named() {
 fn a_backend_is_one_proxy_however_many_rules_lead_to_it() {
     let given = of_haproxy(
         "frontend one\n bind :443\n use_backend api if { req.ssl_sni a }\n use_backend api if { src 10.0.0.1 }\n default_backend api\n\
-         frontend two\n bind :444\n use_backend api if { req.ssl_sni a }\n use_backend rest\n use_backend api if { req.ssl_sni b }\n\
+         frontend two\n bind :444\n use_backend api if { req.ssl_sni a }\n use_backend rest\n \
+         use_backend api if { req.ssl_sni b }\n\
          backend api\n server a 10.0.0.2:443\nbackend rest\n server r 10.0.0.3:443\n",
     );
     let written = toml(&given);
@@ -218,6 +219,13 @@ fn a_backend_is_one_proxy_however_many_rules_lead_to_it() {
     assert_eq!(routes(&given).last().unwrap(), "proxy = \"api\"", "the default");
     let above = "the `use_backend` above it takes every connection";
     assert_eq!(fate(&given, 10), (Kind::Ignored, above.to_owned()));
+    let always = frontend(
+        "use_backend api if TRUE or { src 10.0.0.2 }\nuse_backend apps if { src 10.0.0.1 }",
+    );
+    assert_eq!(routes(&always), ["proxy = \"api\""]);
+    for line in [3, 5] {
+        assert_eq!(fate(&always, line).1, "a rule above it takes every connection", "{line}");
+    }
     // Without a default those that no rule fits are reset, as HAProxy closes them.
     let given = of_haproxy(
         "frontend one\n bind :443\n use_backend api if { req.ssl_sni a }\nbackend api\n server a 10.0.0.2:443\n",

@@ -19,6 +19,25 @@ fn proxy(listen: &str, lines: &str) -> String {
     )
 }
 
+/// In the kernel's old tables, of which nft knows nothing.
+#[test]
+fn a_firewall_of_the_old_tables_is_read_and_opened() {
+    let lab = Lab::new().unwrap();
+    let lb1 = lab.host("lb1", 11).unwrap();
+    let config = router(VIP, "");
+    doctor(&lb1, &lab, &config).assert("firewall", "", "ok", "protocol 112 passes");
+    for rule in ["-A INPUT -i lo -j ACCEPT", "-P INPUT DROP"] {
+        apply(&lb1, &format!("iptables-legacy {rule}"));
+    }
+    let told = doctor(&lb1, &lab, &config);
+    let words = "adverts are not heard: the policy of chain INPUT in iptables-legacy filter";
+    told.assert("firewall", "api (IPv4)", "failure", words);
+    let remedy = told.remedy("firewall", "api (IPv4)")[0].clone();
+    assert_eq!(remedy, "sudo iptables-legacy -I INPUT -p 112 -j ACCEPT");
+    apply(&lb1, &remedy);
+    doctor(&lb1, &lab, &config).assert("firewall", "", "ok", "protocol 112 passes");
+}
+
 /// As firewalld, ufw and people write them.
 #[test]
 fn a_firewall_that_drops_vrrp_is_told_and_opened() {
@@ -200,6 +219,20 @@ fn a_port_that_another_program_has_is_told_with_the_ways_out() {
 }
 
 #[test]
+fn a_port_that_the_kernel_may_give_away_is_told_and_reserved() {
+    let lab = Lab::new().unwrap();
+    let lb1 = lab.host("lb1", 11).unwrap();
+    let config = proxy("10.77.0.200:6443", "");
+    doctor(&lb1, &lab, &config).assert("outgoing ports", "", "ok", "they are 32768 to 60999");
+    apply(&lb1, "sysctl -w 'net.ipv4.ip_local_port_range=1024 65535'");
+    apply(&lb1, "sysctl -w net.ipv4.ip_local_reserved_ports=8080,9000-9010");
+    let told = doctor(&lb1, &lab, &config);
+    told.assert("outgoing ports", "", "warning", "so may be 6443, which is listened on");
+    apply(&lb1, &told.remedy("outgoing ports", "")[0]);
+    doctor(&lb1, &lab, &config).assert("outgoing ports", "", "ok", "none of them");
+}
+
+#[test]
 fn a_limit_on_open_files_is_compared_with_the_connections() {
     let lab = Lab::new().unwrap();
     let lb1 = lab.host("lb1", 11).unwrap();
@@ -247,6 +280,15 @@ fn files_that_others_may_read_or_change_are_told_and_mended() {
     let told = doctor(&lb1, &lab, &config);
     told.assert("file", &own.display().to_string(), "failure", "everyone may change it");
     apply(&lb1, &told.remedy("file", &own.display().to_string())[0]);
+    doctor(&lb1, &lab, &config).assert("file", "", "ok", "are right");
+    // What is included says what root does as well.
+    let included = lab.write("routers.inc", &router(VIP, "")).unwrap();
+    fs::set_permissions(&included, Permissions::from_mode(0o666)).unwrap();
+    let config = format!("include = [\"routers.inc\"]\n{config}");
+    let told = doctor(&lb1, &lab, &config);
+    let subject = included.display().to_string();
+    told.assert("file", &subject, "failure", "everyone may change it");
+    apply(&lb1, &told.remedy("file", &subject)[0]);
     doctor(&lb1, &lab, &config).assert("file", "", "ok", "are right");
 }
 

@@ -24,7 +24,7 @@ mod vrrp;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::check::{Check, count_in, duration_in, endpoint};
@@ -96,6 +96,8 @@ pub struct Loaded {
     pub warnings: Problems,
     /// The programs that it names.
     pub programs: Vec<NamedProgram>,
+    /// The files that it includes.
+    pub included: Vec<PathBuf>,
     places: Places,
 }
 
@@ -168,9 +170,10 @@ pub fn parse_in(
 ) -> Result<Loaded, Problems> {
     let mut problems = Problems::new(name, source);
     let read = read::read(source, surroundings, &mut problems);
-    let (mut programs, mut places) = (Vec::new(), Places::default());
+    let (mut programs, mut included, mut places) = (Vec::new(), Vec::new(), Places::default());
     let config = read.map(|read| {
         places = Places::of(&read.file);
+        included = read.included.into_iter().map(PathBuf::from).collect();
         let mut check = Check::new(&read.file, read.cut, &mut problems);
         let config = config(&read.file, &mut check);
         programs = check.programs;
@@ -182,7 +185,7 @@ pub fn parse_in(
     problems.sort();
     match config.flatten() {
         Some(config) if !problems.any_error() => {
-            Ok(Loaded { config, warnings: problems, programs, places })
+            Ok(Loaded { config, warnings: problems, programs, included, places })
         }
         _ => Err(problems),
     }

@@ -23,6 +23,8 @@ const SECRET: &str = "auth_pass";
 pub(super) struct Read {
     pub(super) file: RawFile,
     pub(super) cut: Vec<Cut>,
+    /// The names of the files that it includes.
+    pub(super) included: Vec<String>,
 }
 
 /// A key that was there and is not in the raw file, for it or its value is wrong.
@@ -56,7 +58,8 @@ pub(super) fn read(
             None => is_toml = false,
         }
     }
-    if is_toml { raw(table, cut, problems) } else { None }
+    let included = files.iter().map(|file| file.name.clone()).collect();
+    if is_toml { raw(table, cut, included, problems) } else { None }
 }
 
 /// A file whose text begins at `start` among all.
@@ -92,10 +95,15 @@ fn fill(
 }
 
 /// The structs, past every mistake.
-fn raw(mut table: DeTable<'_>, mut cut: Vec<Cut>, problems: &mut Problems) -> Option<Read> {
+fn raw(
+    mut table: DeTable<'_>,
+    mut cut: Vec<Cut>,
+    included: Vec<String>,
+    problems: &mut Problems,
+) -> Option<Read> {
     for _ in 0..MISTAKE_LIMIT {
         let error = match RawFile::deserialize(deserializer(&table)) {
-            Ok(file) => return Some(Read { file, cut }),
+            Ok(file) => return Some(Read { file, cut, included }),
             Err(error) => error,
         };
         let span = error.span().unwrap_or(0..0);

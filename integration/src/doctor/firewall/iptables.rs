@@ -12,7 +12,8 @@ pub(super) fn ruleset(program: &str, text: &str, packet: &Packet) -> Ruleset {
     if program.starts_with("ip6") != packet.destination.is_ipv6() {
         return ruleset;
     }
-    let family = if program.starts_with("ip6") { "ip6tables" } else { "iptables" };
+    // What changes them is called so: where there are two sets of tables, each has a program.
+    let family = program.strip_suffix("-save").unwrap_or(program);
     let mut table = String::new();
     let place = |table: &str, chain: &str| {
         let [family, table, chain] = [family, table, chain].map(str::to_owned);

@@ -148,7 +148,11 @@ impl Culprit {
                 "sudo firewall-cmd --reload".to_owned(),
             ];
         }
-        let iptables = if v6 { "ip6tables" } else { "iptables" };
+        let iptables = match family.as_str() {
+            family if family.contains("tables") => family,
+            _ if v6 => "ip6tables",
+            _ => "iptables",
+        };
         if family.contains("tables") || ["INPUT", "OUTPUT"].contains(&chain.as_str()) {
             return vec![
                 format!("sudo {iptables} -I {chain} -p 112 -j ACCEPT"),

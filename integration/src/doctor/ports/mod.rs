@@ -1,6 +1,7 @@
 //! Whether somebody else has the ports that the proxies listen on.
 
 mod listeners;
+mod outgoing;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
@@ -18,7 +19,9 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
     let proxies = context.config.proxies.iter().flat_map(|proxy| proxy.listen.iter().copied());
     let wanted: BTreeSet<SocketAddr> = proxies.chain(context.config.metrics).collect();
     let taken = listeners();
-    wanted.into_iter().map(|address| one(context, address, &taken)).collect()
+    let mut found: Vec<Finding> = wanted.iter().map(|at| one(context, *at, &taken)).collect();
+    found.extend(outgoing::look(&wanted));
+    found
 }
 
 fn one(context: &Context, address: SocketAddr, taken: &[Listener]) -> Finding {

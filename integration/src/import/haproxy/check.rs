@@ -13,6 +13,8 @@ use crate::import::values::number;
 /// HAProxy's `inter`.
 const INTERVAL: Duration = Duration::from_secs(2);
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
+/// Letters of a text that an answer must hold.
+const BODY: usize = 1000;
 const COUNTS: RangeInclusive<u32> = 1..=100;
 
 /// The check of a backend; `header` is its section.
@@ -40,6 +42,7 @@ pub(super) fn check(
     check.timeout = settings.check.as_ref().map(|got| time(got.value));
     let count = |count: u32| count.clamp(*COUNTS.start(), *COUNTS.end());
     (check.rise, check.fall) = (options.rise.map(count), options.fall.map(count));
+    check.error_limit = options.error_limit();
     probe(settings, servers, &mut check, report);
     if options.check_ssl {
         check.probe = match check.probe {
@@ -171,7 +174,11 @@ fn rule(line: &Statement, servers: &[Parsed], check: &mut Check, report: &mut Re
                 }
                 Err(_) => report.unsupported(line, "one status is expected, such as 200"),
             },
-            _ => report.unsupported(line, "a check compares the status only"),
+            ["string", text] if !text.is_empty() && text.len() <= BODY => {
+                check.expect_body = Some((*text).to_owned());
+                report.different(line, "it is looked for in the first 4096 bytes of an answer of the status that is expected");
+            }
+            _ => report.unsupported(line, "a check compares the status, and looks for a text"),
         },
         ("http-check", "send") => send(&args, line, check, report),
         (_, "connect") => connect(&args, line, servers, check, report),

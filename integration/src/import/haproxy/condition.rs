@@ -56,6 +56,11 @@ pub(super) fn read(rule: &Statement, acls: &[&Statement]) -> Result<Conditions, 
         }
         conditions.or(product);
     }
+    // What comes after one that always fits is never asked.
+    let always = |one: &Condition| !one.tls && one.names.is_empty() && one.from.is_empty();
+    if let Some(at) = conditions.alternatives.iter().position(always) {
+        conditions.alternatives.truncate(at + 1);
+    }
     let only_tls = |one: &Condition| one.tls && one.names.is_empty();
     if conditions.alternatives.iter().any(only_tls) {
         return Err("whether it is TLS is asked together with a name only".to_owned());

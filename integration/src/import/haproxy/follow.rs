@@ -11,6 +11,7 @@ use crate::import::source::{Mistake, Statement};
 
 type Backends = BTreeMap<String, Section>;
 
+const ABOVE: &str = "a rule above it takes every connection";
 const NEARLY: &str = "the expression becomes patterns, in which `*` stands for any characters";
 
 /// Makes the proxies of a frontend and its backends, or of a `listen` section.
@@ -32,8 +33,13 @@ fn follow(mut frontend: Section, backends: &mut Backends, import: &mut Import) {
     let from = vec![origin(&frontend)];
     import.draft.proxies.push(Proxy::new(Program::Haproxy, from, name));
     let rules = std::mem::take(&mut frontend.rules);
-    let mut routes: Vec<Route> =
-        rules.iter().flat_map(|rule| route(rule, &frontend, backends, import)).collect();
+    let mut routes: Vec<Route> = Vec::new();
+    for rule in &rules {
+        match routes.last() {
+            Some(last) if takes_all(last) => import.report.ignored(rule, ABOVE),
+            _ => routes.extend(route(rule, &frontend, backends, import)),
+        }
+    }
     let mut proxy = import.draft.proxies[place].clone();
     let led = remaining(&frontend, backends, &mut proxy, &mut routes, &mut import.report);
     delay(&frontend, &routes, &mut proxy, &mut import.report);
@@ -48,6 +54,10 @@ fn follow(mut frontend: Section, backends: &mut Backends, import: &mut Import) {
     proxy.listen = distinct(std::mem::take(&mut frontend.listen));
     proxy.routes = routes;
     import.draft.proxies[place] = proxy;
+}
+
+fn takes_all(route: &Route) -> bool {
+    route.names.is_empty() && route.networks.is_empty()
 }
 
 fn origin(section: &Section) -> Got<String> {
@@ -126,6 +136,11 @@ fn remaining(
     routes: &mut Vec<Route>,
     report: &mut Report,
 ) -> bool {
+    if routes.last().is_some_and(takes_all) {
+        let own = frontend.servers.iter().map(|(line, _)| line);
+        own.chain(&frontend.backend).for_each(|line| report.ignored(line, ABOVE));
+        return true;
+    }
     let Some(line) = &frontend.backend else {
         return !frontend.servers.is_empty() && serve(frontend, frontend, proxy, report);
     };

@@ -153,6 +153,9 @@ pub(super) fn serve(
     proxy.servers = servers.into_iter().map(|parsed| parsed.server).collect();
     proxy.connect_timeout = connect(backend, report);
     proxy.idle_timeout = Some(idle(frontend, backend, report));
+    let fins = [&frontend.settings.client_fin, &backend.settings.server_fin];
+    let longer = fins.into_iter().flatten().max_by_key(|fin| fin.value);
+    proxy.half_closed_timeout = longer.cloned();
     true
 }
 

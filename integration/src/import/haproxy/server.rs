@@ -25,6 +25,8 @@ pub(super) struct Options {
     pub(super) down_interval: Option<Duration>,
     pub(super) rise: Option<u32>,
     pub(super) fall: Option<u32>,
+    observe: bool,
+    error_limit: Option<u32>,
     /// The version of the PROXY header that it is sent.
     pub(super) send_proxy: Option<&'static str>,
     weight: Option<u32>,
@@ -33,6 +35,13 @@ pub(super) struct Options {
     pub(super) ends_sessions: bool,
     backup: bool,
     disabled: bool,
+}
+
+impl Options {
+    /// Failed connections that count as a failed check: HAProxy's default is 10.
+    pub(super) fn error_limit(&self) -> Option<u32> {
+        self.observe.then(|| self.error_limit.unwrap_or(10))
+    }
 }
 
 /// A server that can be imported.
@@ -76,11 +85,8 @@ const DIFFERENT: [(&str, &str); 2] = [
 ];
 
 /// Options with a value that have no counterpart.
-const UNSUPPORTED: [&str; 19] = [
+const UNSUPPORTED: [&str; 16] = [
     "track",
-    "observe",
-    "error-limit",
-    "on-error",
     "addr",
     "agent-addr",
     "agent-port",
@@ -161,9 +167,19 @@ fn valued(
             Some(time) => options.down_interval = Some(time),
             None => wrong("a time"),
         },
-        "rise" | "fall" | "weight" | "maxconn" => match value.text.parse::<u32>() {
+        "observe" if value.text == "layer4" => options.observe = true,
+        "on-error" if value.text == "fail-check" => {}
+        "on-error" => {
+            let how =
+                "`on-error`: too many errors count as one failed check, and the next comes at once";
+            report.different(line, how);
+        }
+        "rise" | "fall" | "weight" | "maxconn" | "error-limit" => match value.text.parse::<u32>() {
             Ok(number) if name == "rise" => options.rise = Some(number),
             Ok(number) if name == "fall" => options.fall = Some(number),
+            Ok(number) if name == "error-limit" => {
+                options.error_limit = Some(number.clamp(1, 1000))
+            }
             // Zero is no limit.
             Ok(number) if name == "maxconn" => {
                 options.max_connections = Some(number.min(1_000_000)).filter(|limit| *limit != 0);

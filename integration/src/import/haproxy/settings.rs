@@ -30,6 +30,8 @@ pub(super) struct Settings {
     pub(super) client: Option<Got<Duration>>,
     pub(super) server: Option<Got<Duration>>,
     pub(super) tunnel: Option<Got<Duration>>,
+    pub(super) client_fin: Option<Got<Duration>>,
+    pub(super) server_fin: Option<Got<Duration>>,
     pub(super) check: Option<Got<Duration>>,
     pub(super) queue: Option<Got<Duration>>,
     pub(super) balance: Option<Got<&'static str>>,
@@ -157,13 +159,11 @@ impl Settings {
 
     fn timeout(&mut self, which: &str, line: &Statement, report: &mut Report) {
         match which {
-            "connect" | "client" | "server" | "tunnel" | "check" | "queue" => {
+            "connect" | "client" | "server" | "tunnel" | "check" | "queue" | "client-fin"
+            | "server-fin" => {
                 if let Some(time) = read_time(line, 2, report) {
                     self.set(which, time, line, report);
                 }
-            }
-            "client-fin" | "server-fin" => {
-                report.different(line, "a half-closed connection ends after 10 s of silence");
             }
             "http-request" | "http-keep-alive" | "tarpit" | "client-hs" => {
                 report.ignored(line, HTTP)
@@ -179,6 +179,8 @@ impl Settings {
             "server" => &mut self.server,
             "tunnel" => &mut self.tunnel,
             "queue" => &mut self.queue,
+            "client-fin" => &mut self.client_fin,
+            "server-fin" => &mut self.server_fin,
             _ => &mut self.check,
         };
         // Zero is no limit.
