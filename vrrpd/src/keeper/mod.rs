@@ -318,8 +318,10 @@ impl AddressKeeper {
     async fn let_go(&self, holding: &Holding) {
         self.means.sockets.destroy(holding.addresses.iter().map(Held::ip).collect()).await;
         self.remove_routing(holding.routing.iter()).await;
-        self.remove_all(&holding.addresses).await;
+        // First, for a link that is up says goodbye to its addresses' multicast groups, from a MAC address
+        // that is the peer's by now.
         self.lower_link(&holding.plan).await;
+        self.remove_all(&holding.addresses).await;
         self.tell(&holding.addresses, OwnershipState::Backup).await;
     }
 
