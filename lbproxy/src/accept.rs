@@ -130,6 +130,7 @@ fn turn_away(
         up: 0,
         down: 0,
         attempts: 0,
+        open: 1,
         end: End::AddressReleased,
     });
 }

@@ -14,8 +14,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-use crate::clock;
+use shared::config::LogFormat;
+
 use crate::report::Report;
+use crate::{access_line, clock};
 
 /// Bytes of lines that are handed over without waiting for the beat: about fifty lines.
 const BATCH: usize = 16 * 1024;
@@ -34,6 +36,7 @@ const END: Duration = Duration::from_secs(1);
 pub(crate) struct AccessLog {
     batches: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
+    format: LogFormat,
     stamped: bool,
 }
 
@@ -63,14 +66,14 @@ impl AccessLog {
     ///
     /// # Errors
     /// Standard output is closed, or there is no thread to be had.
-    pub(crate) fn start() -> io::Result<(Self, Flush)> {
+    pub(crate) fn start(format: LogFormat) -> io::Result<(Self, Flush)> {
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        // The journal stamps each line itself.
-        let stamped = std::env::var_os("JOURNAL_STREAM").is_none();
-        Self::start_on(output, stamped)
+        // The journal stamps each line itself, and the other forms have the time within.
+        let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+        Self::start_on(output, format, format == LogFormat::Words && !in_journal)
     }
 
-    fn start_on(mut output: File, stamped: bool) -> io::Result<(Self, Flush)> {
+    fn start_on(mut output: File, format: LogFormat, stamped: bool) -> io::Result<(Self, Flush)> {
         let (batches, waiting) = sync_channel(WAITING);
         let (end, ended) = sync_channel(1);
         Builder::new().name("access-log".to_owned()).spawn(move || {
@@ -80,7 +83,8 @@ impl AccessLog {
             }
             drop(end);
         })?;
-        let log = Self { batches: batches.clone(), dropped: Arc::default(), stamped };
+        let dropped = Arc::default();
+        let log = Self { batches: batches.clone(), dropped, format, stamped };
         Ok((log, Flush { batches, ended }))
     }
 
@@ -101,13 +105,13 @@ impl Lines {
         if text.capacity() == 0 {
             text.reserve(BATCH + ONE_LINE);
         }
-        let written = if self.log.stamped {
-            let stamp = humantime::format_rfc3339_millis(clock::wall());
-            writeln!(text, "{stamp} {report}")
-        } else {
-            writeln!(text, "{report}")
-        };
-        debug_assert!(written.is_ok(), "a string takes everything");
+        let wall = clock::wall();
+        if self.log.stamped {
+            let stamped = write!(text, "{} ", humantime::format_rfc3339_millis(wall));
+            debug_assert!(stamped.is_ok(), "a string takes everything");
+        }
+        access_line::write(&mut text, report, self.log.format, wall);
+        text.push('\n');
         self.count.set(self.count.get() + 1);
         let full = text.len() >= BATCH;
         drop(text);
@@ -161,6 +165,7 @@ mod tests {
             up: 0,
             down: 0,
             attempts: 0,
+            open: 1,
             end,
         }
     }
@@ -168,7 +173,8 @@ mod tests {
     #[test]
     fn lines_are_written_together_and_the_last_at_the_end() {
         let mut file = tempfile::tempfile().unwrap();
-        let (log, flush) = AccessLog::start_on(file.try_clone().unwrap(), false).unwrap();
+        let (log, flush) =
+            AccessLog::start_on(file.try_clone().unwrap(), LogFormat::Words, false).unwrap();
         let lines = log.lines();
         for end in [End::ClientClosed, End::ServerReset] {
             lines.write(&report(end));
@@ -187,7 +193,8 @@ mod tests {
     #[test]
     fn lines_that_nobody_takes_are_counted() {
         let (batches, _nobody_receives) = sync_channel(1);
-        let log = AccessLog { batches, dropped: Arc::default(), stamped: true };
+        let dropped = Arc::default();
+        let log = AccessLog { batches, dropped, format: LogFormat::Words, stamped: true };
         let lines = log.lines();
         for _ in 0..3 {
             lines.write(&report(End::ClientClosed));

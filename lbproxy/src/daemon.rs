@@ -70,8 +70,8 @@ fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::run("make the runtime", &error))?;
-    let (log, _flush) =
-        AccessLog::start().map_err(|error| Failure::run("use standard output", &error))?;
+    let (log, _flush) = AccessLog::start(prepared.loaded.config.lbproxy.log_format)
+        .map_err(|error| Failure::run("use standard output", &error))?;
     let mut replaced = false;
     let outcome = runtime.block_on(async {
         let mut daemon = Daemon::start(args, prepared, log)?;

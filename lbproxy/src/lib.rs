@@ -11,6 +11,7 @@
 //! ```
 
 mod accept;
+mod access_line;
 mod access_log;
 mod admin;
 mod backend;

@@ -42,6 +42,11 @@ impl LiveClient {
 }
 
 impl LiveClient {
+    /// The proxy's connections that are open, this one included.
+    pub(crate) fn open(&self) -> u64 {
+        self.0.live.load(Ordering::Relaxed)
+    }
+
     /// Counts the reason of its end.
     pub(crate) fn ended(&self, end: End) {
         let place = End::ALL.iter().position(|known| *known == end);

@@ -90,6 +90,26 @@ impl End {
     }
 }
 
+impl End {
+    /// HAProxy's two letters (configuration manual, 8.5): who ended it, and in which phase.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::ClientClosed | Self::ServerClosed => "--",
+            Self::ClientReset | Self::ClientLost => "CD",
+            Self::ServerReset | Self::ServerLost => "SD",
+            Self::IdleTimeout | Self::HalfClosedTimeout => "cD",
+            Self::NoBackend | Self::ConnectFailed => "SC",
+            Self::ConnectTimeout => "sC",
+            Self::QueueFull => "PQ",
+            Self::QueueTimeout => "sQ",
+            Self::BadHeader | Self::NoRoute => "PR",
+            Self::HeaderTimeout | Self::HelloTimeout => "cR",
+            Self::ServerDown => "DD",
+            Self::ByOperator | Self::AddressReleased | Self::Shutdown => "KD",
+        }
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -137,6 +157,8 @@ pub(crate) struct Report {
     pub(crate) down: u64,
     /// Servers tried.
     pub(crate) attempts: u32,
+    /// The proxy's connections then, this one included.
+    pub(crate) open: u64,
     pub(crate) end: End,
 }
 
@@ -182,12 +204,12 @@ impl fmt::Display for Report {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::located::Located;
 
-    #[test]
-    fn a_line_looks_like_this() {
+    /// A connection that was served.
+    pub(crate) fn served() -> Report {
         let address: SocketAddr = "10.0.0.1:6443".parse().unwrap();
         let server = Server {
             name: Name::try_from("cp1").unwrap(),
@@ -200,7 +222,7 @@ mod tests {
             source: None,
             queue: Arc::default(),
         };
-        let mut report = Report {
+        Report {
             proxy: Name::try_from("apiserver").unwrap(),
             client: "192.0.2.1:50000".parse().unwrap(),
             listen: "192.0.2.100:6443".parse().unwrap(),
@@ -211,8 +233,14 @@ mod tests {
             up: 10,
             down: 20,
             attempts: 2,
+            open: 1,
             end: End::ClientClosed,
-        };
+        }
+    }
+
+    #[test]
+    fn a_line_looks_like_this() {
+        let mut report = served();
         assert_eq!(
             report.to_string(),
             "proxy=apiserver client=192.0.2.1:50000 listen=192.0.2.100:6443 server=cp1 \

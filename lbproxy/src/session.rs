@@ -52,6 +52,7 @@ pub(crate) async fn run(
         up: 0,
         down: 0,
         attempts: 0,
+        open: 0,
         end: End::Shutdown,
     };
     let reached = {
@@ -78,6 +79,7 @@ pub(crate) async fn run(
         }
     }
     report.duration = clock::now().saturating_duration_since(accepted);
+    report.open = live.open();
     live.ended(report.end);
     worker.log.write(&report);
 }

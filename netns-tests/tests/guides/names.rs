@@ -157,9 +157,10 @@ fn answers(site: &Site) -> Answers {
     ] {
         answers.insert(format!("openssl {arguments:?}"), openssl(client, arguments));
     }
-    // The servers end what is no TLS with an alert.
+    // The servers end what is no TLS with an alert. nginx loses it now and then, and only closes.
     let garbage = vec![b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec()];
-    answers.insert("garbage".into(), raw(client, garbage, Duration::ZERO));
+    let answer = raw(client, garbage, Duration::ZERO);
+    assert!(["[15, 03, 03, 00, 02, 02, 32]", "closed"].contains(&answer.as_str()), "{answer}");
     answers
 }
 

@@ -27,7 +27,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::check::{Check, count_in, duration_in, endpoint};
+use self::check::{Check, count_in, duration_in, endpoint, word};
 pub use self::code::Code;
 pub use self::command::{CommandLine, NamedProgram};
 use self::fault::Fault;
@@ -83,8 +83,21 @@ pub struct LbproxyConfig {
     pub user: String,
     /// Worker threads; none: one for each processor.
     pub threads: Option<NonZeroUsize>,
+    /// How access lines are written.
+    pub log_format: LogFormat,
     /// How long connections may last after an upgrade.
     pub drain_timeout: Duration,
+}
+
+/// What an access line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `KEY=VALUE …`.
+    Words,
+    /// A JSON object.
+    Json,
+    /// As HAProxy's `option tcplog`.
+    Haproxy,
 }
 
 /// A usable file, and what is doubtful in it.
@@ -246,7 +259,18 @@ fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyCon
     let drain = Duration::from_secs(300);
     let limits = duration_in(Duration::ZERO..=Duration::from_secs(86_400));
     let drain = check.optional("drain_timeout", &raw.drain_timeout, "", drain, limits);
-    Some(LbproxyConfig { user: user?, threads: threads?, drain_timeout: drain? })
+    let format = word(&[
+        ("words", LogFormat::Words),
+        ("json", LogFormat::Json),
+        ("haproxy", LogFormat::Haproxy),
+    ]);
+    let format = check.optional("log_format", &raw.log_format, "", LogFormat::Words, format);
+    Some(LbproxyConfig {
+        user: user?,
+        threads: threads?,
+        log_format: format?,
+        drain_timeout: drain?,
+    })
 }
 
 fn metrics(table: Option<&Spanned<RawMetrics>>, check: &mut Check<'_>) -> Option<SocketAddr> {

@@ -385,6 +385,9 @@ pub(super) struct RawLbproxy {
     /// Worker threads; default: one for each processor.
     #[schemars(range(min = 1, max = 256))]
     pub(super) threads: Given<i64>,
+    /// Access lines: `"words"` (default: `KEY=VALUE …`), `"json"`, or `"haproxy"` as its `option tcplog`.
+    #[schemars(extend("enum" = ["words", "json", "haproxy"]))]
+    pub(super) log_format: Given<String>,
     /// How long connections may last after an upgrade, in the old program, 0 to a day; default `"5m"`.
     pub(super) drain_timeout: Given<String>,
 }

@@ -3,6 +3,7 @@
 pub mod address_message;
 pub mod addresses;
 pub mod announce;
+pub mod arrivals;
 pub mod culprit;
 pub mod eavesdrop;
 pub mod frames;

@@ -1,5 +1,5 @@
 //! A process of a given name. That it died is told by the kernel at once, by a descriptor of the
-//! process; that it came back is found by looking.
+//! process; that it came back, by the proc connector, and where there is none it is found by looking.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,10 +9,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use shared::Name;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::{Found, health};
+use crate::io::arrivals::Arrivals;
 
 /// How often to look for a process that is not there.
 const LOOK: Duration = Duration::from_millis(500);
@@ -21,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) async fn watch(tracker: Name, comm: String, news: mpsc::Sender<Found>) {
     let mut known = None;
     loop {
+        // Before it is looked for: who comes in between is heard.
+        let arrivals = Arrivals::listen().ok();
         let wanted = comm.clone();
         let found = tokio::task::spawn_blocking(move || find(&wanted)).await;
         let process = match found.map_err(io::Error::other).flatten() {
@@ -40,7 +43,18 @@ pub(super) async fn watch(tracker: Name, comm: String, news: mpsc::Sender<Found>
         match process {
             // A thread of its own waits: its failure is that of looking too early.
             Some(process) => drop(tokio::task::spawn_blocking(move || ended(&process)).await),
-            None => sleep(LOOK).await,
+            None => drop(timeout(LOOK, arrival(arrivals, &comm)).await),
+        }
+    }
+}
+
+/// Waits until a process takes this name; for ever where the kernel does not tell.
+async fn arrival(arrivals: Option<Arrivals>, comm: &str) {
+    let Some(arrivals) = arrivals else { return std::future::pending().await };
+    // When events were lost it is looked as well.
+    while let Ok(pid) = arrivals.next().await {
+        if Pid::from_raw(pid).is_some_and(|pid| is_named(pid, comm)) {
+            return;
         }
     }
 }
@@ -89,12 +103,60 @@ fn ended(process: &OwnedFd) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+    use std::process::{Child, Command};
+
+    use shared::Usability;
+
     use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// Something that runs under this name.
+    fn start(comm: &str) -> Child {
+        let dir = tempfile::tempdir().unwrap();
+        symlink("/bin/sleep", dir.path().join(comm)).unwrap();
+        Command::new(dir.path().join(comm)).arg("60").spawn().unwrap()
+    }
 
     #[test]
     fn finds_itself_and_nobody_else() {
         let own = std::fs::read_to_string("/proc/self/comm").unwrap();
         assert!(find(own.trim()).unwrap().is_some());
         assert!(find("no such process").unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_process_that_comes_and_goes_is_told() {
+        let tracker = Name::try_from("p").unwrap();
+        let (news, mut told) = mpsc::channel(1);
+        let watched = tokio::spawn(watch(tracker, "vipd-comes".to_owned(), news));
+        let mut next = async || match timeout(LIMIT, told.recv()).await.unwrap() {
+            Some(Found::Health(health)) => health.state,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(next().await, Usability::Unusable);
+        let mut child = start("vipd-comes");
+        assert_eq!(next().await, Usability::Usable);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(next().await, Usability::Unusable);
+        watched.abort();
+    }
+
+    /// Where the kernel tells of programs that begin, it tells of ours.
+    #[tokio::test]
+    async fn a_program_that_begins_is_heard_of() {
+        let Ok(arrivals) = Arrivals::listen() else {
+            // An ordinary user, or another network namespace; the test before is for them.
+            return;
+        };
+        let mut child = start("vipd-arrives");
+        let pid = i32::try_from(child.id()).unwrap();
+        let heard = async { while arrivals.next().await.unwrap() != pid {} };
+        timeout(LIMIT, heard).await.unwrap();
+        assert!(is_named(Pid::from_raw(pid).unwrap(), "vipd-arrives"));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

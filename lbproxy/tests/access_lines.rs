@@ -1,0 +1,41 @@
+//! Access lines in every form.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::*;
+
+fn proxy(format: &str) -> (Proxy, SocketAddr) {
+    let ip = own_ip();
+    let listen = SocketAddr::from((ip, 7000));
+    let servers = full_table(listen, &[(named(ip, "here"), "")], QUICK);
+    (Proxy::ready(&format!("log_format = \"{format}\"\n{servers}"), &["up"]), listen)
+}
+
+#[test]
+fn as_json_objects() {
+    let (proxy, listen) = proxy("json");
+    assert_eq!(fetch(listen).unwrap(), "here");
+    let line = proxy.line("\"proxy\"");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["server"], "s0");
+    assert_eq!(
+        (&line["bytes_down"], &line["attempts"], &line["open"]),
+        (&4.into(), &1.into(), &1.into())
+    );
+    assert_eq!((&line["end"], &line["haproxy_code"]), (&"client_closed".into(), &"--".into()));
+    assert!(line["time"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn as_haproxy() {
+    let (proxy, listen) = proxy("haproxy");
+    assert_eq!(fetch(listen).unwrap(), "here");
+    let line = proxy.line(" p p/s0 0/");
+    let (client, rest) = line.split_once(" [").unwrap();
+    assert!(client.starts_with("127."), "{line}");
+    assert!(rest.contains("] p p/s0 0/") && rest.ends_with(" 4 -- 1/1/0/0/0 0/0"), "{line}");
+}
