@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use shared::config::{Config, Loaded, load};
 use shared::link::VRRPD_SOCKET;
-use shared::{Name, RouterId, TrackerHealth, scheduling, telemetry};
+use shared::{Name, RouterId, TrackerHealth, scheduling, signals, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -78,6 +78,7 @@ const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
 /// configuration is wrong.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
     let loaded = match load(&args.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -186,18 +187,16 @@ impl Daemon {
             occurrences: occurrences.clone(),
         };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
-        let announcer = Arc::new(announcer);
         let means = Means {
             addresses,
             macvlans,
             routes,
             sockets: Sockets::probe(),
-            announcer,
+            announcer: Arc::new(announcer),
             links: links.clone(),
             hub,
             pulse,
         };
-
         let (trackers, found) = Trackers::new(links.interfaces.clone());
         let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
         let mut daemon = Self {
@@ -221,6 +220,7 @@ impl Daemon {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
         };
+        signals::release();
         daemon.take_over_from_predecessor(&args.resume).await;
         Ok(daemon)
     }

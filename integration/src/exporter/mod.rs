@@ -29,7 +29,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
-use shared::telemetry;
+use shared::{signals, telemetry};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -68,6 +68,7 @@ pub struct Args {
 /// Exit codes: 0 ended in order; 1 it cannot listen; 2 the configuration is wrong.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
     let config = match load(&args.config) {
         Ok(loaded) => loaded.config,
         Err(problems) => {
@@ -117,6 +118,7 @@ async fn serve(args: &Args, config: Config) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    signals::release();
     let mut source = Source::new(args, &config);
     let mut address = config.metrics;
     let mut listener = listen(address).await?;

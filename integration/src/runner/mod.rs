@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, NotifyConfig, load};
-use shared::{Name, TrackerHealth, scheduling, telemetry};
+use shared::{Name, TrackerHealth, scheduling, signals, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -77,6 +77,7 @@ pub struct Args {
 /// wrong.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
@@ -152,6 +153,7 @@ impl Runner {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        signals::release();
         loop {
             tokio::select! {
                 biased;

@@ -30,7 +30,7 @@ use rustix::process::Signal as UnixSignal;
 use sd_notify::NotifyState;
 use shared::config::{Config, load};
 use shared::link::Resumable;
-use shared::{RouterId, scheduling, telemetry};
+use shared::{RouterId, scheduling, signals, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
@@ -79,6 +79,7 @@ pub struct Options {
 /// is wrong; 3 ended at once by a second signal.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
+    signals::hold();
     let loaded = match load(&options.config).and_then(look_at_programs) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -121,6 +122,7 @@ fn supervise(options: &Options, config: Config) -> anyhow::Result<ExitCode> {
         let pid_file = PidFile::take(&options.runtime_dir)
             .with_context(|| format!("run in {}", options.runtime_dir.display()))?;
         let supervisor = Supervisor::new(options, config, pid_file).context("watch for signals")?;
+        signals::release();
         Ok(supervisor.run().await)
     })
 }
