@@ -43,7 +43,7 @@ use crate::io::links::Links;
 use crate::io::macvlan::Macvlans;
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::keeper::Means;
+use crate::keeper::{Means, Turns};
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
@@ -186,13 +186,13 @@ impl Daemon {
             occurrences: occurrences.clone(),
         };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
-        let announcer = Arc::new(announcer);
         let means = Means {
             addresses,
             macvlans,
             routes,
             sockets: Sockets::probe(),
-            announcer,
+            announcer: Arc::new(announcer),
+            turns: Turns::default(),
             links: links.clone(),
             hub,
             pulse,
