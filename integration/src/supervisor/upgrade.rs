@@ -137,7 +137,7 @@ impl Supervisor {
         error!("no upgrade, everything stays as it is: {failed}");
     }
 
-    fn children(&self) -> Vec<(Program, &Child, bool)> {
+    pub(super) fn children(&self) -> Vec<(Program, &Child, bool)> {
         let all = [
             (Program::Vrrpd, self.vrrpd.child.as_ref()),
             (Program::Lbproxy, self.lbproxy.child.as_ref()),
