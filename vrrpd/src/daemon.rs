@@ -43,7 +43,7 @@ use crate::io::links::Links;
 use crate::io::macvlan::Macvlans;
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::keeper::Means;
+use crate::keeper::{Means, Turns};
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
@@ -193,6 +193,7 @@ impl Daemon {
             routes,
             sockets: Sockets::probe(),
             announcer: Arc::new(announcer),
+            turns: Turns::default(),
             links: links.clone(),
             hub,
             pulse,

@@ -156,7 +156,7 @@ impl Supervisor {
         failed.map_err(|error| format!("cannot run {}: {error}", self.binary.display()))
     }
 
-    fn children(&self) -> Vec<(Program, &Child, bool)> {
+    pub(super) fn children(&self) -> Vec<(Program, &Child, bool)> {
         let all = [
             (Program::Vrrpd, self.vrrpd.child.as_ref()),
             (Program::Lbproxy, self.lbproxy.child.as_ref()),
