@@ -328,3 +328,60 @@ fn health_may_be_asked_at_another_port() {
     told.store(503, Ordering::Relaxed);
     proxy.wait_for(&["draining"]);
 }
+
+#[test]
+fn a_proxy_follows_the_servers_of_another() {
+    let ip = own_ip();
+    let (api, status) = checked(ip, "api");
+    let joins = named(ip, "join");
+    let times = "interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1";
+    let config = format!(
+        "[[proxy]]\nname = \"join\"\nlisten = [\"{ip}:7001\"]\nservers = [\"{joins}\"]\n\
+         check = {{ track = \"p\" }}\n{}",
+        table(listen_at(ip), &[api], &format!("check = {{ http = \"/readyz\", {times} }}"))
+    );
+    let join = SocketAddr::from((ip, 7001));
+    let proxy = Proxy::ready(&config, &["up"]);
+    let mut open = connect(join);
+    eventually("it is served", || fetch(join).is_ok_and(|text| text == "join"));
+    // Not ready: no new connections, old ones stay.
+    status.store(500, Ordering::Relaxed);
+    proxy.wait_for(&["draining"]);
+    let line = proxy.log("up → draining: as p/");
+    assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \"body\"")), "{line}");
+    assert!(fetch(join).is_err());
+    let mut name = [0; 4];
+    open.read_exact(&mut name).unwrap();
+    assert_eq!(&name, b"join");
+    let follower = proxy.status().unwrap().proxies[0].servers[0].clone();
+    assert_eq!(follower.state.to_string(), "draining");
+    assert_eq!(follower.check_latency.counts.iter().sum::<u64>(), 0, "it is not checked itself");
+    // What an operator does to the one that decides, counts for both.
+    status.store(200, Ordering::Relaxed);
+    proxy.wait_for(&["up"]);
+    proxy.ask(&format!(
+        "{{\"type\":\"server\",\"proxy\":\"p\",\"server\":\"{api}\",\"order\":\"maint\"}}"
+    ));
+    eventually("it is in maintenance too", || {
+        proxy.status().unwrap().proxies[0].servers[0].state.to_string() == "maint"
+    });
+}
+
+#[test]
+fn connections_end_with_the_server_that_decides() {
+    let ip = own_ip();
+    let (api, hold) = mortal(ip);
+    let joins = echo(ip);
+    let config = format!(
+        "{}\n[[proxy]]\nname = \"join\"\nlisten = [\"{ip}:7001\"]\nservers = [\"{joins}\"]\n\
+         check = {{ track = \"p\" }}\n",
+        table(listen_at(ip), &[api], QUICK)
+    );
+    let proxy = Proxy::ready(&config, &["up"]);
+    let mut client = connect(SocketAddr::from((ip, 7001)));
+    ping(&mut client);
+    kill(&hold);
+    proxy.wait_for(&["down"]);
+    assert_reset(&mut client);
+    proxy.line("proxy=join");
+}

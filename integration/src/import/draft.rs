@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use shared::{Endpoint, Name};
 
-use super::source::Place;
+use super::source::{Place, Statement};
 
 /// A value and the statement it came from; none where the import itself added it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,6 +280,8 @@ pub(super) struct Server {
     pub(super) backup: bool,
     pub(super) source: Option<IpAddr>,
     pub(super) max_connections: Option<u32>,
+    /// The server whose health is its own, as the line says.
+    pub(super) track: Option<(Statement, String)>,
 }
 
 impl Server {
@@ -293,6 +295,7 @@ impl Server {
             backup: false,
             source: None,
             max_connections: None,
+            track: None,
         }
     }
 }
@@ -315,6 +318,8 @@ pub(super) struct Check {
     /// The statements that say so.
     pub(super) from: Vec<Place>,
     pub(super) probe: Probe,
+    /// The proxy whose check decides in its place.
+    pub(super) track: Option<String>,
     /// The port, where it is not the one that serves.
     pub(super) port: Option<u16>,
     /// The status an HTTP check expects, where not 200.

@@ -184,6 +184,10 @@ impl Toml {
     }
 
     fn check(&mut self, check: &Check) {
+        if let Some(track) = &check.track {
+            let track = format!("{{ track = {} }}", quoted(track));
+            return self.line("check", track, check.from.first());
+        }
         let mut parts = Vec::new();
         let tls = match &check.probe {
             Probe::Tcp => {

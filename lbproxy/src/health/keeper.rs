@@ -1,16 +1,17 @@
 //! Keeps what is known of every server: starts the checks, folds their outcomes, says what changed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use shared::config::ProxyConfig;
+use shared::config::{Followed, ProxyConfig};
 use shared::{Name, TrackerHealth, Usability};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::State;
-use super::kept::{Checks, KeptServer};
+use super::kept::{Checks, Example, KeptServer};
 use super::probe::{Found, Probe, Target};
 use super::score::score;
 use crate::backend::{Backend, BackendSet, Server};
@@ -98,7 +99,8 @@ impl Keeper {
                     results: self.results.clone(),
                     config: config.check.clone(),
                 };
-                let mut kept = KeptServer::new(server, wanted.weight, checks, now);
+                let follows = wanted.follows.clone();
+                let mut kept = KeptServer::new(server, wanted.weight, follows, checks, now);
                 if let Some(before) = before {
                     kept.inherit(before, same_check);
                 }
@@ -116,6 +118,30 @@ impl Keeper {
                 panics,
             });
         }
+        self.follow(now);
+    }
+
+    /// Makes servers like those that decide for them; returns whether anything changed. One that decides
+    /// follows nobody.
+    fn follow(&mut self, now: Instant) -> bool {
+        let example = |followed: &Followed| {
+            let proxy = self.proxies.iter().find(|proxy| proxy.config.name == followed.proxy)?;
+            let kept = proxy.servers.iter().find(|kept| kept.server.name == followed.server)?;
+            Some((followed.clone(), kept.example()))
+        };
+        let followed = self.proxies.iter().flat_map(|proxy| &proxy.servers);
+        let followed = followed.filter_map(|kept| kept.follows.as_ref());
+        let examples: HashMap<Followed, Example> = followed.filter_map(example).collect();
+        let mut any = false;
+        for proxy in &mut self.proxies {
+            for kept in &mut proxy.servers {
+                let followed = kept.follows.as_ref();
+                if let Some(example) = followed.and_then(|followed| examples.get(followed)) {
+                    any |= kept.follow(&proxy.config, example.clone(), now);
+                }
+            }
+        }
+        any
     }
 
     fn prober(&mut self) -> u64 {
@@ -142,7 +168,9 @@ impl Keeper {
         let kept = kept.ok_or_else(|| format!("there is no server {server} of {proxy}"))?;
         kept.order(order, prober, now);
         info!(%proxy, %server, "by an operator: {}, weight {}", kept.state(), kept.weight.now());
-        Ok(format!("{proxy}/{server} is {}, weight {}", kept.state(), kept.weight.now()))
+        let words = format!("{proxy}/{server} is {}, weight {}", kept.state(), kept.weight.now());
+        self.follow(now);
+        Ok(words)
     }
 
     /// Ends the connections of a server, or of all; returns how many there were.
@@ -191,6 +219,7 @@ impl Keeper {
         if !server.observe(proxy, found, now) {
             return false;
         }
+        self.follow(now);
         self.tell_of_panic();
         true
     }
@@ -247,12 +276,7 @@ impl KeptProxy {
         let backends = self
             .servers
             .iter()
-            .map(|s| Backend {
-                server: Arc::clone(&s.server),
-                state: s.state(),
-                // Whatever happens to the others: what an operator took out stays out.
-                weight: if s.mode == Mode::Ready { s.weight.now() } else { 0 },
-            })
+            .map(|s| Backend { server: Arc::clone(&s.server), state: s.state(), weight: s.share() })
             .collect();
         BackendSet { balance: self.config.balance, panic: self.config.panic, backends }
     }

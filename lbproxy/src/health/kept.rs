@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
-use shared::config::{CheckConfig, OnDown, ProxyConfig};
+use shared::config::{CheckConfig, Followed, OnDown, ProxyConfig};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -37,8 +37,21 @@ pub(crate) struct KeptServer {
     /// The number of what checks it: outcomes of others are not of interest any more.
     pub(crate) prober: u64,
     checks: Checks,
-    /// Checks it until dropped; none in maintenance.
+    /// Checks it until dropped, or keeps its address up to date; none in maintenance.
     task: Option<Task>,
+    /// The one that decides for it.
+    pub(crate) follows: Option<Followed>,
+    /// Whether an operator holds that one back.
+    held: bool,
+}
+
+/// How a server is that others follow.
+#[derive(Clone, Debug)]
+pub(crate) struct Example {
+    state: State,
+    held: bool,
+    /// What the last change of state was for, in words.
+    reason: String,
 }
 
 /// A certificate as it came, by which a new one is known, and what it says.
@@ -99,7 +112,13 @@ impl Weight {
 
 impl KeptServer {
     /// One that is not checked yet.
-    pub(crate) fn new(server: Server, weight: u16, checks: Checks, now: Instant) -> Self {
+    pub(crate) fn new(
+        server: Server,
+        weight: u16,
+        follows: Option<Followed>,
+        checks: Checks,
+        now: Instant,
+    ) -> Self {
         Self {
             server: Arc::new(server),
             weight: Weight { configured: weight, ordered: None },
@@ -113,7 +132,20 @@ impl KeptServer {
             prober: 0,
             checks,
             task: None,
+            follows,
+            held: false,
         }
+    }
+
+    /// How it is, for those that follow it.
+    pub(crate) fn example(&self) -> Example {
+        let held = self.mode != Mode::Ready;
+        Example { state: self.state(), held, reason: self.reason.clone() }
+    }
+
+    /// Its share at this moment. Whatever happens to the others: what an operator took out stays out.
+    pub(crate) fn share(&self) -> u16 {
+        if self.mode == Mode::Ready && !self.held { self.weight.now() } else { 0 }
     }
 
     /// What an operator ordered, and still holds.
@@ -167,7 +199,21 @@ impl KeptServer {
             thorough: false,
         };
         self.prober = prober;
-        self.task = Some(Task { pace, task: tokio::spawn(running.run(delay)) });
+        let task = match self.follows {
+            None => tokio::spawn(running.run(delay)),
+            Some(_) => tokio::spawn(async move { match running.target.located.keep().await {} }),
+        };
+        self.task = Some(Task { pace, task });
+    }
+
+    /// Becomes like the server that decides for it; returns whether anything changed.
+    pub(crate) fn follow(&mut self, proxy: &ProxyConfig, example: Example, now: Instant) -> bool {
+        let Some(followed) = &self.follows else { return false };
+        let from = self.state();
+        let held = std::mem::replace(&mut self.held, example.held) != example.held;
+        self.last = format!("as {followed}: {}", example.reason);
+        self.health = Health::new(example.state);
+        held | self.changed(proxy, from, now)
     }
 
     /// Does what an operator wants; `prober` is a number for new checks.
@@ -216,7 +262,6 @@ impl KeptServer {
         let fall = if confirmed { 1 } else { fall };
         let from = self.state();
         self.health = self.health.observe(outcome.verdict, rise, fall);
-        let to = self.state();
         if let Some(task) = &self.task {
             task.pace.send_replace(self.checks.pace(self.health));
         }
@@ -228,12 +273,18 @@ impl KeptServer {
             );
         }
         self.denied = outcome.denied;
-        self.last.clone_from(&outcome.words);
+        self.last = outcome.words;
         self.show(outcome.certificate);
+        self.changed(proxy, from, now)
+    }
+
+    /// Does what follows from a change of state for what was found last; returns whether it is one.
+    fn changed(&mut self, proxy: &ProxyConfig, from: State, now: Instant) -> bool {
+        let to = self.state();
         if to == from {
             return false;
         }
-        self.reason = outcome.words;
+        self.reason.clone_from(&self.last);
         self.since = now;
         let (name, address) = (&self.server.name, &self.server.located);
         if to == State::Up {

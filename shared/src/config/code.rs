@@ -123,6 +123,8 @@ codes! {
     NeverReached = "E0410";
     /// A time limit for a name that nobody wants to know.
     NoNameWanted = "E0411";
+    /// Servers that shall be as ones that there are not.
+    FollowsNobody = "E0412";
     /// A script that cannot run on this host.
     ProgramUnusable = "E0501";
     /// A pair's nodes of different VRIDs.

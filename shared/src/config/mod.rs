@@ -36,7 +36,7 @@ pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 use self::places::Places;
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::proxy::{
-    Balance, CheckConfig, CheckKind, ClientCertificate, HeaderVersion, HttpCheck, Limits,
+    Balance, CheckConfig, CheckKind, ClientCertificate, Followed, HeaderVersion, HttpCheck, Limits,
     NamePattern, OnDown, ProxyConfig, ProxyRoute, QueueConfig, ServerConfig, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};

@@ -33,6 +33,8 @@ pub(super) struct Options {
     source: Option<IpAddr>,
     max_connections: Option<u32>,
     pub(super) ends_sessions: bool,
+    /// `[BACKEND/]SERVER`.
+    pub(super) track: Option<String>,
     backup: bool,
     disabled: bool,
 }
@@ -85,8 +87,7 @@ const DIFFERENT: [(&str, &str); 2] = [
 ];
 
 /// Options with a value that have no counterpart.
-const UNSUPPORTED: [&str; 16] = [
-    "track",
+const UNSUPPORTED: [&str; 15] = [
     "addr",
     "agent-addr",
     "agent-port",
@@ -195,6 +196,7 @@ fn valued(
             Ok(port) => options.check_port = Some(port),
             Err(_) => wrong("a port"),
         },
+        "track" => options.track = Some(value.text.clone()),
         "verify" => options.verify_none = value.text == "none",
         "ca-file" => options.ca = Some(value.text.clone()),
         "check-sni" => options.check_sni = Some(value.text.clone()),
@@ -271,6 +273,7 @@ pub(super) fn server(
         backup: own.backup,
         source: own.source,
         max_connections: own.max_connections,
+        track: own.track.clone().map(|target| (line.clone(), target)),
         ..Server::new(line.place(), address)
     };
     Some(Parsed { server, options: own, line: line.clone() })

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::probe::server_check;
 use super::route;
 use super::servers::servers;
+use super::track;
 use super::{Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
 use crate::Name;
 use crate::config::check::{Check, count_in, duration_in, endpoint, network, word};
@@ -29,8 +30,10 @@ pub(in crate::config) fn proxies(
     check: &mut Check<'_>,
 ) -> Vec<ProxyConfig> {
     let led = route::led_to(tables);
-    let proxies = tables.iter().filter_map(|raw| proxy(raw, &led, check)).collect();
+    let mut proxies: Vec<ProxyConfig> =
+        tables.iter().filter_map(|raw| proxy(raw, &led, check)).collect();
     route::lead_somewhere(tables, check);
+    track::follow(tables, &mut proxies, check);
     proxies
 }
 

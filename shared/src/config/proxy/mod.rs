@@ -7,7 +7,9 @@ mod pattern;
 mod probe;
 mod route;
 mod servers;
+mod track;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
@@ -33,7 +35,8 @@ pub struct ProxyConfig {
     pub routes: Vec<ProxyRoute>,
     /// How long to wait for a TLS client's name.
     pub hello_timeout: Duration,
-    /// How the servers are checked.
+    /// How the servers are checked. Where those of another proxy are followed, by the check of that one's
+    /// pace that needs to know nothing, a connection; for whoever looks at a server by himself.
     pub check: CheckConfig,
     /// What becomes of the connections of a server that goes down.
     pub on_down: OnDown,
@@ -75,6 +78,23 @@ pub struct ServerConfig {
     pub max_connections: Option<NonZeroU32>,
     /// The address to connect to it from; none: the kernel chooses.
     pub source: Option<IpAddr>,
+    /// The server of another proxy whose health is its own; none: it is checked.
+    pub follows: Option<Followed>,
+}
+
+/// A server that is checked, and decides for others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Followed {
+    /// Its proxy, whose servers follow none.
+    pub proxy: Name,
+    /// Its name.
+    pub server: Name,
+}
+
+impl fmt::Display for Followed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.proxy, self.server)
+    }
 }
 
 /// How a server is chosen for a new connection.

@@ -4,6 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::track;
 use super::{CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
 use crate::config::check::{Check, count_in, duration_in};
 use crate::config::code::Code;
@@ -59,6 +60,10 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
 fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind> {
     let wanted = |flag: &Option<Spanned<bool>>| flag.as_ref().is_some_and(|flag| *flag.get_ref());
     let chosen = [wanted(&raw.tcp), wanted(&raw.tls), raw.http.is_some(), raw.https.is_some()];
+    if raw.track.is_some() {
+        track::alone(raw, check);
+        return Some(CheckKind::Tcp);
+    }
     if chosen.iter().filter(|chosen| **chosen).count() > 1 {
         let title = "a check does one of `tcp`, `tls`, `http` and `https`";
         check.problems.tell(
