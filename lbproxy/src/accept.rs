@@ -131,7 +131,7 @@ fn turn_away(
         down: 0,
         attempts: 0,
         open: 1,
-        end: End::AddressReleased,
+        end: Some(End::AddressReleased),
     });
 }
 

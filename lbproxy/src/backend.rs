@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shared::Name;
 use shared::config::Balance;
@@ -118,14 +118,32 @@ pub(crate) struct Server {
 pub(crate) struct Backend {
     pub(crate) server: Arc<Server>,
     pub(crate) state: State,
-    /// Its share at this moment, 0 to 256.
+    /// Its share, 0 to 256.
     pub(crate) weight: u16,
+    /// When it came back, if it has been away.
+    pub(crate) returned: Option<Instant>,
+}
+
+impl Backend {
+    /// The share that counts `now`, in 256ths; one that takes `slow_start` for it grows steadily.
+    pub(crate) fn share(&self, slow_start: Option<Duration>, now: Instant) -> u32 {
+        let full = u32::from(self.weight) << 8;
+        let (Some(whole), Some(returned)) = (slow_start, self.returned) else { return full };
+        let part = now.saturating_duration_since(returned).as_nanos();
+        if part >= whole.as_nanos() {
+            return full;
+        }
+        let grown = u128::from(full) * part / whole.as_nanos();
+        u32::try_from(grown).unwrap_or(full).clamp(full.min(1), full)
+    }
 }
 
 /// All servers of a proxy at one moment, in the order of the file.
 #[derive(Clone, Debug)]
 pub(crate) struct BackendSet {
     pub(crate) balance: Balance,
+    /// How long one that comes back takes to get its full share.
+    pub(crate) slow_start: Option<Duration>,
     /// Whether servers that are not up are used while none is.
     pub(crate) panic: bool,
     pub(crate) backends: Vec<Backend>,

@@ -283,6 +283,7 @@ impl Control {
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
             queue: Arc::clone(&proxy.queue),
+            sources: proxy.sources.clone().zip(proxy.config.most_per_source),
         })
     }
 
@@ -337,6 +338,7 @@ fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus
             certificate: kept.certificate().cloned(),
             mode: kept.mode,
             weight: kept.weight.now(),
+            slow_start: kept.part(proxy.config.slow_start, now),
             backup: kept.server.backup,
             max_connections: kept.server.max_connections.map(NonZeroU32::get),
             sessions: counters.live.load(Ordering::Relaxed),

@@ -135,6 +135,7 @@ impl Relay {
             | End::ConnectTimeout
             | End::QueueFull
             | End::QueueTimeout
+            | End::SourceLimit
             | End::BadHeader
             | End::HeaderTimeout
             | End::NoRoute

@@ -159,6 +159,9 @@ pub struct ServerStatus {
     pub certificate: Option<Certificate>,
     /// Its share of the connections, 0 to 256.
     pub weight: u16,
+    /// Per cent of that which count by now, while it starts slowly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<u8>,
     /// Whether it serves only while no other server can.
     pub backup: bool,
     /// Connections it gets at once; none: no limit.

@@ -129,6 +129,11 @@ fn servers(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
         gauge(|server| f64::from(server.weight)),
     );
     page.gauge(
+        "vipd_server_slow_start",
+        "Part of that which counts, less than 1 while it starts slowly",
+        gauge(|server| server.slow_start.map_or(1.0, |percent| f64::from(percent) / 100.0)),
+    );
+    page.gauge(
         "vipd_server_connections",
         "Connections to it that are open",
         gauge(|server| f64::from(server.sessions)),

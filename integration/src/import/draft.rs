@@ -227,6 +227,7 @@ pub(super) struct Proxy {
     pub(super) name: String,
     pub(super) listen: Vec<Got<SocketAddr>>,
     pub(super) balance: Option<Got<&'static str>>,
+    pub(super) slow_start: Option<Got<Duration>>,
     /// None where only its routes lead somewhere.
     pub(super) servers: Vec<Server>,
     pub(super) routes: Vec<Route>,
@@ -247,6 +248,7 @@ impl Proxy {
             name,
             listen: Vec::new(),
             balance: None,
+            slow_start: None,
             servers: Vec::new(),
             routes: Vec::new(),
             hello_timeout: None,

@@ -138,6 +138,7 @@ impl Toml {
         if let Some(balance) = &proxy.balance {
             self.line("balance", quoted(balance.value), balance.from.as_ref());
         }
+        self.time("slow_start", proxy.slow_start.as_ref());
         self.time("hello_timeout", proxy.hello_timeout.as_ref());
         if !proxy.servers.is_empty() {
             self.check(&proxy.check);

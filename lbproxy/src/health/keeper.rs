@@ -18,6 +18,7 @@ use crate::backend::{Backend, BackendSet, Server};
 use crate::located::Located;
 use crate::plan::ProxyCounters;
 use crate::queue::Queue;
+use crate::sources::Sources;
 use crate::status::{Mode, Order};
 
 /// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
@@ -38,6 +39,8 @@ pub(crate) struct KeptProxy {
     pub(crate) config: ProxyConfig,
     pub(crate) counters: Arc<ProxyCounters>,
     pub(crate) queue: Arc<Queue>,
+    /// How many connections each client has; none: nobody wants to know.
+    pub(crate) sources: Option<Arc<Sources>>,
     pub(crate) servers: Vec<KeptServer>,
     /// Connections that took each route, in the order of the file.
     pub(crate) taken: Vec<Arc<AtomicU64>>,
@@ -60,6 +63,9 @@ impl Keeper {
             let before = position.map(|position| old.swap_remove(position));
             let panics = before.as_ref().is_some_and(|before| before.panics);
             let taken = taken(config, before.as_ref());
+            let counted = before.as_ref().and_then(|before| before.sources.clone());
+            let sources =
+                config.most_per_source.map(|_| counted.unwrap_or_else(|| Arc::new(Sources::new())));
             let (check, counters, queue, mut known) = match before {
                 Some(proxy) => {
                     (Some(proxy.config.check), proxy.counters, proxy.queue, proxy.servers)
@@ -113,6 +119,7 @@ impl Keeper {
                 config: config.clone(),
                 counters,
                 queue,
+                sources,
                 servers,
                 taken,
                 panics,
@@ -276,8 +283,14 @@ impl KeptProxy {
         let backends = self
             .servers
             .iter()
-            .map(|s| Backend { server: Arc::clone(&s.server), state: s.state(), weight: s.share() })
+            .map(|s| Backend {
+                server: Arc::clone(&s.server),
+                state: s.state(),
+                weight: s.share(),
+                returned: s.returned,
+            })
             .collect();
-        BackendSet { balance: self.config.balance, panic: self.config.panic, backends }
+        let ProxyConfig { balance, slow_start, panic, .. } = self.config;
+        BackendSet { balance, slow_start, panic, backends }
     }
 }

@@ -43,6 +43,10 @@ pub(crate) struct KeptServer {
     pub(crate) follows: Option<Followed>,
     /// Whether an operator holds that one back.
     held: bool,
+    /// Whether it has been away since it was up.
+    away: bool,
+    /// When it came back.
+    pub(crate) returned: Option<Instant>,
 }
 
 /// How a server is that others follow.
@@ -134,6 +138,8 @@ impl KeptServer {
             task: None,
             follows,
             held: false,
+            away: false,
+            returned: None,
         }
     }
 
@@ -141,6 +147,13 @@ impl KeptServer {
     pub(crate) fn example(&self) -> Example {
         let held = self.mode != Mode::Ready;
         Example { state: self.state(), held, reason: self.reason.clone() }
+    }
+
+    /// Per cent of its share that count `now`, while it takes `slow_start` for that.
+    pub(crate) fn part(&self, slow_start: Option<Duration>, now: Instant) -> Option<u8> {
+        let (whole, returned) = (slow_start?, self.returned?);
+        let part = now.saturating_duration_since(returned).as_nanos() * 100 / whole.as_nanos();
+        u8::try_from(part).ok().filter(|part| *part < 100 && self.state() == State::Up)
     }
 
     /// Its share at this moment. Whatever happens to the others: what an operator took out stays out.
@@ -181,6 +194,7 @@ impl KeptServer {
             self.last = before.last;
             self.shown = before.shown;
             self.denied = before.denied;
+            (self.away, self.returned) = (before.away, before.returned);
         }
     }
 
@@ -211,9 +225,10 @@ impl KeptServer {
         let Some(followed) = &self.follows else { return false };
         let from = self.state();
         let held = std::mem::replace(&mut self.held, example.held) != example.held;
-        self.last = format!("as {followed}: {}", example.reason);
+        let words = format!("as {followed}: {}", example.reason);
+        self.last.clone_from(&words);
         self.health = Health::new(example.state);
-        held | self.changed(proxy, from, now)
+        held | self.changed(proxy, from, words, now)
     }
 
     /// Does what an operator wants; `prober` is a number for new checks.
@@ -234,11 +249,23 @@ impl KeptServer {
             _ => {}
         }
         if self.state() != before {
+            self.returns(now);
             self.since = now;
             self.reason = match self.mode {
                 Mode::Ready => self.last.clone(),
                 Mode::Drain | Mode::Maint => "by an operator".to_owned(),
             };
+        }
+    }
+
+    /// Remembers whether it is away, and when it came back: it may take its time from then on.
+    fn returns(&mut self, now: Instant) {
+        match self.state() {
+            State::Up if self.away => (self.away, self.returned) = (false, Some(now)),
+            State::Up | State::Unknown => {}
+            State::Draining | State::Down | State::Maint => {
+                (self.away, self.returned) = (true, None);
+            }
         }
     }
 
@@ -273,18 +300,19 @@ impl KeptServer {
             );
         }
         self.denied = outcome.denied;
-        self.last = outcome.words;
+        self.last.clone_from(&outcome.words);
         self.show(outcome.certificate);
-        self.changed(proxy, from, now)
+        self.changed(proxy, from, outcome.words, now)
     }
 
-    /// Does what follows from a change of state for what was found last; returns whether it is one.
-    fn changed(&mut self, proxy: &ProxyConfig, from: State, now: Instant) -> bool {
+    /// Does what follows from a change of state; returns whether it is one.
+    fn changed(&mut self, proxy: &ProxyConfig, from: State, why: String, now: Instant) -> bool {
         let to = self.state();
         if to == from {
             return false;
         }
-        self.reason.clone_from(&self.last);
+        self.returns(now);
+        self.reason = why;
         self.since = now;
         let (name, address) = (&self.server.name, &self.server.located);
         if to == State::Up {

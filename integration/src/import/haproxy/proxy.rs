@@ -149,6 +149,8 @@ pub(super) fn serve(
     proxy.send_proxy = server::send_proxy(&servers, report);
     let limited = servers.iter().any(|parsed| parsed.server.max_connections.is_some());
     proxy.balance.clone_from(&settings.balance);
+    let weighs = settings.balance.as_ref().is_none_or(|balance| balance.value != "first");
+    proxy.slow_start = server::slow_start(&servers, report).filter(|_| weighs);
     proxy.queue_timeout = settings.queue.clone().filter(|_| limited);
     proxy.servers = servers.into_iter().map(|parsed| parsed.server).collect();
     proxy.connect_timeout = connect(backend, report);

@@ -10,6 +10,7 @@ use super::settings::time;
 use crate::import::draft::{Draft, Got, Server};
 use crate::import::report::Report;
 use crate::import::source::{Mistake, Statement, Word};
+use crate::import::values::spoken;
 
 /// What options a server has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub(super) struct Options {
     pub(super) interval: Option<Duration>,
     pub(super) fast_interval: Option<Duration>,
     pub(super) down_interval: Option<Duration>,
+    pub(super) slow_start: Option<Duration>,
     pub(super) rise: Option<u32>,
     pub(super) fall: Option<u32>,
     observe: bool,
@@ -81,10 +83,7 @@ const IGNORED: [(&str, &str); 10] = [
 ];
 
 /// Options with a value that are done otherwise.
-const DIFFERENT: [(&str, &str); 2] = [
-    ("minconn", "the limit does not depend on the load"),
-    ("slowstart", "a server that comes up takes its full share at once"),
-];
+const DIFFERENT: [(&str, &str); 1] = [("minconn", "the limit does not depend on the load")];
 
 /// Options with a value that have no counterpart.
 const UNSUPPORTED: [&str; 15] = [
@@ -162,6 +161,10 @@ fn valued(
         report.mistake(Mistake::at(&value.place, title, ""));
     };
     match name {
+        "slowstart" => match time(&value.text) {
+            Some(time) => options.slow_start = Some(time).filter(|time| !time.is_zero()),
+            None => wrong("a time"),
+        },
         "inter" | "fastinter" | "downinter" => match time(&value.text) {
             Some(time) if name == "inter" => options.interval = Some(time),
             Some(time) if name == "fastinter" => options.fast_interval = Some(time),
@@ -319,6 +322,22 @@ pub(super) fn together(servers: Vec<Parsed>, report: &mut Report) -> Vec<Parsed>
         }
     }
     kept
+}
+
+/// How long servers take to get their full share, as the first one that says so.
+pub(super) fn slow_start(servers: &[Parsed], report: &mut Report) -> Option<Got<Duration>> {
+    let first = servers.iter().find(|parsed| parsed.options.slow_start.is_some())?;
+    let time = first.options.slow_start?;
+    for parsed in servers.iter().filter(|parsed| parsed.options.slow_start != Some(time)) {
+        let how = format!("`slowstart`: {} holds for all servers of a proxy", spoken(time));
+        report.different(&parsed.line, how);
+    }
+    let limited = servers.iter().filter(|parsed| parsed.server.max_connections.is_some());
+    for parsed in limited {
+        report.different(&parsed.line, "`slowstart`: the weight grows, not `maxconn`");
+    }
+    let most = Duration::from_secs(3600);
+    Some(Got::from(first.line.place(), time.clamp(Duration::from_millis(10), most)))
 }
 
 /// The version of the PROXY header that all servers are sent, where it is the same.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -66,10 +67,17 @@ fn proxy(
             ("first", Balance::First),
         ]),
     );
+    let slow_start = slow_start(raw, balance, check);
     let servers = servers(raw, &table, check);
     let (routes, hello_timeout) = (route::routes(raw, check), route::hello_timeout(raw, check));
     let limits = limits(raw, check);
     let queue = queue(raw, limits.map(|limits| limits.connect), check);
+    let help = "clients behind one router share an address";
+    let key = "max_connections_per_source";
+    let most_per_source =
+        check.optional(key, &raw.max_connections_per_source, help, None, |count| {
+            count_in(1..=1_000_000)(count).map(NonZeroU32::new)
+        });
     let on_down = check.optional(
         "on_down",
         &raw.on_down,
@@ -93,6 +101,7 @@ fn proxy(
         name: name?,
         listen,
         balance: balance?,
+        slow_start: slow_start?,
         servers,
         routes,
         hello_timeout: hello_timeout?,
@@ -100,10 +109,25 @@ fn proxy(
         on_down: on_down?,
         panic: raw.panic.as_ref().is_some_and(|panic| *panic.get_ref()),
         limits: limits?,
+        most_per_source: most_per_source?,
         queue: queue?,
         send_proxy: send_proxy?,
         accept_proxy,
     })
+}
+
+fn slow_start(
+    raw: &RawProxy,
+    balance: Option<Balance>,
+    check: &mut Check<'_>,
+) -> Option<Option<Duration>> {
+    if let (Some(given), Some(Balance::First)) = (&raw.slow_start, balance) {
+        let title = "`slow_start` has no meaning with `balance = \"first\"`";
+        let help = "the first server gets all connections, whatever its weight";
+        check.problems.tell(Code::WeighsNothing, given.span(), title, help);
+    }
+    let limits = duration_in(up_to(60 * MINUTE));
+    check.optional("slow_start", &raw.slow_start, "", None, |text| limits(text).map(Some))
 }
 
 fn listen(raw: &RawProxy, is_led: bool, table: &Span, check: &mut Check<'_>) -> Vec<SocketAddr> {
@@ -151,7 +175,19 @@ fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
         Duration::from_secs(30),
         duration_in(up_to(DAY)),
     );
-    Some(Limits { connect: connect?, idle: idle?, half_closed: half_closed?, user: user? })
+    let minute = Some(Duration::from_secs(MINUTE));
+    let help = "\"off\": only ended connections have a line";
+    let silent = check.optional("log_open_after", &raw.log_open_after, help, minute, |text| {
+        let limits = duration_in(Duration::from_secs(1)..=Duration::from_secs(DAY));
+        if text == "off" { Ok(None) } else { limits(text).map(Some) }
+    });
+    Some(Limits {
+        connect: connect?,
+        idle: idle?,
+        half_closed: half_closed?,
+        user: user?,
+        silent: silent?,
+    })
 }
 
 fn accept_proxy(raw: &RawProxy, check: &mut Check<'_>) -> Vec<IpNet> {

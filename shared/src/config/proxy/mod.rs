@@ -29,6 +29,8 @@ pub struct ProxyConfig {
     pub listen: Vec<SocketAddr>,
     /// How a server is chosen.
     pub balance: Balance,
+    /// How long the weight of a server that comes back grows; none: it has all of it at once.
+    pub slow_start: Option<Duration>,
     /// The servers in the order of the file; at least one, unless it has routes.
     pub servers: Vec<ServerConfig>,
     /// Connections that the servers of others get; the first that fits counts.
@@ -44,6 +46,8 @@ pub struct ProxyConfig {
     pub panic: bool,
     /// The proxy's time limits.
     pub limits: Limits,
+    /// Connections that one source may have open at once; none: no limit.
+    pub most_per_source: Option<NonZeroU32>,
     /// Who may wait for a server that has as many connections as it may.
     pub queue: QueueConfig,
     /// The PROXY header that servers get; none: they get none.
@@ -123,6 +127,8 @@ pub struct Limits {
     pub half_closed: Duration,
     /// With data unacknowledged (`TCP_USER_TIMEOUT`), on both connections.
     pub user: Duration,
+    /// Until a connection has an access line before its end; none: it has none.
+    pub silent: Option<Duration>,
 }
 
 /// What becomes of the connections of a server that goes down.

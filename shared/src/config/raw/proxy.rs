@@ -18,6 +18,9 @@ pub(in crate::config) struct RawProxy {
     /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
     #[schemars(extend("enum" = ["round_robin", "least_conn", "random", "source", "first"]))]
     pub(in crate::config) balance: Given<String>,
+    /// How long a server that comes back takes to get its full share, `"10ms"` to `"1h"`: its weight grows from
+    /// next to nothing. Not at the start. Default: it has it at once.
+    pub(in crate::config) slow_start: Given<String>,
     /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
     pub(in crate::config) servers: List,
     /// The servers in full.
@@ -42,11 +45,18 @@ pub(in crate::config) struct RawProxy {
     pub(in crate::config) half_closed_timeout: Given<String>,
     /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
     pub(in crate::config) user_timeout: Given<String>,
+    /// A connection that lasts so long has an access line then as well, `"1s"` to `"1day"`, or `"off"`; default
+    /// `"1m"`.
+    pub(in crate::config) log_open_after: Given<String>,
     /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
     #[schemars(extend("enum" = ["v1", "v2"]))]
     pub(in crate::config) send_proxy: Given<String>,
     /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
     pub(in crate::config) accept_proxy: List,
+    /// Connections that one client address may have open at once, in the whole proxy; further ones are reset.
+    /// Of IPv6 a /64 counts as one address. Default: no limit.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub(in crate::config) max_connections_per_source: Given<i64>,
     /// Connections that may wait for a server below its `max_connections`; default 1024.
     #[schemars(range(min = 0, max = 65535))]
     pub(in crate::config) max_queue: Given<i64>,
