@@ -37,6 +37,8 @@ pub(crate) struct ServerCounters {
     pub(crate) epoch: AtomicU64,
     /// Whether an operator raised it last.
     pub(crate) by_operator: AtomicBool,
+    /// Connections it gets at once, as its agent says; 0: as configured.
+    pub(crate) limit: AtomicU32,
     /// Attempts to connect in a row that failed.
     failed_in_row: AtomicU32,
     /// Told when there were too many of them.
@@ -113,6 +115,14 @@ pub(crate) struct Server {
     pub(crate) queue: Arc<Queue>,
 }
 
+impl Server {
+    /// Connections it gets at once; its agent's word counts before the file's.
+    pub(crate) fn most(&self) -> Option<NonZeroU32> {
+        let said = self.counters.limit.load(Ordering::Relaxed);
+        NonZeroU32::new(said).or(self.max_connections)
+    }
+}
+
 /// A server and how it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Backend {
@@ -157,7 +167,7 @@ impl Live {
     /// Counts one more, unless the server has as many as it may.
     pub(crate) fn count(server: &Arc<Server>) -> Option<Self> {
         let live = &server.counters.live;
-        match server.max_connections {
+        match server.most() {
             None => drop(live.fetch_add(1, Ordering::Relaxed)),
             Some(most) => {
                 let one_more = |live: u32| (live < most.get()).then_some(live + 1);
@@ -171,7 +181,7 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.0.counters.live.fetch_sub(1, Ordering::SeqCst);
-        if self.0.max_connections.is_some() {
+        if self.0.most().is_some() {
             self.0.queue.next();
         }
     }

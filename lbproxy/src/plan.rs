@@ -27,6 +27,8 @@ pub(crate) struct ProxyCounters {
     pub(crate) accepted: AtomicU64,
     /// Of these, reset because no server could be reached.
     pub(crate) refused: AtomicU64,
+    /// Servers that were tried for them after another had failed.
+    pub(crate) retries: AtomicU64,
     /// Those that have ended, by the place of the reason in [`End::ALL`].
     pub(crate) ended: [AtomicU64; End::ALL.len()],
 }
@@ -47,6 +49,13 @@ impl LiveClient {
     /// The proxy's connections that are open, this one included.
     pub(crate) fn open(&self) -> u64 {
         self.0.live.load(Ordering::Relaxed)
+    }
+
+    /// Counts the servers that were tried beyond the first.
+    pub(crate) fn tried(&self, attempts: u32) {
+        if attempts > 1 {
+            self.0.retries.fetch_add(u64::from(attempts - 1), Ordering::Relaxed);
+        }
     }
 
     /// Counts the reason of its end.

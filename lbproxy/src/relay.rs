@@ -167,3 +167,17 @@ fn lost(error: &io::Error, lost: End, reset: End) -> End {
     );
     if vanished { lost } else { reset }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_vanished_is_told_from_who_reset() {
+        let of = |kind: io::ErrorKind| lost(&kind.into(), End::ServerLost, End::ServerReset);
+        assert_eq!(of(io::ErrorKind::TimedOut), End::ServerLost);
+        assert_eq!(of(io::ErrorKind::HostUnreachable), End::ServerLost);
+        assert_eq!(of(io::ErrorKind::ConnectionReset), End::ServerReset);
+        assert_eq!(of(io::ErrorKind::BrokenPipe), End::ServerReset);
+    }
+}

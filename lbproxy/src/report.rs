@@ -273,4 +273,22 @@ pub(crate) mod tests {
         let line = report.to_string();
         assert!(line.contains(" server=- server_addr=- connect_ms=- "), "{line}");
     }
+
+    /// What only a network does: beside its code.
+    const OF_THE_NETWORK: [End; 2] = [End::ClientLost, End::ServerLost];
+
+    #[test]
+    fn every_reason_is_met_by_a_test_of_the_whole_proxy() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let tests: Vec<String> =
+            files.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        let met = |end: &&End| tests.iter().any(|test| test.contains(&format!("end={end}")));
+        let never: Vec<&End> =
+            End::ALL.iter().filter(|end| !met(end) && !OF_THE_NETWORK.contains(end)).collect();
+        assert!(never.is_empty(), "{never:?}");
+        let words: std::collections::HashSet<String> =
+            End::ALL.iter().map(End::to_string).collect();
+        assert_eq!(words.len(), End::ALL.len());
+    }
 }

@@ -37,11 +37,10 @@ pub(crate) async fn run(
     worker: Rc<Worker>,
     proxy: Arc<ProxyPlan>,
     client: Client,
+    seat: Seat,
     turns: Rc<RefCell<Turns>>,
 ) {
     let live = LiveClient::count(&proxy.counters);
-    let ticket = Ticket::new(client.local.ip(), proxy.limits, client.accepted);
-    let seat = worker.sessions.enter(ticket);
     let mut report = Report {
         proxy: proxy.name.clone(),
         client: client.address,
@@ -71,6 +70,7 @@ pub(crate) async fn run(
     if reached.as_ref().is_err_and(|end| end.is_refusal()) {
         proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
     }
+    live.tried(report.attempts);
     // The plan of that moment holds listening sockets: a long connection must not keep them open.
     drop(proxy);
     let accepted = client.accepted;

@@ -385,3 +385,41 @@ fn connections_end_with_the_server_that_decides() {
     assert_reset(&mut client);
     proxy.line("proxy=join");
 }
+
+#[test]
+fn an_agent_says_what_its_server_wants() {
+    let ip = own_ip();
+    let said = Arc::new(std::sync::Mutex::new("ready up 50% maxconn:9\n"));
+    let told = Arc::clone(&said);
+    let agent = TcpListener::bind((ip, 0)).unwrap();
+    let port = agent.local_addr().unwrap().port();
+    server(agent, move |mut stream| drop(stream.write_all(told.lock().unwrap().as_bytes())));
+    let more = format!(
+        "agent = {{ port = {port}, interval = \"20ms\", timeout = \"5s\" }}\n\
+         [[proxy.server]]\nname = \"s\"\naddress = \"{}\"\nweight = 100\n",
+        echo(ip)
+    );
+    let config =
+        format!("[[proxy]]\nname = \"p\"\nlisten = [\"{}\"]\n{QUICK}\n{more}", listen_at(ip));
+    let proxy = Proxy::ready(&config, &["up"]);
+    let server = || proxy.status().unwrap().proxies[0].servers[0].clone();
+    eventually("it is heard", || {
+        (server().wanted, server().max_connections) == (Some(50), Some(9))
+    });
+    let mut client = connect(listen_at(ip));
+    ping(&mut client);
+    *said.lock().unwrap() = "drain\n";
+    proxy.wait_for(&["draining"]);
+    assert!(fetch(listen_at(ip)).is_err());
+    ping(&mut client);
+    // What is not spoken of stays: it is still to be drained when it is up again.
+    *said.lock().unwrap() = "fail # no disk\n";
+    proxy.wait_for(&["down"]);
+    assert_eq!(server().reason, "its agent says fail: no disk");
+    assert_reset(&mut client);
+    *said.lock().unwrap() = "up\n";
+    proxy.wait_for(&["draining"]);
+    *said.lock().unwrap() = "ready\n";
+    proxy.wait_for(&["up"]);
+    ping(&mut connect(listen_at(ip)));
+}

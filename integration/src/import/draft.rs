@@ -33,6 +33,8 @@ pub(super) struct Draft {
     pub(super) proxies: Vec<Proxy>,
     /// The path of a FIFO, and who reads it.
     pub(super) fifo: Option<(Got<String>, String)>,
+    /// Who wants access lines in HAProxy's form.
+    pub(super) tcplog: Option<Place>,
     /// Where monitoring asks.
     pub(super) metrics: Option<Got<SocketAddr>>,
 }
@@ -233,10 +235,13 @@ pub(super) struct Proxy {
     pub(super) routes: Vec<Route>,
     pub(super) hello_timeout: Option<Got<Duration>>,
     pub(super) check: Check,
+    pub(super) agent: Option<Agent>,
     pub(super) connect_timeout: Option<Got<Duration>>,
     pub(super) idle_timeout: Option<Got<Duration>>,
     pub(super) half_closed_timeout: Option<Got<Duration>>,
     pub(super) queue_timeout: Option<Got<Duration>>,
+    pub(super) user_timeout: Option<Got<Duration>>,
+    pub(super) log_open_after: Option<Got<Duration>>,
     pub(super) send_proxy: Option<Got<&'static str>>,
 }
 
@@ -253,10 +258,13 @@ impl Proxy {
             routes: Vec::new(),
             hello_timeout: None,
             check: Check::default(),
+            agent: None,
             connect_timeout: None,
             idle_timeout: None,
             half_closed_timeout: None,
             queue_timeout: None,
+            user_timeout: None,
+            log_open_after: None,
             send_proxy: None,
         }
     }
@@ -300,6 +308,14 @@ impl Server {
             track: None,
         }
     }
+}
+
+/// `agent = { … }`.
+#[derive(Clone, Debug)]
+pub(super) struct Agent {
+    pub(super) from: Place,
+    pub(super) port: u16,
+    pub(super) interval: Option<Duration>,
 }
 
 /// What a check of a server does.

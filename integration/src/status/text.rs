@@ -82,12 +82,23 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
     proxy.routes.iter().try_for_each(|route| writeln!(out, "    {}", routed(route)))?;
     for server in &proxy.servers {
         let ServerStatus {
-            name, state, since_seconds, reason, sessions, weight, slow_start, ..
+            name,
+            state,
+            since_seconds,
+            reason,
+            sessions,
+            weight,
+            wanted,
+            slow_start,
+            ..
         } = server;
         let since = ago(since_seconds * 1000);
         write!(out, "    {name}: {state} for {since}, {sessions} open")?;
         if *weight != 1 {
             write!(out, ", weight {weight}")?;
+        }
+        if let Some(percent) = wanted {
+            write!(out, ", its agent wants {percent} % of that")?;
         }
         if let Some(part) = slow_start {
             write!(out, ", {part} % of its share so far")?;

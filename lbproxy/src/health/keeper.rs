@@ -10,10 +10,10 @@ use shared::{Name, TrackerHealth, Usability};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::State;
 use super::kept::{Checks, Example, KeptServer};
-use super::probe::{Found, Probe, Target};
+use super::probe::{Probe, Target};
 use super::score::score;
+use super::{News, State};
 use crate::backend::{Backend, BackendSet, Server};
 use crate::located::Located;
 use crate::plan::ProxyCounters;
@@ -29,7 +29,7 @@ const SPREAD: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(crate) proxies: Vec<KeptProxy>,
-    results: mpsc::Sender<Found>,
+    results: mpsc::Sender<News>,
     probers: u64,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct KeptProxy {
 
 impl Keeper {
     /// Keeps nothing yet; outcomes come in by `results`.
-    pub(crate) fn new(results: mpsc::Sender<Found>) -> Self {
+    pub(crate) fn new(results: mpsc::Sender<News>) -> Self {
         Self { proxies: Vec::new(), results, probers: 0 }
     }
 
@@ -102,6 +102,7 @@ impl Keeper {
                 let checks = Checks {
                     probe: probe.clone(),
                     target: Target { located, source: wanted.source },
+                    agent: config.agent,
                     results: self.results.clone(),
                     config: config.check.clone(),
                 };
@@ -214,16 +215,24 @@ impl Keeper {
         Ok(known.servers.iter_mut().filter(wanted))
     }
 
-    /// Folds in an outcome; returns whether a state changed. That of a check that has been replaced
-    /// meanwhile is ignored.
-    pub(crate) fn observe(&mut self, found: Found, now: Instant) -> bool {
+    /// Folds in what was found or said; returns whether anything changed. That of a check that has been
+    /// replaced meanwhile is ignored.
+    pub(crate) fn observe(&mut self, news: News, now: Instant) -> bool {
+        let number = match &news {
+            News::Checked(found) => found.prober,
+            News::Said { prober, .. } => *prober,
+        };
         let Some((proxy, server)) = self.proxies.iter_mut().find_map(|proxy| {
-            let server = proxy.servers.iter_mut().find(|s| s.prober == found.prober)?;
+            let server = proxy.servers.iter_mut().find(|s| s.prober == number)?;
             Some((&proxy.config, server))
         }) else {
             return false;
         };
-        if !server.observe(proxy, found, now) {
+        let changed = match news {
+            News::Checked(found) => server.observe(proxy, found, now),
+            News::Said { said, .. } => server.heed(proxy, said, now),
+        };
+        if !changed {
             return false;
         }
         self.follow(now);

@@ -1,17 +1,20 @@
 //! What is known of one server, and what becomes of it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
-use shared::config::{CheckConfig, Followed, OnDown, ProxyConfig};
+use shared::config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::agent::{Agent, Said};
 use super::probe::{Found, Probe, Target};
 use super::prober::Prober;
-use super::{Health, State};
+use super::{Health, News, State};
 use crate::backend::Server;
 use crate::certificate::Certificate;
 use crate::status::{Mode, Order};
@@ -43,10 +46,27 @@ pub(crate) struct KeptServer {
     pub(crate) follows: Option<Followed>,
     /// Whether an operator holds that one back.
     held: bool,
+    /// What the program beside it said.
+    pub(crate) agent: Advice,
     /// Whether it has been away since it was up.
     away: bool,
     /// When it came back.
     pub(crate) returned: Option<Instant>,
+}
+
+/// What an agent said, all its lines together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Advice {
+    pub(crate) percent: u16,
+    pub(crate) mode: Mode,
+    /// That the server is down, in its words.
+    down: Option<String>,
+}
+
+impl Default for Advice {
+    fn default() -> Self {
+        Self { percent: 100, mode: Mode::Ready, down: None }
+    }
 }
 
 /// How a server is that others follow.
@@ -70,11 +90,13 @@ struct Shown {
 struct Task {
     pace: watch::Sender<Duration>,
     task: JoinHandle<()>,
+    agent: Option<JoinHandle<()>>,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
         self.task.abort();
+        self.agent.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -83,7 +105,8 @@ impl Drop for Task {
 pub(crate) struct Checks {
     pub(crate) probe: Probe,
     pub(crate) target: Target,
-    pub(crate) results: mpsc::Sender<Found>,
+    pub(crate) agent: Option<AgentConfig>,
+    pub(crate) results: mpsc::Sender<News>,
     pub(crate) config: CheckConfig,
 }
 
@@ -138,6 +161,7 @@ impl KeptServer {
             task: None,
             follows,
             held: false,
+            agent: Advice::default(),
             away: false,
             returned: None,
         }
@@ -145,7 +169,7 @@ impl KeptServer {
 
     /// How it is, for those that follow it.
     pub(crate) fn example(&self) -> Example {
-        let held = self.mode != Mode::Ready;
+        let held = self.mode != Mode::Ready || self.agent.mode != Mode::Ready;
         Example { state: self.state(), held, reason: self.reason.clone() }
     }
 
@@ -158,7 +182,11 @@ impl KeptServer {
 
     /// Its share at this moment. Whatever happens to the others: what an operator took out stays out.
     pub(crate) fn share(&self) -> u16 {
-        if self.mode == Mode::Ready && !self.held { self.weight.now() } else { 0 }
+        if self.mode != Mode::Ready || self.agent.mode != Mode::Ready || self.held {
+            return 0;
+        }
+        let part = u32::from(self.weight.now()) * u32::from(self.agent.percent);
+        u16::try_from(part.div_ceil(100)).unwrap_or(u16::MAX).min(256)
     }
 
     /// What an operator ordered, and still holds.
@@ -173,8 +201,9 @@ impl KeptServer {
 
     /// Its state for those who want to use it: an operator's word counts before its checks.
     pub(crate) fn state(&self) -> State {
-        match (self.mode, self.health.state()) {
+        match (self.mode.max(self.agent.mode), self.health.state()) {
             (Mode::Maint, _) => State::Maint,
+            _ if self.agent.down.is_some() => State::Down,
             (Mode::Drain, State::Up | State::Unknown) => State::Draining,
             (_, state) => state,
         }
@@ -186,6 +215,11 @@ impl KeptServer {
         // A weight that is changed in the file is meant to count.
         if before.weight.configured == self.weight.configured {
             self.weight = before.weight;
+        }
+        if self.checks.agent.is_some() {
+            self.agent = before.agent;
+        } else {
+            self.server.counters.limit.store(0, Ordering::Relaxed);
         }
         if same_check || self.mode == Mode::Maint {
             self.health = before.health;
@@ -200,7 +234,13 @@ impl KeptServer {
 
     /// Checks it from now on, the first time after `delay`, as number `prober`.
     pub(crate) fn check_after(&mut self, delay: Duration, prober: u64) {
-        let Checks { probe, target, results, .. } = self.checks.clone();
+        let Checks { probe, target, agent, results, .. } = self.checks.clone();
+        let asking = agent.map(|config| Agent {
+            number: prober,
+            config,
+            target: target.clone(),
+            results: results.clone(),
+        });
         let counters = Arc::clone(&self.server.counters);
         let (pace, paced) = watch::channel(self.checks.pace(self.health));
         let running = Prober {
@@ -217,7 +257,8 @@ impl KeptServer {
             None => tokio::spawn(running.run(delay)),
             Some(_) => tokio::spawn(async move { match running.target.located.keep().await {} }),
         };
-        self.task = Some(Task { pace, task });
+        let agent = asking.map(|agent| tokio::spawn(agent.run(delay)));
+        self.task = Some(Task { pace, task, agent });
     }
 
     /// Becomes like the server that decides for it; returns whether anything changed.
@@ -303,6 +344,21 @@ impl KeptServer {
         self.last.clone_from(&outcome.words);
         self.show(outcome.certificate);
         self.changed(proxy, from, outcome.words, now)
+    }
+
+    /// Takes over what its agent said; returns whether anything changed.
+    pub(crate) fn heed(&mut self, proxy: &ProxyConfig, said: Said, now: Instant) -> bool {
+        let (from, before, limit) = (self.state(), self.agent.clone(), &self.server.counters.limit);
+        if let Some(most) = said.most {
+            limit.store(most.map_or(0, NonZeroU32::get), Ordering::Relaxed);
+        }
+        let advice = &mut self.agent;
+        advice.percent = said.percent.unwrap_or(advice.percent);
+        advice.mode = said.mode.unwrap_or(advice.mode);
+        advice.down = said.down.unwrap_or_else(|| advice.down.take());
+        let words = self.agent.down.clone().unwrap_or_else(|| self.agent.mode.to_string());
+        let changed = self.changed(proxy, from, format!("its agent says {words}"), now);
+        changed | (self.agent != before) | said.most.is_some()
     }
 
     /// Does what follows from a change of state; returns whether it is one.

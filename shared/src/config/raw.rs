@@ -5,7 +5,7 @@
 
 mod proxy;
 
-pub(super) use self::proxy::{RawCheck, RawChoice, RawLbproxy, RawProxy, RawServer};
+pub(super) use self::proxy::{RawAgent, RawCheck, RawChoice, RawLbproxy, RawProxy, RawServer};
 use super::spanned::Spanned;
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::probe::server_check;
+use super::probe::{agent, server_check};
 use super::route;
 use super::servers::servers;
 use super::track;
@@ -20,6 +20,14 @@ use crate::config::spanned::Spanned;
 use ipnet::IpNet;
 
 const LISTEN_HELP: &str = "the address may be one that is not on this node yet; for all addresses use \"0.0.0.0:PORT\" or \"[::]:PORT\"";
+
+const BALANCES: [(&str, Balance); 5] = [
+    ("round_robin", Balance::RoundRobin),
+    ("least_conn", Balance::LeastConn),
+    ("random", Balance::Random),
+    ("source", Balance::Source),
+    ("first", Balance::First),
+];
 
 /// A day and a minute, in seconds.
 const DAY: u64 = 86_400;
@@ -54,19 +62,7 @@ fn proxy(
     );
     let is_led = raw.name.as_ref().is_some_and(|name| led.contains(name.get_ref().as_str()));
     let listen = listen(raw, is_led, &table, check);
-    let balance = check.optional(
-        "balance",
-        &raw.balance,
-        "",
-        Balance::RoundRobin,
-        word(&[
-            ("round_robin", Balance::RoundRobin),
-            ("least_conn", Balance::LeastConn),
-            ("random", Balance::Random),
-            ("source", Balance::Source),
-            ("first", Balance::First),
-        ]),
-    );
+    let balance = check.optional("balance", &raw.balance, "", Balance::RoundRobin, word(&BALANCES));
     let slow_start = slow_start(raw, balance, check);
     let servers = servers(raw, &table, check);
     let (routes, hello_timeout) = (route::routes(raw, check), route::hello_timeout(raw, check));
@@ -97,6 +93,7 @@ fn proxy(
         Some(given) => server_check(given, check),
         None => server_check(&Spanned::new(table, RawCheck::default()), check),
     };
+    let agent = raw.agent.as_ref().map_or(Some(None), |given| agent(given, check).map(Some));
     Some(ProxyConfig {
         name: name?,
         listen,
@@ -106,6 +103,7 @@ fn proxy(
         routes,
         hello_timeout: hello_timeout?,
         check: probe?,
+        agent: agent?,
         on_down: on_down?,
         panic: raw.panic.as_ref().is_some_and(|panic| *panic.get_ref()),
         limits: limits?,

@@ -40,6 +40,8 @@ pub struct ProxyConfig {
     /// How the servers are checked. Where those of another proxy are followed, by the check of that one's
     /// pace that needs to know nothing, a connection; for whoever looks at a server by himself.
     pub check: CheckConfig,
+    /// Where each server's host says how much it wants; none: nobody is asked.
+    pub agent: Option<AgentConfig>,
     /// What becomes of the connections of a server that goes down.
     pub on_down: OnDown,
     /// Whether servers that are not up are used while none is.
@@ -182,6 +184,17 @@ pub struct CheckConfig {
     pub rise: u32,
     /// Failures in a row that make it down.
     pub fall: u32,
+}
+
+/// A program beside each server that says how much the server wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentConfig {
+    /// The port that it listens on.
+    pub port: NonZeroU16,
+    /// Time between two questions.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
 }
 
 /// What a check does.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::track;
-use super::{CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
+use super::{AgentConfig, CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
 use crate::config::check::{Check, count_in, duration_in};
 use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::problem::Span;
-use crate::config::raw::RawCheck;
+use crate::config::raw::{RawAgent, RawCheck};
 use crate::config::spanned::Spanned;
 
 /// Checks one table; none where something is wrong.
@@ -55,6 +55,21 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
         rise: rise?,
         fall: fall?,
     })
+}
+
+/// Checks the table of an agent; none where something is wrong.
+pub(super) fn agent(raw: &Spanned<RawAgent>, check: &mut Check<'_>) -> Option<AgentConfig> {
+    let (table, raw) = (raw.span(), raw.get_ref());
+    let help = "such as agent = { port = 9707 }";
+    let port = check.required(&table, "port", &raw.port, help, |port| {
+        count_in(1..=65_535)(port).map(|port| u16::try_from(port).ok().and_then(NonZeroU16::new))
+    });
+    let times = Duration::from_millis(10)..=Duration::from_secs(3600);
+    let two = Duration::from_secs(2);
+    let interval = check.optional("interval", &raw.interval, "", two, duration_in(times.clone()));
+    let timeout =
+        check.optional("timeout", &raw.timeout, "", interval.unwrap_or(two), duration_in(times));
+    Some(AgentConfig { port: port??, interval: interval?, timeout: timeout? })
 }
 
 fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind> {

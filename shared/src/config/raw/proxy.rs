@@ -32,6 +32,8 @@ pub(in crate::config) struct RawProxy {
     pub(in crate::config) hello_timeout: Given<String>,
     /// How the servers are checked; default: by a TCP connection.
     pub(in crate::config) check: Given<RawCheck>,
+    /// Where each server's host says how much it wants; default: nobody is asked.
+    pub(in crate::config) agent: Given<RawAgent>,
     /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
     #[schemars(extend("enum" = ["reset", "keep"]))]
     pub(in crate::config) on_down: Given<String>,
@@ -150,6 +152,20 @@ pub(in crate::config) struct RawCheck {
     /// Failures in a row that make it down; default 3.
     #[schemars(range(min = 1, max = 100))]
     pub(in crate::config) fall: Given<i64>,
+}
+
+/// `agent = { … }`: a program on each server's host that says in a line, such as `75% up` or `drain`, how
+/// much the server wants, as HAProxy's `agent-check` reads it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct RawAgent {
+    /// The port that it listens on, 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
+    pub(in crate::config) port: Given<i64>,
+    /// Time between two questions; default `"2s"`.
+    pub(in crate::config) interval: Given<String>,
+    /// How long an answer may take; default: `interval`.
+    pub(in crate::config) timeout: Given<String>,
 }
 
 /// `[lbproxy]`: the proxy process.
