@@ -19,6 +19,7 @@ use crate::plan::{LiveClient, ProxyPlan};
 use crate::relay::reset;
 use crate::report::{End, Report};
 use crate::session::{self, Client};
+use crate::sessions::Ticket;
 use crate::worker::Worker;
 
 /// How long to wait when the system has no file or memory for another connection.
@@ -100,10 +101,13 @@ impl Gate {
             return;
         }
         let client = Client { stream, address, local, accepted };
+        // At once, not when it first runs: a batch of accepts must not run over the limit.
+        let seat = worker.sessions.enter(Ticket::new(local.ip(), proxy.limits, accepted));
         tokio::task::spawn_local(session::run(
             Rc::clone(worker),
             proxy,
             client,
+            seat,
             Rc::clone(&self.turns),
         ));
     }
@@ -131,7 +135,7 @@ fn turn_away(
         down: 0,
         attempts: 0,
         open: 1,
-        end: End::AddressReleased,
+        end: Some(End::AddressReleased),
     });
 }
 

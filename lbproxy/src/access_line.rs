@@ -65,15 +65,16 @@ fn json(report: &Report, wall: SystemTime) -> String {
         bytes_down: report.down,
         attempts: report.attempts,
         open: report.open,
-        end: report.end.to_string(),
-        haproxy_code: report.end.code(),
+        end: report.outcome(),
+        haproxy_code: report.end.map_or("--", End::code),
     };
     serde_json::to_string(&line).unwrap_or_default()
 }
 
 /// HAProxy's configuration manual, 8.2.2: `CLIENT [ACCEPTED] FRONTEND BACKEND/SERVER Tw/Tc/Tt BYTES CODE
 /// actconn/feconn/beconn/srv_conn/retries srv_queue/backend_queue`. Time in a queue is part of Tc, and
-/// places in queues are not told; the process's connections are those of the proxy.
+/// places in queues are not told; the process's connections are those of the proxy. Of a connection that
+/// goes on time and bytes have a `+`, as with `option logasap`.
 fn haproxy(text: &mut String, report: &Report, wall: SystemTime) -> fmt::Result {
     let accepted = Accepted(wall.checked_sub(report.duration).unwrap_or(wall));
     let routed = report.routed.as_deref().and_then(|routed| routed.proxy.as_ref());
@@ -82,7 +83,9 @@ fn haproxy(text: &mut String, report: &Report, wall: SystemTime) -> fmt::Result 
     write!(text, "{} [{accepted}] {frontend} {backend}/{server}", report.client)?;
     match report.connect {
         Some(time) => write!(text, " 0/{}", time.as_millis())?,
-        None if matches!(report.end, End::QueueFull | End::QueueTimeout) => text.push_str(" -1/-1"),
+        None if matches!(report.end, Some(End::QueueFull | End::QueueTimeout)) => {
+            text.push_str(" -1/-1")
+        }
         None => text.push_str(" 0/-1"),
     }
     let at_server =
@@ -90,12 +93,13 @@ fn haproxy(text: &mut String, report: &Report, wall: SystemTime) -> fmt::Result 
     // Another attempt always goes to another server, which HAProxy marks so.
     let retries = report.attempts.saturating_sub(1);
     let redispatched = if retries > 0 { "+" } else { "" };
+    let growing = if report.end.is_none() { "+" } else { "" };
     write!(
         text,
-        "/{} {} {} {open}/{open}/{others}/{at_server}/{redispatched}{retries} 0/0",
+        "/{growing}{} {growing}{} {} {open}/{open}/{others}/{at_server}/{redispatched}{retries} 0/0",
         report.duration.as_millis(),
         report.down,
-        report.end.code(),
+        report.end.map_or("--", End::code),
         open = report.open,
         others = report.open.saturating_sub(1),
     )
@@ -155,7 +159,12 @@ mod tests {
              3/3/2/0/0 0/0"
         );
         report.attempts = 2;
-        report.end = End::ServerReset;
+        report.end = None;
+        assert!(
+            line(&report, LogFormat::Haproxy)
+                .ends_with(" apiserver/cp1 0/2/+5000 +212 -- 3/3/2/0/+1 0/0")
+        );
+        report.end = Some(End::ServerReset);
         let proxy = Some(Name::try_from("api").unwrap());
         report.routed = Some(Box::new(Routed { proxy, asked: Asked::Nothing }));
         assert_eq!(
@@ -165,7 +174,15 @@ mod tests {
         );
         let nobody = |end, attempts| {
             let (server, connect, down) = (None, None, 0);
-            Report { server, connect, down, end, attempts, routed: None, ..self::report() }
+            Report {
+                server,
+                connect,
+                down,
+                end: Some(end),
+                attempts,
+                routed: None,
+                ..self::report()
+            }
         };
         assert!(
             line(&nobody(End::ConnectFailed, 1), LogFormat::Haproxy)
@@ -192,6 +209,8 @@ mod tests {
         let proxy = Some(Name::try_from("api").unwrap());
         report.routed = Some(Box::new(Routed { proxy, asked }));
         let text = line(&report, LogFormat::Json);
+        report.end = None;
+        assert!(line(&report, LogFormat::Json).contains("\"end\":\"open\""));
         assert!(text.contains("\"route\":\"api\",\"server_name\":\"api.example.com\""), "{text}");
     }
 }

@@ -166,7 +166,7 @@ mod tests {
             down: 0,
             attempts: 0,
             open: 1,
-            end,
+            end: Some(end),
         }
     }
 

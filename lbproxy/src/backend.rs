@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shared::Name;
 use shared::config::Balance;
@@ -37,6 +37,8 @@ pub(crate) struct ServerCounters {
     pub(crate) epoch: AtomicU64,
     /// Whether an operator raised it last.
     pub(crate) by_operator: AtomicBool,
+    /// Connections it gets at once, as its agent says; 0: as configured.
+    pub(crate) limit: AtomicU32,
     /// Attempts to connect in a row that failed.
     failed_in_row: AtomicU32,
     /// Told when there were too many of them.
@@ -113,19 +115,45 @@ pub(crate) struct Server {
     pub(crate) queue: Arc<Queue>,
 }
 
+impl Server {
+    /// Connections it gets at once; its agent's word counts before the file's.
+    pub(crate) fn most(&self) -> Option<NonZeroU32> {
+        let said = self.counters.limit.load(Ordering::Relaxed);
+        NonZeroU32::new(said).or(self.max_connections)
+    }
+}
+
 /// A server and how it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Backend {
     pub(crate) server: Arc<Server>,
     pub(crate) state: State,
-    /// Its share at this moment, 0 to 256.
+    /// Its share, 0 to 256.
     pub(crate) weight: u16,
+    /// When it came back, if it has been away.
+    pub(crate) returned: Option<Instant>,
+}
+
+impl Backend {
+    /// The share that counts `now`, in 256ths; one that takes `slow_start` for it grows steadily.
+    pub(crate) fn share(&self, slow_start: Option<Duration>, now: Instant) -> u32 {
+        let full = u32::from(self.weight) << 8;
+        let (Some(whole), Some(returned)) = (slow_start, self.returned) else { return full };
+        let part = now.saturating_duration_since(returned).as_nanos();
+        if part >= whole.as_nanos() {
+            return full;
+        }
+        let grown = u128::from(full) * part / whole.as_nanos();
+        u32::try_from(grown).unwrap_or(full).clamp(full.min(1), full)
+    }
 }
 
 /// All servers of a proxy at one moment, in the order of the file.
 #[derive(Clone, Debug)]
 pub(crate) struct BackendSet {
     pub(crate) balance: Balance,
+    /// How long one that comes back takes to get its full share.
+    pub(crate) slow_start: Option<Duration>,
     /// Whether servers that are not up are used while none is.
     pub(crate) panic: bool,
     pub(crate) backends: Vec<Backend>,
@@ -139,7 +167,7 @@ impl Live {
     /// Counts one more, unless the server has as many as it may.
     pub(crate) fn count(server: &Arc<Server>) -> Option<Self> {
         let live = &server.counters.live;
-        match server.max_connections {
+        match server.most() {
             None => drop(live.fetch_add(1, Ordering::Relaxed)),
             Some(most) => {
                 let one_more = |live: u32| (live < most.get()).then_some(live + 1);
@@ -153,7 +181,7 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.0.counters.live.fetch_sub(1, Ordering::SeqCst);
-        if self.0.max_connections.is_some() {
+        if self.0.most().is_some() {
             self.0.queue.next();
         }
     }

@@ -80,7 +80,8 @@ async fn try_all(
     set: &BackendSet,
     attempts: &mut u32,
 ) -> Option<Result<Reached, End>> {
-    let order = candidates(set, call.client.source.ip(), &mut call.turns.borrow_mut());
+    let source = call.client.source.ip();
+    let order = candidates(set, source, &mut call.turns.borrow_mut(), clock::now());
     let limits = call.proxy.limits;
     let deadline = clock::deadline_in(limits.connect);
     let mut why = End::NoBackend;

@@ -21,13 +21,14 @@ use tracing::{info, warn};
 
 use self::succession::Phase;
 use crate::estate::Inheritance;
+use crate::health::News;
 use crate::health::keeper::{Keeper, KeptProxy};
-use crate::health::probe::{Found, Probe};
+use crate::health::probe::Probe;
 use crate::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
 use crate::report::End;
 use crate::route::Route;
-use crate::status::{Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status};
+use crate::status::{Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status, Usage};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
 /// all the same, for the peer waits.
@@ -54,7 +55,7 @@ pub(crate) struct Control {
 /// The other ends of a [`Control`].
 #[derive(Debug)]
 pub(crate) struct Ends {
-    pub(crate) results: mpsc::Sender<Found>,
+    pub(crate) results: mpsc::Sender<News>,
     pub(crate) plans: watch::Sender<Arc<Plan>>,
     pub(crate) scores: watch::Sender<Vec<TrackerHealth>>,
     pub(crate) applied: Vec<watch::Receiver<u64>>,
@@ -141,9 +142,9 @@ impl Control {
         bind(config, &self.listeners, None, self.workers)
     }
 
-    /// Folds in what a check found.
-    pub(crate) fn observe(&mut self, found: Found, now: Instant) {
-        if self.keeper.observe(found, now) {
+    /// Folds in what a check found, or an agent said.
+    pub(crate) fn observe(&mut self, news: News, now: Instant) {
+        if self.keeper.observe(news, now) {
             self.publish();
             self.tell_scores();
         }
@@ -283,6 +284,7 @@ impl Control {
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
             queue: Arc::clone(&proxy.queue),
+            sources: proxy.sources.clone().zip(proxy.config.most_per_source),
         })
     }
 
@@ -308,6 +310,7 @@ impl Control {
             workers: self.workers,
             workers_alive: alive,
             dropped_log_lines: dropped,
+            usage: Usage::default(),
             proxies: proxies.map(|proxy| proxy_status(proxy, &self.keeper, now)).collect(),
         }
     }
@@ -337,8 +340,10 @@ fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus
             certificate: kept.certificate().cloned(),
             mode: kept.mode,
             weight: kept.weight.now(),
+            wanted: Some(kept.agent.percent).filter(|percent| *percent != 100),
+            slow_start: kept.part(proxy.config.slow_start, now),
             backup: kept.server.backup,
-            max_connections: kept.server.max_connections.map(NonZeroU32::get),
+            max_connections: kept.server.most().map(NonZeroU32::get),
             sessions: counters.live.load(Ordering::Relaxed),
             total: counters.total.load(Ordering::Relaxed),
             connect_failures: counters.failures.load(Ordering::Relaxed),
@@ -361,6 +366,7 @@ fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus
         waiting: proxy.queue.waiting(),
         accepted: counters.accepted.load(Ordering::Relaxed),
         refused: counters.refused.load(Ordering::Relaxed),
+        retries: counters.retries.load(Ordering::Relaxed),
         ended: ended.filter(|(_, count)| *count > 0).collect(),
         state: keeper.score(proxy).state,
         routes: routes.collect(),

@@ -24,11 +24,11 @@ use crate::access_log::AccessLog;
 use crate::admin::{self, Asked, CLIENTS, Reply};
 use crate::cli::Args;
 use crate::control::{Control, Ends, empty_plan};
-use crate::health::probe::Found;
+use crate::health::News;
 use crate::link::{Event, Link};
 use crate::plan::Plan;
 use crate::prepare::{Failure, Prepared, admin_path, prepare, probes};
-use crate::status::Request;
+use crate::status::{Request, Status, Usage};
 use crate::{clock, descriptors, pulse, watchdog, worker};
 
 /// Outcomes of checks waiting for the control thread. A check that finds it full waits; a server's
@@ -98,7 +98,7 @@ struct Daemon {
     started: Instant,
     log: AccessLog,
     workers: Vec<worker::Handle>,
-    results: mpsc::Receiver<Found>,
+    results: mpsc::Receiver<News>,
     asked: mpsc::Receiver<Asked>,
     news: mpsc::Receiver<Event>,
     alive: watch::Receiver<bool>,
@@ -220,7 +220,10 @@ impl Daemon {
             Request::Status => {
                 let dropped = self.log.dropped();
                 let alive = *self.alive.borrow();
-                Reply::Line(line(&self.control.status(self.started, now, dropped, alive)))
+                let in_use = self.workers.iter().map(|worker| &worker.in_use);
+                let usage = in_use.fold(Usage::default(), |usage, one| one.add_to(usage));
+                let status = self.control.status(self.started, now, dropped, alive);
+                Reply::Line(line(&Status { usage, ..status }))
             }
             Request::Server { proxy, server, order } => {
                 Reply::Line(line(&self.control.order(&proxy, &server, order, now)))
@@ -339,7 +342,9 @@ fn spawn_workers(
     (0..count)
         .map(|index| {
             let (plans, log) = (plans.clone(), log.clone());
-            worker::spawn(worker::Start { index, workers: count, limit, pipes, plans, log })
+            let in_use = Arc::default();
+            let workers = count;
+            worker::spawn(worker::Start { index, workers, limit, pipes, plans, log, in_use })
         })
         .collect::<io::Result<_>>()
         .map_err(|error| Failure::run("start the workers", &error))

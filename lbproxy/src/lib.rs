@@ -44,6 +44,7 @@ mod report;
 mod route;
 mod session;
 mod sessions;
+mod sources;
 pub mod status;
 mod watchdog;
 mod worker;

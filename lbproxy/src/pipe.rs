@@ -98,6 +98,12 @@ impl Pipes {
         }
     }
 
+    /// How many are in use, and how many there are.
+    pub(crate) fn in_use(&self) -> (u64, u64) {
+        let made = self.made.get();
+        (made.saturating_sub(self.unused.borrow().len()) as u64, made as u64)
+    }
+
     /// Gives a pipe back. One that still holds something is closed.
     pub(crate) fn give(&self, pipe: Pipe) {
         if pipe.is_empty() {

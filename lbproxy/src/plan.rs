@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::listen::Listeners;
 use crate::queue::Queue;
 use crate::report::End;
 use crate::route::Route;
+use crate::sources::{Counted, Sources, TooMany};
 
 /// What is counted of a proxy, once a connection.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(crate) struct ProxyCounters {
     pub(crate) accepted: AtomicU64,
     /// Of these, reset because no server could be reached.
     pub(crate) refused: AtomicU64,
+    /// Servers that were tried for them after another had failed.
+    pub(crate) retries: AtomicU64,
     /// Those that have ended, by the place of the reason in [`End::ALL`].
     pub(crate) ended: [AtomicU64; End::ALL.len()],
 }
@@ -45,6 +49,13 @@ impl LiveClient {
     /// The proxy's connections that are open, this one included.
     pub(crate) fn open(&self) -> u64 {
         self.0.live.load(Ordering::Relaxed)
+    }
+
+    /// Counts the servers that were tried beyond the first.
+    pub(crate) fn tried(&self, attempts: u32) {
+        if attempts > 1 {
+            self.0.retries.fetch_add(u64::from(attempts - 1), Ordering::Relaxed);
+        }
     }
 
     /// Counts the reason of its end.
@@ -77,9 +88,20 @@ pub(crate) struct ProxyPlan {
     pub(crate) set: Arc<BackendSet>,
     pub(crate) counters: Arc<ProxyCounters>,
     pub(crate) queue: Arc<Queue>,
+    /// How many connections each client has, and may have; none: nobody counts.
+    pub(crate) sources: Option<(Arc<Sources>, NonZeroU32)>,
 }
 
 impl ProxyPlan {
+    /// Counts a connection of a client, where that is wanted.
+    ///
+    /// # Errors
+    /// It has as many as it may.
+    pub(crate) fn count(&self, client: IpAddr) -> Result<Option<Counted>, End> {
+        let Some((sources, most)) = &self.sources else { return Ok(None) };
+        sources.enter(client, *most).map_err(|TooMany| End::SourceLimit)
+    }
+
     /// Whether a client's connection must begin with a PROXY header.
     pub(crate) fn expects_header(&self, client: IpAddr) -> bool {
         self.accept_proxy.iter().any(|network| network.contains(&client))

@@ -135,6 +135,7 @@ impl Relay {
             | End::ConnectTimeout
             | End::QueueFull
             | End::QueueTimeout
+            | End::SourceLimit
             | End::BadHeader
             | End::HeaderTimeout
             | End::NoRoute
@@ -165,4 +166,18 @@ fn lost(error: &io::Error, lost: End, reset: End) -> End {
             | io::ErrorKind::NetworkUnreachable
     );
     if vanished { lost } else { reset }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_vanished_is_told_from_who_reset() {
+        let of = |kind: io::ErrorKind| lost(&kind.into(), End::ServerLost, End::ServerReset);
+        assert_eq!(of(io::ErrorKind::TimedOut), End::ServerLost);
+        assert_eq!(of(io::ErrorKind::HostUnreachable), End::ServerLost);
+        assert_eq!(of(io::ErrorKind::ConnectionReset), End::ServerReset);
+        assert_eq!(of(io::ErrorKind::BrokenPipe), End::ServerReset);
+    }
 }

@@ -39,6 +39,8 @@ pub(crate) enum End {
     QueueFull,
     /// Every server had as many connections as it may for as long as one waits.
     QueueTimeout,
+    /// The client has as many connections as it may.
+    SourceLimit,
     /// A trusted sender began with something else than a PROXY header.
     BadHeader,
     /// A trusted sender took too long for its PROXY header.
@@ -59,7 +61,7 @@ pub(crate) enum End {
 
 impl End {
     /// Every reason there is.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -73,6 +75,7 @@ impl End {
         Self::ConnectTimeout,
         Self::QueueFull,
         Self::QueueTimeout,
+        Self::SourceLimit,
         Self::BadHeader,
         Self::HeaderTimeout,
         Self::NoRoute,
@@ -102,7 +105,7 @@ impl End {
             Self::ConnectTimeout => "sC",
             Self::QueueFull => "PQ",
             Self::QueueTimeout => "sQ",
-            Self::BadHeader | Self::NoRoute => "PR",
+            Self::SourceLimit | Self::BadHeader | Self::NoRoute => "PR",
             Self::HeaderTimeout | Self::HelloTimeout => "cR",
             Self::ServerDown => "DD",
             Self::ByOperator | Self::AddressReleased | Self::Shutdown => "KD",
@@ -126,6 +129,7 @@ impl fmt::Display for End {
             Self::ConnectTimeout => "connect_timeout",
             Self::QueueFull => "queue_full",
             Self::QueueTimeout => "queue_timeout",
+            Self::SourceLimit => "source_limit",
             Self::BadHeader => "bad_header",
             Self::HeaderTimeout => "header_timeout",
             Self::NoRoute => "no_route",
@@ -138,7 +142,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What is told of a connection once it has ended; [`Display`](fmt::Display) is its line.
+/// What is told of a connection once it has ended, or has lasted long; [`Display`](fmt::Display) is its line.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) proxy: Name,
@@ -159,7 +163,15 @@ pub(crate) struct Report {
     pub(crate) attempts: u32,
     /// The proxy's connections then, this one included.
     pub(crate) open: u64,
-    pub(crate) end: End,
+    /// None: it has not.
+    pub(crate) end: Option<End>,
+}
+
+impl Report {
+    /// Why it ended, in a word.
+    pub(crate) fn outcome(&self) -> String {
+        self.end.map_or_else(|| "open".to_owned(), |end| end.to_string())
+    }
 }
 
 struct Millis(Duration);
@@ -198,7 +210,7 @@ impl fmt::Display for Report {
             self.up,
             self.down,
             self.attempts,
-            self.end
+            self.outcome()
         )
     }
 }
@@ -234,7 +246,7 @@ pub(crate) mod tests {
             down: 20,
             attempts: 2,
             open: 1,
-            end: End::ClientClosed,
+            end: Some(End::ClientClosed),
         }
     }
 
@@ -257,8 +269,26 @@ pub(crate) mod tests {
         assert!(report.to_string().contains(" route=- server_name=- server=cp1 "));
         report.server = None;
         report.connect = None;
-        report.end = End::NoBackend;
+        report.end = Some(End::NoBackend);
         let line = report.to_string();
         assert!(line.contains(" server=- server_addr=- connect_ms=- "), "{line}");
+    }
+
+    /// What only a network does: beside its code.
+    const OF_THE_NETWORK: [End; 2] = [End::ClientLost, End::ServerLost];
+
+    #[test]
+    fn every_reason_is_met_by_a_test_of_the_whole_proxy() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let tests: Vec<String> =
+            files.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        let met = |end: &&End| tests.iter().any(|test| test.contains(&format!("end={end}")));
+        let never: Vec<&End> =
+            End::ALL.iter().filter(|end| !met(end) && !OF_THE_NETWORK.contains(end)).collect();
+        assert!(never.is_empty(), "{never:?}");
+        let words: std::collections::HashSet<String> =
+            End::ALL.iter().map(End::to_string).collect();
+        assert_eq!(words.len(), End::ALL.len());
     }
 }

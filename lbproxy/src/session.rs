@@ -19,6 +19,7 @@ use crate::relay::{Relay, reset};
 use crate::report::{End, Report};
 use crate::route::{Asked, afresh, follow};
 use crate::sessions::{Seat, Ticket};
+use crate::sources::Counted;
 use crate::worker::Worker;
 
 /// An accepted client.
@@ -36,11 +37,10 @@ pub(crate) async fn run(
     worker: Rc<Worker>,
     proxy: Arc<ProxyPlan>,
     client: Client,
+    seat: Seat,
     turns: Rc<RefCell<Turns>>,
 ) {
     let live = LiveClient::count(&proxy.counters);
-    let ticket = Ticket::new(client.local.ip(), proxy.limits, client.accepted);
-    let seat = worker.sessions.enter(ticket);
     let mut report = Report {
         proxy: proxy.name.clone(),
         client: client.address,
@@ -53,11 +53,14 @@ pub(crate) async fn run(
         down: 0,
         attempts: 0,
         open: 0,
-        end: End::Shutdown,
+        end: None,
     };
+    let mut counted = None;
     let reached = {
         // In a box: it is large, and gone long before the connection is.
-        let reaching = Box::pin(open(&worker, &proxy, &client, &turns, seat.ticket(), &mut report));
+        let opening =
+            open(&worker, &proxy, &client, &turns, seat.ticket(), &mut counted, &mut report);
+        let reaching = Box::pin(opening);
         tokio::select! {
             biased;
             end = poll_fn(|cx| seat.ticket().poll_told(cx)) => Err(end),
@@ -67,20 +70,21 @@ pub(crate) async fn run(
     if reached.as_ref().is_err_and(|end| end.is_refusal()) {
         proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
     }
+    live.tried(report.attempts);
     // The plan of that moment holds listening sockets: a long connection must not keep them open.
     drop(proxy);
     let accepted = client.accepted;
     match reached {
-        Ok(reached) => serve(&worker, &seat, client, reached, &mut report).await,
+        Ok(reached) => serve(&worker, &seat, &live, client, reached, &mut report).await,
         Err(end) => {
-            report.end = end;
+            report.end = Some(end);
             reset(&client.stream);
             drop(client);
         }
     }
     report.duration = clock::now().saturating_duration_since(accepted);
     report.open = live.open();
-    live.ended(report.end);
+    live.ended(report.end.unwrap_or(End::Shutdown));
     worker.log.write(&report);
 }
 
@@ -91,6 +95,7 @@ async fn open(
     client: &Client,
     turns: &Rc<RefCell<Turns>>,
     ticket: &Ticket,
+    counted: &mut Option<Counted>,
     report: &mut Report,
 ) -> Result<Reached, End> {
     let mut ends = Ends { source: client.address, destination: client.local };
@@ -100,6 +105,7 @@ async fn open(
         ends = told;
         report.client = told.source;
     }
+    *counted = proxy.count(ends.source.ip())?;
     let Some(routed) = &mut report.routed else {
         let call = Call { proxy, client: ends, turns };
         return reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await;
@@ -116,6 +122,7 @@ async fn open(
 async fn serve(
     worker: &Worker,
     seat: &Seat,
+    live: &LiveClient,
     client: Client,
     reached: Reached,
     report: &mut Report,
@@ -128,13 +135,23 @@ async fn serve(
     let late = report.routed.as_ref().is_some_and(|routed| routed.asked == Asked::Late);
     let stream = if late { afresh(client.stream) } else { Ok(client.stream) };
     let Ok(stream) = stream else {
-        report.end = End::ClientLost;
+        report.end = Some(End::ClientLost);
         return;
     };
     let mut relay = Relay::new(stream, reached.stream);
-    report.end =
-        poll_fn(|cx| relay.poll(&worker.pool, seat.ticket(), worker.coarse_now(), cx)).await;
+    let end = poll_fn(|cx| {
+        let now = worker.coarse_now();
+        if seat.ticket().is_due() {
+            report.duration = now.saturating_duration_since(client.accepted);
+            (report.up, report.down) = relay.bytes();
+            report.open = live.open();
+            worker.log.write(report);
+        }
+        relay.poll(&worker.pool, seat.ticket(), now, cx)
+    })
+    .await;
+    report.end = Some(end);
     (report.up, report.down) = relay.bytes();
     seat.ticket().moved(worker.coarse_now(), relay.bytes());
-    relay.close(report.end, &worker.pool);
+    relay.close(end, &worker.pool);
 }

@@ -32,6 +32,9 @@ pub(crate) struct Ticket {
     limits: Cell<Limits>,
     /// The server, once connected, and its epoch then.
     server: RefCell<Option<(Arc<ServerCounters>, u64)>>,
+    accepted: Instant,
+    /// Its access line before the end.
+    early: Cell<Early>,
     last_byte: Cell<Instant>,
     /// Since when the client waits for the server's first byte after its own.
     asked: Cell<Option<Instant>>,
@@ -43,12 +46,22 @@ pub(crate) struct Ticket {
     waker: RefCell<Option<Waker>>,
 }
 
+/// The access line of a connection that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Early {
+    NotYet,
+    Due,
+    Written,
+}
+
 impl Ticket {
     pub(crate) fn new(local: IpAddr, limits: Limits, now: Instant) -> Self {
         Self {
             local,
             limits: Cell::new(limits),
             server: RefCell::new(None),
+            accepted: now,
+            early: Cell::new(Early::NotYet),
             last_byte: Cell::new(now),
             asked: Cell::new(None),
             moved: Cell::default(),
@@ -104,6 +117,27 @@ impl Ticket {
         {
             self.asked.set(None);
             counters.is_mute();
+        }
+    }
+
+    /// Whether its access line before the end must be written; once.
+    pub(crate) fn is_due(&self) -> bool {
+        let due = self.early.get() == Early::Due;
+        if due {
+            self.early.set(Early::Written);
+        }
+        due
+    }
+
+    /// Has the access line of a connection written that has lasted long enough.
+    fn remind(&self, now: Instant) {
+        let lasted = now.saturating_duration_since(self.accepted);
+        let long = self.limits.get().silent.is_some_and(|limit| lasted >= limit);
+        if long && self.early.get() == Early::NotYet && self.server.borrow().is_some() {
+            self.early.set(Early::Due);
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
         }
     }
 
@@ -208,6 +242,7 @@ impl Sessions {
             {
                 ticket.tell(end);
             }
+            ticket.remind(now);
             any |= ticket.told.get().is_some();
         }
         any

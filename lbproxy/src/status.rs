@@ -1,6 +1,7 @@
 //! What `lbproxy` can be asked and told on its socket, and what it answers: JSON lines.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
@@ -56,7 +57,7 @@ pub enum Order {
 }
 
 /// What an operator made of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// It is used as its checks say.
@@ -65,6 +66,16 @@ pub enum Mode {
     Drain,
     /// It gets no new connections and is not checked.
     Maint,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::Drain => "drain",
+            Self::Maint => "maint",
+        })
+    }
 }
 
 /// What came of an order, in words.
@@ -92,8 +103,22 @@ pub struct Status {
     pub workers_alive: bool,
     /// Access lines that were dropped for a slow reader of standard output.
     pub dropped_log_lines: u64,
+    /// What bytes are on their way through.
+    #[serde(default)]
+    pub usage: Usage,
     /// The proxies in the order of the file.
     pub proxies: Vec<ProxyStatus>,
+}
+
+/// Buffers and pipes of all workers, as they were a quarter of a second ago at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Buffers that hold bytes which wait for a slow reader.
+    pub buffers: u64,
+    /// Pipes that do.
+    pub pipes: u64,
+    /// Pipes there are.
+    pub pipes_open: u64,
 }
 
 /// One proxy.
@@ -111,6 +136,9 @@ pub struct ProxyStatus {
     pub accepted: u64,
     /// Of these, reset because no server could be reached.
     pub refused: u64,
+    /// Servers that were tried for them after another had failed.
+    #[serde(default)]
+    pub retries: u64,
     /// Those that have ended, by the reason that the access line tells.
     pub ended: BTreeMap<String, u64>,
     /// As `vrrpd` is told: of its servers and those that its routes lead to.
@@ -159,6 +187,12 @@ pub struct ServerStatus {
     pub certificate: Option<Certificate>,
     /// Its share of the connections, 0 to 256.
     pub weight: u16,
+    /// Per cent of that which its agent wants; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<u16>,
+    /// Per cent of that which count by now, while it starts slowly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<u8>,
     /// Whether it serves only while no other server can.
     pub backup: bool,
     /// Connections it gets at once; none: no limit.

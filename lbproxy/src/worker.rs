@@ -28,7 +28,7 @@ use crate::clock;
 use crate::listen::Listeners;
 use crate::pick::Turns;
 use crate::plan::Plan;
-use crate::pool::Pool;
+use crate::pool::{InUse, Pool};
 use crate::sessions::Sessions;
 
 /// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
@@ -54,6 +54,8 @@ pub(crate) struct Start {
     pub(crate) pipes: usize,
     pub(crate) plans: watch::Receiver<Arc<Plan>>,
     pub(crate) log: AccessLog,
+    /// Where to tell what is in use.
+    pub(crate) in_use: Arc<InUse>,
 }
 
 /// What the control thread has of a worker.
@@ -61,6 +63,7 @@ pub(crate) struct Start {
 pub(crate) struct Handle {
     /// Raised at every beat.
     pub(crate) beats: Arc<AtomicU64>,
+    pub(crate) in_use: Arc<InUse>,
     /// The newest plan that is fully carried out; closed when the thread has ended.
     pub(crate) applied: watch::Receiver<u64>,
     /// To be joined after it has ended.
@@ -75,14 +78,14 @@ pub(crate) fn spawn(start: Start) -> io::Result<Handle> {
     let beats = Arc::new(AtomicU64::new(0));
     let (applied, watched) = watch::channel(0);
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    let beating = Arc::clone(&beats);
+    let (beating, in_use) = (Arc::clone(&beats), Arc::clone(&start.in_use));
     let thread =
         std::thread::Builder::new().name(format!("worker-{}", start.index)).spawn(move || {
             let local = LocalSet::new();
             let worker = Rc::new(Worker::new(&start));
             local.block_on(&runtime, worker.run(start, &beating, applied));
         })?;
-    Ok(Handle { beats, applied: watched, thread })
+    Ok(Handle { beats, in_use, applied: watched, thread })
 }
 
 /// What the connections of a worker share.
@@ -165,6 +168,7 @@ impl Worker {
                     self.log.flush();
                     if beats.is_multiple_of(LOOK) {
                         self.sessions.look(now);
+                        start.in_use.tell(&self.pool);
                     }
                     if now.saturating_duration_since(judged) >= self.grain() {
                         judged = now;
@@ -203,8 +207,6 @@ impl Worker {
                 gate.sweep(self);
             }
         }
-        // A connection accepted just now takes its place when it first runs.
-        yield_now().await;
         while self.sessions.judge(&plan, clock::now()) {
             yield_now().await;
         }

@@ -39,3 +39,20 @@ fn as_haproxy() {
     assert!(client.starts_with("127."), "{line}");
     assert!(rest.contains("] p p/s0 0/") && rest.ends_with(" 4 -- 1/1/0/0/0 0/0"), "{line}");
 }
+
+#[test]
+fn a_connection_that_lasts_has_a_line_before_its_end() {
+    let ip = own_ip();
+    let listen = SocketAddr::from((ip, 7000));
+    let more = format!("log_open_after = \"1s\"\n{QUICK}");
+    let proxy = Proxy::ready(&table(listen, &[echo(ip)], &more), &["up"]);
+    let mut client = connect(listen);
+    ping(&mut client);
+    let line = proxy.line("end=open");
+    assert!(line.contains(" bytes_up=1 bytes_down=1 attempts=1 "), "{line}");
+    ping(&mut client);
+    drop(client);
+    let line = proxy.line("proxy=p");
+    assert!(line.contains(" bytes_up=2 bytes_down=2 "), "told once, then at the end: {line}");
+    assert!(line.ends_with("end=client_closed"), "{line}");
+}

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use common::*;
 
@@ -123,4 +123,69 @@ fn waiting_ends_in_time_or_when_the_limit_is_raised() {
     proxy.reload(&config(2, "1m"));
     second.read_exact(&mut [0]).unwrap();
     ping(&mut first);
+}
+
+#[test]
+fn a_server_that_comes_back_is_not_given_everything_at_once() {
+    let ip = own_ip();
+    let (one, other) = (echo(ip), echo(ip));
+    let more = format!("balance = \"least_conn\"\nslow_start = \"1h\"\n{QUICK}");
+    let config = full_table(listen_at(ip), &[(one, ""), (other, "")], &more);
+    let proxy = Proxy::ready(&config, &["up", "up"]);
+    let order = |order: &str| {
+        let server = "\"proxy\":\"p\",\"server\":\"s1\"";
+        proxy.ask(&format!("{{\"type\":\"server\",{server},\"order\":\"{order}\"}}"));
+    };
+    let open = |count: usize| -> Vec<TcpStream> {
+        let opened = (0..count).map(|_| {
+            let mut stream = connect(listen_at(ip));
+            ping(&mut stream);
+            stream
+        });
+        opened.collect()
+    };
+    let sessions = || {
+        let servers = proxy.status().unwrap().proxies[0].servers.clone();
+        [servers[0].sessions, servers[1].sessions]
+    };
+    // At the start both have their share at once.
+    let first = open(8);
+    assert_eq!(sessions(), [4, 4]);
+    order("maint");
+    proxy.wait_for(&["up", "maint"]);
+    order("ready");
+    proxy.wait_for(&["up", "up"]);
+    let second = open(8);
+    assert_eq!(sessions(), [12, 4]);
+    assert_eq!(proxy.status().unwrap().proxies[0].servers[1].slow_start, Some(0));
+    // While nobody else is up, it gets them all.
+    proxy.ask("{\"type\":\"server\",\"proxy\":\"p\",\"server\":\"s0\",\"order\":\"drain\"}");
+    let third = open(4);
+    assert_eq!(sessions(), [12, 8]);
+    drop((first, second, third));
+}
+
+#[test]
+fn a_client_has_no_more_connections_than_it_may_over_all_workers() {
+    let ip = own_ip();
+    let more = format!("max_connections_per_source = 4\n{QUICK}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[echo(ip)], &more), &["up"]);
+    let opened: Vec<TcpStream> = (0..24).map(|_| connect(listen_at(ip))).collect();
+    // A reset may come before or after the first byte.
+    let serves = |mut stream: &TcpStream| {
+        let mut byte = [0];
+        let read = stream.write_all(b"!").and_then(|()| stream.read(&mut byte));
+        read.is_ok_and(|count| count == 1)
+    };
+    assert_eq!(opened.iter().filter(|stream| serves(stream)).count(), 4);
+    let line = proxy.line("end=source_limit");
+    assert!(line.contains(" server=- ") && line.contains(" attempts=0 "), "{line}");
+    let status = proxy.status().unwrap().proxies.remove(0);
+    assert_eq!((status.ended.get("source_limit"), status.refused), (Some(&20), 0));
+    drop(opened);
+    eventually("they may come again", || {
+        let mut stream = connect(listen_at(ip));
+        let mut byte = [0];
+        stream.write_all(b"!").and_then(|()| stream.read(&mut byte)).is_ok_and(|count| count == 1)
+    });
 }

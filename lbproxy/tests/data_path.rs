@@ -184,6 +184,7 @@ fn a_server_that_refuses_costs_the_client_nothing() {
     }
     let line = proxy.line("end=");
     assert!(line.contains(" attempts=2 "), "{line}");
+    assert_eq!(proxy.status().unwrap().proxies[0].retries, 10);
     assert_eq!(proxy.status().unwrap().proxies[0].servers[0].connect_failures, 10);
 }
 
@@ -226,7 +227,26 @@ fn a_black_hole_is_passed_over_within_the_deadline() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     let line = proxy.line("end=");
     assert!(line.contains(" attempts=2 "), "{line}");
+    // Where nobody else is left, the client learns what became of it.
+    let alone = format!("connect_timeout = \"300ms\"\n{ONCE}");
+    proxy.reload(&table(listen_at(ip), &[dark], &alone));
+    proxy.log("reloaded");
+    assert_reset(&mut connect(listen_at(ip)));
+    proxy.line("end=connect_timeout");
     drop((hole, held));
+}
+
+#[test]
+fn a_server_that_refuses_alone_costs_the_client_its_connection() {
+    let ip = own_ip();
+    let dying = TcpListener::bind((ip, 0)).unwrap();
+    let check = "check = { tcp = true, interval = \"1h\", timeout = \"5s\", error_limit = 0 }";
+    let config = table(listen_at(ip), &[dying.local_addr().unwrap()], check);
+    let proxy = Proxy::ready(&config, &["up"]);
+    drop(dying);
+    assert_reset(&mut connect(listen_at(ip)));
+    let line = proxy.line("end=connect_failed");
+    assert!(line.contains(" server=- ") && line.contains(" attempts=1 "), "{line}");
 }
 
 #[test]
@@ -238,49 +258,4 @@ fn an_address_that_is_not_here_is_listened_on() {
     // 192.0.2.77:7000, state LISTEN, once for each worker.
     assert_eq!(listening.matches("4D0200C0:1B58 00000000:0000 0A").count(), 2, "{listening}");
     drop(proxy);
-}
-
-/// A small generator, so that a failure can be repeated.
-fn random(state: &mut u64) -> usize {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    usize::try_from(*state >> 33).unwrap()
-}
-
-#[test]
-fn parallel_transfers_arrive_byte_for_byte() {
-    let ip = own_ip();
-    let _proxy = Proxy::ready(&table(listen_at(ip), &[echo(ip), echo(ip)], ONCE), &["up", "up"]);
-    let transfers: Vec<_> = (0_u64..64)
-        .map(|seed| {
-            thread::spawn(move || {
-                let mut state = seed;
-                let sent: Vec<u8> = (0..random(&mut state) % 600_000)
-                    .map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[1])
-                    .collect();
-                let mut client = connect(listen_at(ip));
-                let mut writer = client.try_clone().unwrap();
-                let (copy, early) = (sent.clone(), random(&mut state).is_multiple_of(2));
-                let writing = thread::spawn(move || {
-                    let mut rest = copy.as_slice();
-                    while !rest.is_empty() {
-                        let (now, later) =
-                            rest.split_at(rest.len().min(1 + random(&mut state) % 50_000));
-                        writer.write_all(now).unwrap();
-                        rest = later;
-                    }
-                    if early {
-                        writer.shutdown(Shutdown::Write).unwrap();
-                    }
-                });
-                let mut got = vec![0; sent.len()];
-                client.read_exact(&mut got).unwrap();
-                writing.join().unwrap();
-                client.shutdown(Shutdown::Write).ok();
-                let mut rest = Vec::new();
-                client.read_to_end(&mut rest).unwrap();
-                assert!(got == sent && rest.is_empty(), "seed {seed}");
-            })
-        })
-        .collect();
-    transfers.into_iter().for_each(|transfer| transfer.join().unwrap());
 }

@@ -328,3 +328,98 @@ fn health_may_be_asked_at_another_port() {
     told.store(503, Ordering::Relaxed);
     proxy.wait_for(&["draining"]);
 }
+
+#[test]
+fn a_proxy_follows_the_servers_of_another() {
+    let ip = own_ip();
+    let (api, status) = checked(ip, "api");
+    let joins = named(ip, "join");
+    let times = "interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1";
+    let config = format!(
+        "[[proxy]]\nname = \"join\"\nlisten = [\"{ip}:7001\"]\nservers = [\"{joins}\"]\n\
+         check = {{ track = \"p\" }}\n{}",
+        table(listen_at(ip), &[api], &format!("check = {{ http = \"/readyz\", {times} }}"))
+    );
+    let join = SocketAddr::from((ip, 7001));
+    let proxy = Proxy::ready(&config, &["up"]);
+    let mut open = connect(join);
+    eventually("it is served", || fetch(join).is_ok_and(|text| text == "join"));
+    // Not ready: no new connections, old ones stay.
+    status.store(500, Ordering::Relaxed);
+    proxy.wait_for(&["draining"]);
+    let line = proxy.log("up → draining: as p/");
+    assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \"body\"")), "{line}");
+    assert!(fetch(join).is_err());
+    let mut name = [0; 4];
+    open.read_exact(&mut name).unwrap();
+    assert_eq!(&name, b"join");
+    let follower = proxy.status().unwrap().proxies[0].servers[0].clone();
+    assert_eq!(follower.state.to_string(), "draining");
+    assert_eq!(follower.check_latency.counts.iter().sum::<u64>(), 0, "it is not checked itself");
+    // What an operator does to the one that decides, counts for both.
+    status.store(200, Ordering::Relaxed);
+    proxy.wait_for(&["up"]);
+    proxy.ask(&format!(
+        "{{\"type\":\"server\",\"proxy\":\"p\",\"server\":\"{api}\",\"order\":\"maint\"}}"
+    ));
+    eventually("it is in maintenance too", || {
+        proxy.status().unwrap().proxies[0].servers[0].state.to_string() == "maint"
+    });
+}
+
+#[test]
+fn connections_end_with_the_server_that_decides() {
+    let ip = own_ip();
+    let (api, hold) = mortal(ip);
+    let joins = echo(ip);
+    let config = format!(
+        "{}\n[[proxy]]\nname = \"join\"\nlisten = [\"{ip}:7001\"]\nservers = [\"{joins}\"]\n\
+         check = {{ track = \"p\" }}\n",
+        table(listen_at(ip), &[api], QUICK)
+    );
+    let proxy = Proxy::ready(&config, &["up"]);
+    let mut client = connect(SocketAddr::from((ip, 7001)));
+    ping(&mut client);
+    kill(&hold);
+    proxy.wait_for(&["down"]);
+    assert_reset(&mut client);
+    proxy.line("proxy=join");
+}
+
+#[test]
+fn an_agent_says_what_its_server_wants() {
+    let ip = own_ip();
+    let said = Arc::new(std::sync::Mutex::new("ready up 50% maxconn:9\n"));
+    let told = Arc::clone(&said);
+    let agent = TcpListener::bind((ip, 0)).unwrap();
+    let port = agent.local_addr().unwrap().port();
+    server(agent, move |mut stream| drop(stream.write_all(told.lock().unwrap().as_bytes())));
+    let more = format!(
+        "agent = {{ port = {port}, interval = \"20ms\", timeout = \"5s\" }}\n\
+         [[proxy.server]]\nname = \"s\"\naddress = \"{}\"\nweight = 100\n",
+        echo(ip)
+    );
+    let config =
+        format!("[[proxy]]\nname = \"p\"\nlisten = [\"{}\"]\n{QUICK}\n{more}", listen_at(ip));
+    let proxy = Proxy::ready(&config, &["up"]);
+    let server = || proxy.status().unwrap().proxies[0].servers[0].clone();
+    eventually("it is heard", || {
+        (server().wanted, server().max_connections) == (Some(50), Some(9))
+    });
+    let mut client = connect(listen_at(ip));
+    ping(&mut client);
+    *said.lock().unwrap() = "drain\n";
+    proxy.wait_for(&["draining"]);
+    assert!(fetch(listen_at(ip)).is_err());
+    ping(&mut client);
+    // What is not spoken of stays: it is still to be drained when it is up again.
+    *said.lock().unwrap() = "fail # no disk\n";
+    proxy.wait_for(&["down"]);
+    assert_eq!(server().reason, "its agent says fail: no disk");
+    assert_reset(&mut client);
+    *said.lock().unwrap() = "up\n";
+    proxy.wait_for(&["draining"]);
+    *said.lock().unwrap() = "ready\n";
+    proxy.wait_for(&["up"]);
+    ping(&mut connect(listen_at(ip)));
+}

@@ -4,9 +4,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
 
 use common::*;
 use lbproxy::status::Mode;
@@ -15,17 +13,9 @@ fn listen_at(ip: Ipv4Addr) -> SocketAddr {
     SocketAddr::from((ip, 7000))
 }
 
-fn say(proxy: &Proxy, request: &str) -> String {
-    let mut socket = UnixStream::connect(proxy.dir.path().join("lbproxy.sock")).unwrap();
-    socket.write_all(format!("{request}\n").as_bytes()).unwrap();
-    let mut answer = String::new();
-    BufReader::new(socket).read_line(&mut answer).unwrap();
-    answer
-}
-
 fn order(proxy: &Proxy, server: &str, order: &str) -> String {
     let server = format!("\"proxy\":\"p\",\"server\":\"{server}\"");
-    say(proxy, &format!("{{\"type\":\"server\",{server},\"order\":{order}}}"))
+    proxy.ask(&format!("{{\"type\":\"server\",{server},\"order\":{order}}}"))
 }
 
 /// A proxy with `s0`, `s1` that says which of them answers, and one connection to `s0`.
@@ -107,11 +97,11 @@ fn connections_are_ended_of_one_server_or_of_all() {
     let mut second = connect(listen_at(ip));
     ping(&mut second);
     let one = "{\"type\":\"shutdown_sessions\",\"proxy\":\"p\",\"server\":\"s0\"}";
-    assert_eq!(say(&proxy, one), "{\"done\":\"1 connections of p ended\"}\n");
+    assert_eq!(proxy.ask(one), "{\"done\":\"1 connections of p ended\"}\n");
     assert_reset(&mut client);
     proxy.line("server=s0");
     ping(&mut second);
-    say(&proxy, "{\"type\":\"shutdown_sessions\",\"proxy\":\"p\",\"server\":null}");
+    proxy.ask("{\"type\":\"shutdown_sessions\",\"proxy\":\"p\",\"server\":null}");
     assert_reset(&mut second);
     let line = proxy.line("server=s1");
     assert!(line.ends_with("end=by_operator"), "{line}");
@@ -124,7 +114,7 @@ fn what_is_not_there_is_named() {
     let (proxy, ..) = pair(ip);
     let answer = order(&proxy, "s9", "\"drain\"");
     assert_eq!(answer, "{\"error\":\"there is no server s9 of p\"}\n");
-    let answer = say(&proxy, "{\"type\":\"shutdown_sessions\",\"proxy\":\"q\",\"server\":null}");
+    let answer = proxy.ask("{\"type\":\"shutdown_sessions\",\"proxy\":\"q\",\"server\":null}");
     assert_eq!(answer, "{\"error\":\"there is no proxy q\"}\n");
-    assert!(say(&proxy, "{\"type\":\"server\"}").starts_with("{\"error\":"));
+    assert!(proxy.ask("{\"type\":\"server\"}").starts_with("{\"error\":"));
 }

@@ -196,3 +196,15 @@ fn where_pipes_run_out_buffers_go_on() {
     }
     writers.into_iter().for_each(|writer| writer.join().unwrap());
 }
+
+#[test]
+fn what_waits_for_a_slow_reader_is_told() {
+    let (proxy, client, server) = pair();
+    let writer = writing(&server, 3, LARGE);
+    let used = || proxy.status().unwrap().usage;
+    eventually("bytes wait", || used().pipes + used().buffers == 1);
+    assert!(used().pipes_open >= 1);
+    assert_eq!(read_stream(&client, 3, Duration::ZERO), LARGE);
+    writer.join().unwrap();
+    eventually("it is empty", || (used().pipes, used().buffers) == (0, 0));
+}

@@ -95,7 +95,7 @@ mod tests {
         let server = serde_json::json!({
             "name": "a", "address": "192.0.2.9:80", "state": "up", "mode": "ready",
             "since_seconds": 30, "reason": "", "last_check": "", "weight": 1,
-            "backup": false, "max_connections": null, "sessions": 3, "total": 40,
+            "backup": false, "max_connections": null, "sessions": 3, "slow_start": 40, "total": 40,
             "connect_failures": 5, "bytes_up": 100, "bytes_down": 2000,
             "connect_latency": {
                 "counts": [30, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "sum_micros": 50_000
@@ -107,10 +107,10 @@ mod tests {
         });
         let lbproxy = serde_json::json!({
             "version": "1", "pid": 2, "uptime_seconds": 5, "workers": 2, "workers_alive": true,
-            "dropped_log_lines": 6,
+            "dropped_log_lines": 6, "usage": {"buffers": 21, "pipes": 22, "pipes_open": 23},
             "proxies": [{
                 "name": "web", "listen": [], "sessions": 9, "waiting": 1, "accepted": 20,
-                "refused": 2, "ended": {"client_closed": 15}, "state": "usable", "panics": false,
+                "refused": 2, "retries": 24, "ended": {"client_closed": 15}, "state": "usable", "panics": false,
                 "servers": [server]
             }]
         });
@@ -120,11 +120,52 @@ mod tests {
         }
     }
 
+    fn of_the_proxy() -> Vec<String> {
+        let server = r#"proxy="web",server="a",address="192.0.2.9:80""#;
+        vec![
+            "vipd_log_lines_dropped_total{} 6".to_owned(),
+            "vipd_buffers_in_use{} 21.0".to_owned(),
+            "vipd_pipes_in_use{} 22.0".to_owned(),
+            "vipd_pipes_open{} 23.0".to_owned(),
+            "vipd_workers_alive{} 1.0".to_owned(),
+            r#"vipd_proxy_usable{proxy="web"} 1.0"#.to_owned(),
+            r#"vipd_proxy_panics{proxy="web"} 0.0"#.to_owned(),
+            r#"vipd_proxy_connections{proxy="web"} 9.0"#.to_owned(),
+            r#"vipd_proxy_connections_waiting{proxy="web"} 1.0"#.to_owned(),
+            r#"vipd_proxy_connections_accepted_total{proxy="web"} 20"#.to_owned(),
+            r#"vipd_proxy_connections_refused_total{proxy="web"} 2"#.to_owned(),
+            r#"vipd_proxy_connect_retries_total{proxy="web"} 24"#.to_owned(),
+            format!("vipd_server_slow_start{{{server}}} 0.4"),
+            format!(r#"vipd_server_state{{{server},state="up"}} 1.0"#),
+            format!(r#"vipd_server_state{{{server},state="unknown"}} 0.0"#),
+            format!(r#"vipd_server_state{{{server},state="draining"}} 0.0"#),
+            format!(r#"vipd_server_state{{{server},state="down"}} 0.0"#),
+            format!(r#"vipd_server_state{{{server},state="maint"}} 0.0"#),
+            format!("vipd_server_state_age_seconds{{{server}}} 30.0"),
+            format!("vipd_server_held_back{{{server}}} 0.0"),
+            format!("vipd_server_weight{{{server}}} 1.0"),
+            format!("vipd_server_connections{{{server}}} 3.0"),
+            format!("vipd_server_connections_opened_total{{{server}}} 40"),
+            format!("vipd_server_connections_failed_total{{{server}}} 5"),
+            r#"vipd_proxy_connections_ended_total{proxy="web",reason="client_closed"} 15"#
+                .to_owned(),
+            format!("vipd_server_bytes_sent_total{{{server}}} 100"),
+            format!("vipd_server_bytes_received_total{{{server}}} 2000"),
+            format!("vipd_server_connect_seconds_count{{{server}}} 40"),
+            format!("vipd_server_connect_seconds_sum{{{server}}} 0.05"),
+            format!(r#"vipd_server_connect_seconds_bucket{{le="0.001",{server}}} 30"#),
+            format!(r#"vipd_server_connect_seconds_bucket{{le="0.0025",{server}}} 40"#),
+            format!("vipd_server_check_seconds_count{{{server}}} 1"),
+            format!("vipd_server_check_seconds_sum{{{server}}} 3.0"),
+            format!(r#"vipd_server_check_seconds_bucket{{le="2.5",{server}}} 0"#),
+            format!(r#"vipd_server_check_seconds_bucket{{le="+Inf",{server}}} 1"#),
+        ]
+    }
+
     #[test]
     fn every_metric_has_its_value() {
         let page = metrics(&status(), BOTH);
         let router = r#"router="api",family="ipv4",interface="eth0",vrid="51""#;
-        let server = r#"proxy="web",server="a",address="192.0.2.9:80""#;
         let build = format!(r#"vipd_build{{version="{}"}} 1.0"#, env!("CARGO_PKG_VERSION"));
         let expected = [
             build,
@@ -154,38 +195,8 @@ mod tests {
             format!(r#"vipd_router_adverts_discarded_total{{{router},reason="checksum"}} 4"#),
             format!(r#"vipd_tracker_usable{{{router},tracker="web"}} 1.0"#),
             format!(r#"vipd_tracker_servers_usable{{{router},tracker="web"}} 2.0"#),
-            "vipd_log_lines_dropped_total{} 6".to_owned(),
-            "vipd_workers_alive{} 1.0".to_owned(),
-            r#"vipd_proxy_usable{proxy="web"} 1.0"#.to_owned(),
-            r#"vipd_proxy_panics{proxy="web"} 0.0"#.to_owned(),
-            r#"vipd_proxy_connections{proxy="web"} 9.0"#.to_owned(),
-            r#"vipd_proxy_connections_waiting{proxy="web"} 1.0"#.to_owned(),
-            r#"vipd_proxy_connections_accepted_total{proxy="web"} 20"#.to_owned(),
-            r#"vipd_proxy_connections_refused_total{proxy="web"} 2"#.to_owned(),
-            format!(r#"vipd_server_state{{{server},state="up"}} 1.0"#),
-            format!(r#"vipd_server_state{{{server},state="unknown"}} 0.0"#),
-            format!(r#"vipd_server_state{{{server},state="draining"}} 0.0"#),
-            format!(r#"vipd_server_state{{{server},state="down"}} 0.0"#),
-            format!(r#"vipd_server_state{{{server},state="maint"}} 0.0"#),
-            format!("vipd_server_state_age_seconds{{{server}}} 30.0"),
-            format!("vipd_server_held_back{{{server}}} 0.0"),
-            format!("vipd_server_weight{{{server}}} 1.0"),
-            format!("vipd_server_connections{{{server}}} 3.0"),
-            format!("vipd_server_connections_opened_total{{{server}}} 40"),
-            format!("vipd_server_connections_failed_total{{{server}}} 5"),
-            r#"vipd_proxy_connections_ended_total{proxy="web",reason="client_closed"} 15"#
-                .to_owned(),
-            format!("vipd_server_bytes_sent_total{{{server}}} 100"),
-            format!("vipd_server_bytes_received_total{{{server}}} 2000"),
-            format!("vipd_server_connect_seconds_count{{{server}}} 40"),
-            format!("vipd_server_connect_seconds_sum{{{server}}} 0.05"),
-            format!(r#"vipd_server_connect_seconds_bucket{{le="0.001",{server}}} 30"#),
-            format!(r#"vipd_server_connect_seconds_bucket{{le="0.0025",{server}}} 40"#),
-            format!("vipd_server_check_seconds_count{{{server}}} 1"),
-            format!("vipd_server_check_seconds_sum{{{server}}} 3.0"),
-            format!(r#"vipd_server_check_seconds_bucket{{le="2.5",{server}}} 0"#),
-            format!(r#"vipd_server_check_seconds_bucket{{le="+Inf",{server}}} 1"#),
         ];
+        let expected = [expected.to_vec(), of_the_proxy()].concat();
         let values: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
         for line in &expected {
             assert!(values.contains(&line.as_str()), "{line} is missing in\n{page}");

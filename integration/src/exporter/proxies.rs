@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lbproxy::latency::Latency;
-use lbproxy::status::{Mode, ProxyStatus, ServerStatus, State, Status};
+use lbproxy::status::{Mode, ProxyStatus, ServerStatus, State, Status, Usage};
 use shared::{Name, Usability};
 
 use super::page::{Labels, Page, count, flag};
@@ -23,6 +23,14 @@ pub(super) fn write(status: &Status, page: &mut Page) {
         "Access lines that a slow reader of the log did not get",
         [(vec![], status.dropped_log_lines)],
     );
+    let Usage { buffers, pipes, pipes_open } = status.usage;
+    page.gauge(
+        "vipd_buffers_in_use",
+        "Buffers that hold bytes on their way",
+        [(vec![], count(buffers))],
+    );
+    page.gauge("vipd_pipes_in_use", "Pipes that do", [(vec![], count(pipes))]);
+    page.gauge("vipd_pipes_open", "Pipes there are", [(vec![], count(pipes_open))]);
     page.gauge(
         "vipd_workers_alive",
         "Every worker thread of the proxy goes on",
@@ -74,6 +82,11 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
         "vipd_proxy_connections_refused",
         "Of these, reset for want of a server",
         counter(|proxy| proxy.refused),
+    );
+    page.counter(
+        "vipd_proxy_connect_retries",
+        "Servers that were tried after another had failed",
+        counter(|proxy| proxy.retries),
     );
     let ended = proxies.iter().flat_map(|proxy| {
         proxy.ended.iter().map(move |(reason, count)| {
@@ -129,10 +142,20 @@ fn servers(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
         gauge(|server| f64::from(server.weight)),
     );
     page.gauge(
+        "vipd_server_slow_start",
+        "Part of that which counts, less than 1 while it starts slowly",
+        gauge(|server| server.slow_start.map_or(1.0, |percent| f64::from(percent) / 100.0)),
+    );
+    page.gauge(
         "vipd_server_connections",
         "Connections to it that are open",
         gauge(|server| f64::from(server.sessions)),
     );
+    traffic(servers, page);
+}
+
+/// What went to the servers, and how long it took.
+fn traffic(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
     let counter = |value: fn(&ServerStatus) -> u64| {
         servers.iter().map(move |(proxy, server)| (labels(proxy, server), value(server)))
     };

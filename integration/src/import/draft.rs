@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use shared::{Endpoint, Name};
 
-use super::source::Place;
+use super::source::{Place, Statement};
 
 /// A value and the statement it came from; none where the import itself added it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(super) struct Draft {
     pub(super) proxies: Vec<Proxy>,
     /// The path of a FIFO, and who reads it.
     pub(super) fifo: Option<(Got<String>, String)>,
+    /// Who wants access lines in HAProxy's form.
+    pub(super) tcplog: Option<Place>,
     /// Where monitoring asks.
     pub(super) metrics: Option<Got<SocketAddr>>,
 }
@@ -227,15 +229,19 @@ pub(super) struct Proxy {
     pub(super) name: String,
     pub(super) listen: Vec<Got<SocketAddr>>,
     pub(super) balance: Option<Got<&'static str>>,
+    pub(super) slow_start: Option<Got<Duration>>,
     /// None where only its routes lead somewhere.
     pub(super) servers: Vec<Server>,
     pub(super) routes: Vec<Route>,
     pub(super) hello_timeout: Option<Got<Duration>>,
     pub(super) check: Check,
+    pub(super) agent: Option<Agent>,
     pub(super) connect_timeout: Option<Got<Duration>>,
     pub(super) idle_timeout: Option<Got<Duration>>,
     pub(super) half_closed_timeout: Option<Got<Duration>>,
     pub(super) queue_timeout: Option<Got<Duration>>,
+    pub(super) user_timeout: Option<Got<Duration>>,
+    pub(super) log_open_after: Option<Got<Duration>>,
     pub(super) send_proxy: Option<Got<&'static str>>,
 }
 
@@ -247,14 +253,18 @@ impl Proxy {
             name,
             listen: Vec::new(),
             balance: None,
+            slow_start: None,
             servers: Vec::new(),
             routes: Vec::new(),
             hello_timeout: None,
             check: Check::default(),
+            agent: None,
             connect_timeout: None,
             idle_timeout: None,
             half_closed_timeout: None,
             queue_timeout: None,
+            user_timeout: None,
+            log_open_after: None,
             send_proxy: None,
         }
     }
@@ -280,6 +290,8 @@ pub(super) struct Server {
     pub(super) backup: bool,
     pub(super) source: Option<IpAddr>,
     pub(super) max_connections: Option<u32>,
+    /// The server whose health is its own, as the line says.
+    pub(super) track: Option<(Statement, String)>,
 }
 
 impl Server {
@@ -293,8 +305,17 @@ impl Server {
             backup: false,
             source: None,
             max_connections: None,
+            track: None,
         }
     }
+}
+
+/// `agent = { … }`.
+#[derive(Clone, Debug)]
+pub(super) struct Agent {
+    pub(super) from: Place,
+    pub(super) port: u16,
+    pub(super) interval: Option<Duration>,
 }
 
 /// What a check of a server does.
@@ -315,6 +336,8 @@ pub(super) struct Check {
     /// The statements that say so.
     pub(super) from: Vec<Place>,
     pub(super) probe: Probe,
+    /// The proxy whose check decides in its place.
+    pub(super) track: Option<String>,
     /// The port, where it is not the one that serves.
     pub(super) port: Option<u16>,
     /// The status an HTTP check expects, where not 200.

@@ -27,6 +27,10 @@ pub(super) fn toml(draft: &Draft) -> String {
         out.single("metrics");
         out.line("listen", quoted(listen.value), listen.from.as_ref());
     }
+    if let Some(place) = &draft.tcplog {
+        out.single("lbproxy");
+        out.line("log_format", quoted("haproxy"), Some(place));
+    }
     draft.routers.iter().for_each(|router| out.router(router));
     draft.trackers.iter().for_each(|tracker| out.tracker(tracker));
     draft.proxies.iter().for_each(|proxy| out.proxy(proxy));
@@ -138,14 +142,22 @@ impl Toml {
         if let Some(balance) = &proxy.balance {
             self.line("balance", quoted(balance.value), balance.from.as_ref());
         }
+        self.time("slow_start", proxy.slow_start.as_ref());
         self.time("hello_timeout", proxy.hello_timeout.as_ref());
         if !proxy.servers.is_empty() {
             self.check(&proxy.check);
+        }
+        if let Some(agent) = &proxy.agent {
+            let pace = agent.interval.map(|time| format!(", interval = {}", written(time)));
+            let table = format!("{{ port = {}{} }}", agent.port, pace.unwrap_or_default());
+            self.line("agent", table, Some(&agent.from));
         }
         self.time("connect_timeout", proxy.connect_timeout.as_ref());
         self.time("idle_timeout", proxy.idle_timeout.as_ref());
         self.time("half_closed_timeout", proxy.half_closed_timeout.as_ref());
         self.time("queue_timeout", proxy.queue_timeout.as_ref());
+        self.time("user_timeout", proxy.user_timeout.as_ref());
+        self.time("log_open_after", proxy.log_open_after.as_ref());
         self.text("send_proxy", proxy.send_proxy.as_ref());
         proxy.servers.iter().for_each(|server| self.server(server));
         proxy.routes.iter().for_each(|route| self.route(route));
@@ -184,6 +196,10 @@ impl Toml {
     }
 
     fn check(&mut self, check: &Check) {
+        if let Some(track) = &check.track {
+            let track = format!("{{ track = {} }}", quoted(track));
+            return self.line("check", track, check.from.first());
+        }
         let mut parts = Vec::new();
         let tls = match &check.probe {
             Probe::Tcp => {

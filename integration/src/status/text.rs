@@ -81,13 +81,29 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
     }
     proxy.routes.iter().try_for_each(|route| writeln!(out, "    {}", routed(route)))?;
     for server in &proxy.servers {
-        let ServerStatus { name, state, since_seconds, reason, sessions, weight, .. } = server;
+        let ServerStatus {
+            name,
+            state,
+            since_seconds,
+            reason,
+            sessions,
+            weight,
+            wanted,
+            slow_start,
+            ..
+        } = server;
         let since = ago(since_seconds * 1000);
         write!(out, "    {name}: {state} for {since}, {sessions} open")?;
-        match weight {
-            1 => writeln!(out, ": {reason}")?,
-            _ => writeln!(out, ", weight {weight}: {reason}")?,
+        if *weight != 1 {
+            write!(out, ", weight {weight}")?;
         }
+        if let Some(percent) = wanted {
+            write!(out, ", its agent wants {percent} % of that")?;
+        }
+        if let Some(part) = slow_start {
+            write!(out, ", {part} % of its share so far")?;
+        }
+        writeln!(out, ": {reason}")?;
         if let Some(certificate) = &server.certificate {
             writeln!(out, "      {}", shown(certificate))?;
         }

@@ -9,6 +9,7 @@ mod hostile;
 mod keepalived;
 mod nginx;
 mod routes;
+mod track;
 mod vmac;
 
 use std::collections::BTreeMap;

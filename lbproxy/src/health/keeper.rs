@@ -1,22 +1,24 @@
 //! Keeps what is known of every server: starts the checks, folds their outcomes, says what changed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use shared::config::ProxyConfig;
+use shared::config::{Followed, ProxyConfig};
 use shared::{Name, TrackerHealth, Usability};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::State;
-use super::kept::{Checks, KeptServer};
-use super::probe::{Found, Probe, Target};
+use super::kept::{Checks, Example, KeptServer};
+use super::probe::{Probe, Target};
 use super::score::score;
+use super::{News, State};
 use crate::backend::{Backend, BackendSet, Server};
 use crate::located::Located;
 use crate::plan::ProxyCounters;
 use crate::queue::Queue;
+use crate::sources::Sources;
 use crate::status::{Mode, Order};
 
 /// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
@@ -27,7 +29,7 @@ const SPREAD: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(crate) proxies: Vec<KeptProxy>,
-    results: mpsc::Sender<Found>,
+    results: mpsc::Sender<News>,
     probers: u64,
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct KeptProxy {
     pub(crate) config: ProxyConfig,
     pub(crate) counters: Arc<ProxyCounters>,
     pub(crate) queue: Arc<Queue>,
+    /// How many connections each client has; none: nobody wants to know.
+    pub(crate) sources: Option<Arc<Sources>>,
     pub(crate) servers: Vec<KeptServer>,
     /// Connections that took each route, in the order of the file.
     pub(crate) taken: Vec<Arc<AtomicU64>>,
@@ -46,7 +50,7 @@ pub(crate) struct KeptProxy {
 
 impl Keeper {
     /// Keeps nothing yet; outcomes come in by `results`.
-    pub(crate) fn new(results: mpsc::Sender<Found>) -> Self {
+    pub(crate) fn new(results: mpsc::Sender<News>) -> Self {
         Self { proxies: Vec::new(), results, probers: 0 }
     }
 
@@ -59,6 +63,9 @@ impl Keeper {
             let before = position.map(|position| old.swap_remove(position));
             let panics = before.as_ref().is_some_and(|before| before.panics);
             let taken = taken(config, before.as_ref());
+            let counted = before.as_ref().and_then(|before| before.sources.clone());
+            let sources =
+                config.most_per_source.map(|_| counted.unwrap_or_else(|| Arc::new(Sources::new())));
             let (check, counters, queue, mut known) = match before {
                 Some(proxy) => {
                     (Some(proxy.config.check), proxy.counters, proxy.queue, proxy.servers)
@@ -95,10 +102,12 @@ impl Keeper {
                 let checks = Checks {
                     probe: probe.clone(),
                     target: Target { located, source: wanted.source },
+                    agent: config.agent,
                     results: self.results.clone(),
                     config: config.check.clone(),
                 };
-                let mut kept = KeptServer::new(server, wanted.weight, checks, now);
+                let follows = wanted.follows.clone();
+                let mut kept = KeptServer::new(server, wanted.weight, follows, checks, now);
                 if let Some(before) = before {
                     kept.inherit(before, same_check);
                 }
@@ -111,11 +120,36 @@ impl Keeper {
                 config: config.clone(),
                 counters,
                 queue,
+                sources,
                 servers,
                 taken,
                 panics,
             });
         }
+        self.follow(now);
+    }
+
+    /// Makes servers like those that decide for them; returns whether anything changed. One that decides
+    /// follows nobody.
+    fn follow(&mut self, now: Instant) -> bool {
+        let example = |followed: &Followed| {
+            let proxy = self.proxies.iter().find(|proxy| proxy.config.name == followed.proxy)?;
+            let kept = proxy.servers.iter().find(|kept| kept.server.name == followed.server)?;
+            Some((followed.clone(), kept.example()))
+        };
+        let followed = self.proxies.iter().flat_map(|proxy| &proxy.servers);
+        let followed = followed.filter_map(|kept| kept.follows.as_ref());
+        let examples: HashMap<Followed, Example> = followed.filter_map(example).collect();
+        let mut any = false;
+        for proxy in &mut self.proxies {
+            for kept in &mut proxy.servers {
+                let followed = kept.follows.as_ref();
+                if let Some(example) = followed.and_then(|followed| examples.get(followed)) {
+                    any |= kept.follow(&proxy.config, example.clone(), now);
+                }
+            }
+        }
+        any
     }
 
     fn prober(&mut self) -> u64 {
@@ -142,7 +176,9 @@ impl Keeper {
         let kept = kept.ok_or_else(|| format!("there is no server {server} of {proxy}"))?;
         kept.order(order, prober, now);
         info!(%proxy, %server, "by an operator: {}, weight {}", kept.state(), kept.weight.now());
-        Ok(format!("{proxy}/{server} is {}, weight {}", kept.state(), kept.weight.now()))
+        let words = format!("{proxy}/{server} is {}, weight {}", kept.state(), kept.weight.now());
+        self.follow(now);
+        Ok(words)
     }
 
     /// Ends the connections of a server, or of all; returns how many there were.
@@ -179,18 +215,27 @@ impl Keeper {
         Ok(known.servers.iter_mut().filter(wanted))
     }
 
-    /// Folds in an outcome; returns whether a state changed. That of a check that has been replaced
-    /// meanwhile is ignored.
-    pub(crate) fn observe(&mut self, found: Found, now: Instant) -> bool {
+    /// Folds in what was found or said; returns whether anything changed. That of a check that has been
+    /// replaced meanwhile is ignored.
+    pub(crate) fn observe(&mut self, news: News, now: Instant) -> bool {
+        let number = match &news {
+            News::Checked(found) => found.prober,
+            News::Said { prober, .. } => *prober,
+        };
         let Some((proxy, server)) = self.proxies.iter_mut().find_map(|proxy| {
-            let server = proxy.servers.iter_mut().find(|s| s.prober == found.prober)?;
+            let server = proxy.servers.iter_mut().find(|s| s.prober == number)?;
             Some((&proxy.config, server))
         }) else {
             return false;
         };
-        if !server.observe(proxy, found, now) {
+        let changed = match news {
+            News::Checked(found) => server.observe(proxy, found, now),
+            News::Said { said, .. } => server.heed(proxy, said, now),
+        };
+        if !changed {
             return false;
         }
+        self.follow(now);
         self.tell_of_panic();
         true
     }
@@ -250,10 +295,11 @@ impl KeptProxy {
             .map(|s| Backend {
                 server: Arc::clone(&s.server),
                 state: s.state(),
-                // Whatever happens to the others: what an operator took out stays out.
-                weight: if s.mode == Mode::Ready { s.weight.now() } else { 0 },
+                weight: s.share(),
+                returned: s.returned,
             })
             .collect();
-        BackendSet { balance: self.config.balance, panic: self.config.panic, backends }
+        let ProxyConfig { balance, slow_start, panic, .. } = self.config;
+        BackendSet { balance, slow_start, panic, backends }
     }
 }

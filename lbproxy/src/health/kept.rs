@@ -1,17 +1,20 @@
 //! What is known of one server, and what becomes of it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
-use shared::config::{CheckConfig, OnDown, ProxyConfig};
+use shared::config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::agent::{Agent, Said};
 use super::probe::{Found, Probe, Target};
 use super::prober::Prober;
-use super::{Health, State};
+use super::{Health, News, State};
 use crate::backend::Server;
 use crate::certificate::Certificate;
 use crate::status::{Mode, Order};
@@ -37,8 +40,42 @@ pub(crate) struct KeptServer {
     /// The number of what checks it: outcomes of others are not of interest any more.
     pub(crate) prober: u64,
     checks: Checks,
-    /// Checks it until dropped; none in maintenance.
+    /// Checks it until dropped, or keeps its address up to date; none in maintenance.
     task: Option<Task>,
+    /// The one that decides for it.
+    pub(crate) follows: Option<Followed>,
+    /// Whether an operator holds that one back.
+    held: bool,
+    /// What the program beside it said.
+    pub(crate) agent: Advice,
+    /// Whether it has been away since it was up.
+    away: bool,
+    /// When it came back.
+    pub(crate) returned: Option<Instant>,
+}
+
+/// What an agent said, all its lines together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Advice {
+    pub(crate) percent: u16,
+    pub(crate) mode: Mode,
+    /// That the server is down, in its words.
+    down: Option<String>,
+}
+
+impl Default for Advice {
+    fn default() -> Self {
+        Self { percent: 100, mode: Mode::Ready, down: None }
+    }
+}
+
+/// How a server is that others follow.
+#[derive(Clone, Debug)]
+pub(crate) struct Example {
+    state: State,
+    held: bool,
+    /// What the last change of state was for, in words.
+    reason: String,
 }
 
 /// A certificate as it came, by which a new one is known, and what it says.
@@ -53,11 +90,13 @@ struct Shown {
 struct Task {
     pace: watch::Sender<Duration>,
     task: JoinHandle<()>,
+    agent: Option<JoinHandle<()>>,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
         self.task.abort();
+        self.agent.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -66,7 +105,8 @@ impl Drop for Task {
 pub(crate) struct Checks {
     pub(crate) probe: Probe,
     pub(crate) target: Target,
-    pub(crate) results: mpsc::Sender<Found>,
+    pub(crate) agent: Option<AgentConfig>,
+    pub(crate) results: mpsc::Sender<News>,
     pub(crate) config: CheckConfig,
 }
 
@@ -99,7 +139,13 @@ impl Weight {
 
 impl KeptServer {
     /// One that is not checked yet.
-    pub(crate) fn new(server: Server, weight: u16, checks: Checks, now: Instant) -> Self {
+    pub(crate) fn new(
+        server: Server,
+        weight: u16,
+        follows: Option<Followed>,
+        checks: Checks,
+        now: Instant,
+    ) -> Self {
         Self {
             server: Arc::new(server),
             weight: Weight { configured: weight, ordered: None },
@@ -113,7 +159,34 @@ impl KeptServer {
             prober: 0,
             checks,
             task: None,
+            follows,
+            held: false,
+            agent: Advice::default(),
+            away: false,
+            returned: None,
         }
+    }
+
+    /// How it is, for those that follow it.
+    pub(crate) fn example(&self) -> Example {
+        let held = self.mode != Mode::Ready || self.agent.mode != Mode::Ready;
+        Example { state: self.state(), held, reason: self.reason.clone() }
+    }
+
+    /// Per cent of its share that count `now`, while it takes `slow_start` for that.
+    pub(crate) fn part(&self, slow_start: Option<Duration>, now: Instant) -> Option<u8> {
+        let (whole, returned) = (slow_start?, self.returned?);
+        let part = now.saturating_duration_since(returned).as_nanos() * 100 / whole.as_nanos();
+        u8::try_from(part).ok().filter(|part| *part < 100 && self.state() == State::Up)
+    }
+
+    /// Its share at this moment. Whatever happens to the others: what an operator took out stays out.
+    pub(crate) fn share(&self) -> u16 {
+        if self.mode != Mode::Ready || self.agent.mode != Mode::Ready || self.held {
+            return 0;
+        }
+        let part = u32::from(self.weight.now()) * u32::from(self.agent.percent);
+        u16::try_from(part.div_ceil(100)).unwrap_or(u16::MAX).min(256)
     }
 
     /// What an operator ordered, and still holds.
@@ -128,8 +201,9 @@ impl KeptServer {
 
     /// Its state for those who want to use it: an operator's word counts before its checks.
     pub(crate) fn state(&self) -> State {
-        match (self.mode, self.health.state()) {
+        match (self.mode.max(self.agent.mode), self.health.state()) {
             (Mode::Maint, _) => State::Maint,
+            _ if self.agent.down.is_some() => State::Down,
             (Mode::Drain, State::Up | State::Unknown) => State::Draining,
             (_, state) => state,
         }
@@ -142,6 +216,11 @@ impl KeptServer {
         if before.weight.configured == self.weight.configured {
             self.weight = before.weight;
         }
+        if self.checks.agent.is_some() {
+            self.agent = before.agent;
+        } else {
+            self.server.counters.limit.store(0, Ordering::Relaxed);
+        }
         if same_check || self.mode == Mode::Maint {
             self.health = before.health;
             self.since = before.since;
@@ -149,12 +228,19 @@ impl KeptServer {
             self.last = before.last;
             self.shown = before.shown;
             self.denied = before.denied;
+            (self.away, self.returned) = (before.away, before.returned);
         }
     }
 
     /// Checks it from now on, the first time after `delay`, as number `prober`.
     pub(crate) fn check_after(&mut self, delay: Duration, prober: u64) {
-        let Checks { probe, target, results, .. } = self.checks.clone();
+        let Checks { probe, target, agent, results, .. } = self.checks.clone();
+        let asking = agent.map(|config| Agent {
+            number: prober,
+            config,
+            target: target.clone(),
+            results: results.clone(),
+        });
         let counters = Arc::clone(&self.server.counters);
         let (pace, paced) = watch::channel(self.checks.pace(self.health));
         let running = Prober {
@@ -167,7 +253,23 @@ impl KeptServer {
             thorough: false,
         };
         self.prober = prober;
-        self.task = Some(Task { pace, task: tokio::spawn(running.run(delay)) });
+        let task = match self.follows {
+            None => tokio::spawn(running.run(delay)),
+            Some(_) => tokio::spawn(async move { match running.target.located.keep().await {} }),
+        };
+        let agent = asking.map(|agent| tokio::spawn(agent.run(delay)));
+        self.task = Some(Task { pace, task, agent });
+    }
+
+    /// Becomes like the server that decides for it; returns whether anything changed.
+    pub(crate) fn follow(&mut self, proxy: &ProxyConfig, example: Example, now: Instant) -> bool {
+        let Some(followed) = &self.follows else { return false };
+        let from = self.state();
+        let held = std::mem::replace(&mut self.held, example.held) != example.held;
+        let words = format!("as {followed}: {}", example.reason);
+        self.last.clone_from(&words);
+        self.health = Health::new(example.state);
+        held | self.changed(proxy, from, words, now)
     }
 
     /// Does what an operator wants; `prober` is a number for new checks.
@@ -188,11 +290,23 @@ impl KeptServer {
             _ => {}
         }
         if self.state() != before {
+            self.returns(now);
             self.since = now;
             self.reason = match self.mode {
                 Mode::Ready => self.last.clone(),
                 Mode::Drain | Mode::Maint => "by an operator".to_owned(),
             };
+        }
+    }
+
+    /// Remembers whether it is away, and when it came back: it may take its time from then on.
+    fn returns(&mut self, now: Instant) {
+        match self.state() {
+            State::Up if self.away => (self.away, self.returned) = (false, Some(now)),
+            State::Up | State::Unknown => {}
+            State::Draining | State::Down | State::Maint => {
+                (self.away, self.returned) = (true, None);
+            }
         }
     }
 
@@ -216,7 +330,6 @@ impl KeptServer {
         let fall = if confirmed { 1 } else { fall };
         let from = self.state();
         self.health = self.health.observe(outcome.verdict, rise, fall);
-        let to = self.state();
         if let Some(task) = &self.task {
             task.pace.send_replace(self.checks.pace(self.health));
         }
@@ -230,10 +343,32 @@ impl KeptServer {
         self.denied = outcome.denied;
         self.last.clone_from(&outcome.words);
         self.show(outcome.certificate);
+        self.changed(proxy, from, outcome.words, now)
+    }
+
+    /// Takes over what its agent said; returns whether anything changed.
+    pub(crate) fn heed(&mut self, proxy: &ProxyConfig, said: Said, now: Instant) -> bool {
+        let (from, before, limit) = (self.state(), self.agent.clone(), &self.server.counters.limit);
+        if let Some(most) = said.most {
+            limit.store(most.map_or(0, NonZeroU32::get), Ordering::Relaxed);
+        }
+        let advice = &mut self.agent;
+        advice.percent = said.percent.unwrap_or(advice.percent);
+        advice.mode = said.mode.unwrap_or(advice.mode);
+        advice.down = said.down.unwrap_or_else(|| advice.down.take());
+        let words = self.agent.down.clone().unwrap_or_else(|| self.agent.mode.to_string());
+        let changed = self.changed(proxy, from, format!("its agent says {words}"), now);
+        changed | (self.agent != before) | said.most.is_some()
+    }
+
+    /// Does what follows from a change of state; returns whether it is one.
+    fn changed(&mut self, proxy: &ProxyConfig, from: State, why: String, now: Instant) -> bool {
+        let to = self.state();
         if to == from {
             return false;
         }
-        self.reason = outcome.words;
+        self.returns(now);
+        self.reason = why;
         self.since = now;
         let (name, address) = (&self.server.name, &self.server.located);
         if to == State::Up {

@@ -1,5 +1,6 @@
 //! How a server is: folded from the outcomes of its checks. Pure; [`probe`] finds the outcomes.
 
+mod agent;
 mod examine;
 pub(crate) mod keeper;
 pub(crate) mod kept;
@@ -41,6 +42,15 @@ impl fmt::Display for State {
             Self::Maint => "maint",
         })
     }
+}
+
+/// What comes of checks and agents.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A check has ended.
+    Checked(probe::Found),
+    /// The agent of the server that this prober checks has said something.
+    Said { prober: u64, said: agent::Said },
 }
 
 /// What one check found.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Verdict;
 use super::probe::{Found, Outcome, Probe, Target};
+use super::{News, Verdict};
 use crate::backend::ServerCounters;
 use crate::clock;
 
@@ -27,7 +27,7 @@ pub(crate) struct Prober {
     pub(crate) pace: watch::Receiver<Duration>,
     /// What happens to clients' connections.
     pub(crate) counters: Arc<ServerCounters>,
-    pub(crate) results: mpsc::Sender<Found>,
+    pub(crate) results: mpsc::Sender<News>,
     /// Whether to demand a sign of life: it was found to stand still.
     pub(crate) thorough: bool,
 }
@@ -90,6 +90,7 @@ impl Prober {
     }
 
     async fn tell(&self, outcome: Outcome, confirmed: bool) -> Option<()> {
-        self.results.send(Found { prober: self.number, outcome, confirmed }).await.ok()
+        let found = Found { prober: self.number, outcome, confirmed };
+        self.results.send(News::Checked(found)).await.ok()
     }
 }

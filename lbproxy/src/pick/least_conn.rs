@@ -12,7 +12,7 @@ pub(super) fn order(choices: &mut [Choice], rotation: &mut Rotation) {
 
 /// Compares what each would have with one connection more: `(live + 1) / weight`.
 pub(super) fn busier(one: &Choice, other: &Choice) -> Ordering {
-    let share = |choice: &Choice, weight: u16| (u64::from(choice.live) + 1) * u64::from(weight);
+    let share = |choice: &Choice, weight: u32| (u64::from(choice.live) + 1) * u64::from(weight);
     share(one, other.weight).cmp(&share(other, one.weight))
 }
 

@@ -8,6 +8,7 @@ mod source;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use shared::config::Balance;
 
@@ -23,8 +24,8 @@ pub(crate) struct Choice {
     pub(crate) key: SocketAddr,
     /// Its connections at this moment.
     pub(crate) live: u32,
-    /// 1 to 256.
-    pub(crate) weight: u16,
+    /// Its share among the others, from 1.
+    pub(crate) weight: u32,
 }
 
 /// Whose turn it is, at one listening socket of one worker.
@@ -61,9 +62,14 @@ impl Turns {
 ///
 /// Servers that are up come into question, backups after all others; while none is, those that no
 /// check has judged yet: at start they are more likely to serve than not. In a panic all others.
-pub(crate) fn candidates(set: &BackendSet, client: IpAddr, turns: &mut Turns) -> Vec<usize> {
+pub(crate) fn candidates(
+    set: &BackendSet,
+    client: IpAddr,
+    turns: &mut Turns,
+    now: Instant,
+) -> Vec<usize> {
     for state in [State::Up, State::Unknown] {
-        let order = ordered(set, state, client, turns);
+        let order = ordered(set, state, client, turns, now);
         if !order.is_empty() {
             return order;
         }
@@ -71,23 +77,29 @@ pub(crate) fn candidates(set: &BackendSet, client: IpAddr, turns: &mut Turns) ->
     let mut order = Vec::new();
     if set.panic {
         // One that says it is not ready is likelier to serve than one that says nothing.
-        order = ordered(set, State::Draining, client, turns);
-        order.extend(ordered(set, State::Down, client, turns));
+        order = ordered(set, State::Draining, client, turns, now);
+        order.extend(ordered(set, State::Down, client, turns, now));
     }
     order
 }
 
-fn ordered(set: &BackendSet, state: State, client: IpAddr, turns: &mut Turns) -> Vec<usize> {
+fn ordered(
+    set: &BackendSet,
+    state: State,
+    client: IpAddr,
+    turns: &mut Turns,
+    now: Instant,
+) -> Vec<usize> {
     let mut order = Vec::new();
     for backup in [false, true] {
-        let mut choices = choices(set, state, backup);
+        let mut choices = choices(set, state, backup, now);
         turns.order(set.balance, &mut choices, client);
         order.extend(choices.into_iter().map(|choice| choice.index));
     }
     order
 }
 
-fn choices(set: &BackendSet, state: State, backup: bool) -> Vec<Choice> {
+fn choices(set: &BackendSet, state: State, backup: bool, now: Instant) -> Vec<Choice> {
     let all = set.backends.iter().enumerate();
     all.filter(|(_, backend)| {
         (backend.state, backend.server.backup) == (state, backup) && backend.weight > 0
@@ -96,7 +108,7 @@ fn choices(set: &BackendSet, state: State, backup: bool) -> Vec<Choice> {
         index,
         key: backend.server.key,
         live: backend.server.counters.live.load(Ordering::Relaxed),
-        weight: backend.weight,
+        weight: backend.share(set.slow_start, now),
     })
     .collect()
 }
@@ -108,7 +120,10 @@ pub(crate) mod tests {
     use shared::Name;
 
     use super::*;
+    use std::time::Duration;
+
     use crate::backend::{Backend, Server};
+    use crate::clock;
     use crate::located::Located;
 
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -129,7 +144,7 @@ pub(crate) mod tests {
     }
 
     /// The same with these weights and no connections.
-    pub(crate) fn weighted(weights: &[u16]) -> Vec<Choice> {
+    pub(crate) fn weighted(weights: &[u32]) -> Vec<Choice> {
         let mut all = choices(&vec![0; weights.len()]);
         all.iter_mut().zip(weights).for_each(|(choice, weight)| choice.weight = *weight);
         all
@@ -180,9 +195,10 @@ pub(crate) mod tests {
             }),
             state: *state,
             weight: *weight,
+            returned: None,
         };
         let backends = servers.iter().enumerate().map(backend).collect();
-        BackendSet { balance: Balance::First, panic: false, backends }
+        BackendSet { balance: Balance::First, slow_start: None, panic: false, backends }
     }
 
     #[test]
@@ -201,7 +217,7 @@ pub(crate) mod tests {
             (vec![(Unknown, 1, false), (Up, 1, true)], vec![1]),
         ];
         for (servers, expected) in table {
-            let order = candidates(&set(&servers), CLIENT, &mut Turns::default());
+            let order = candidates(&set(&servers), CLIENT, &mut Turns::default(), clock::now());
             assert_eq!(order, expected, "{servers:?}");
         }
     }
@@ -216,7 +232,59 @@ pub(crate) mod tests {
         ];
         for (servers, expected) in table {
             let set = BackendSet { panic: true, ..set(&servers) };
-            assert_eq!(candidates(&set, CLIENT, &mut Turns::default()), expected, "{servers:?}");
+            let order = candidates(&set, CLIENT, &mut Turns::default(), clock::now());
+            assert_eq!(order, expected, "{servers:?}");
         }
+    }
+
+    /// Who is chosen of two servers in 4096 turns, the second of which came back so long ago, and keeps
+    /// what it gets.
+    fn chosen(balance: Balance, millis: u64) -> u32 {
+        let start = clock::now();
+        let mut set = set(&[(State::Up, 1, false), (State::Up, 1, false)]);
+        (set.balance, set.slow_start) = (balance, Some(Duration::from_secs(10)));
+        set.backends[1].returned = Some(start);
+        let now = start + Duration::from_millis(millis);
+        let mut turns = Turns { draws: fastrand::Rng::with_seed(1), ..Turns::default() };
+        let mut second = 0;
+        for client in 0..4096_u32 {
+            let first =
+                candidates(&set, std::net::Ipv4Addr::from(client).into(), &mut turns, now)[0];
+            set.backends[first].server.counters.live.fetch_add(1, Ordering::Relaxed);
+            second += u32::from(first == 1);
+        }
+        second
+    }
+
+    #[test]
+    fn a_share_grows_steadily() {
+        let start = clock::now();
+        let mut backend = set(&[(State::Up, 100, false)]).backends.remove(0);
+        let at = |backend: &Backend, millis| {
+            backend.share(Some(Duration::from_secs(10)), start + Duration::from_millis(millis))
+        };
+        assert_eq!(at(&backend, 0), 25_600, "it was never away");
+        backend.returned = Some(start);
+        let seen = [0, 1, 2_500, 5_000, 9_999, 10_000].map(|millis| at(&backend, millis));
+        assert_eq!(seen, [1, 2, 6_400, 12_800, 25_597, 25_600]);
+        assert_eq!(backend.share(None, start), 25_600);
+        backend.weight = 0;
+        assert_eq!(at(&backend, 5_000), 0);
+    }
+
+    #[test]
+    fn one_that_came_back_gets_its_share_little_by_little() {
+        for balance in [Balance::RoundRobin, Balance::LeastConn, Balance::Source] {
+            // At once none or next to none; after a third of the time a quarter, for the other has all.
+            assert!(chosen(balance, 0) <= 40, "{balance:?}: {}", chosen(balance, 0));
+            let third = chosen(balance, 3_333);
+            assert!((950..=1_100).contains(&third), "{balance:?}: {third}");
+            let all = chosen(balance, 10_000);
+            assert!((1_950..=2_150).contains(&all), "{balance:?}: {all}");
+        }
+        // Of two, the one with fewer connections for its share.
+        assert!(chosen(Balance::Random, 0) <= 40);
+        let third = chosen(Balance::Random, 3_333);
+        assert!((900..=1_150).contains(&third), "{third}");
     }
 }

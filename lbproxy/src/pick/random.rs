@@ -18,10 +18,10 @@ pub(super) fn order(choices: &mut [Choice], draws: &mut fastrand::Rng) {
 
 /// The place of one, by weight.
 fn draw(choices: &[Choice], draws: &mut fastrand::Rng) -> usize {
-    let total: u32 = choices.iter().map(|choice| u32::from(choice.weight)).sum();
+    let total: u32 = choices.iter().map(|choice| choice.weight).sum();
     let mut point = draws.u32(0..total.max(1));
     for (place, choice) in choices.iter().enumerate() {
-        match point.checked_sub(u32::from(choice.weight)) {
+        match point.checked_sub(choice.weight) {
             Some(rest) => point = rest,
             None => return place,
         }

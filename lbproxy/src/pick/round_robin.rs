@@ -50,7 +50,7 @@ mod tests {
         }
     }
 
-    fn turns(weights: &[u16], count: usize) -> Vec<usize> {
+    fn turns(weights: &[u32], count: usize) -> Vec<usize> {
         let mut rotation = Rotation::default();
         let next = |_| {
             let mut all = weighted(weights);

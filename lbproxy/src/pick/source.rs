@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn clients_follow_the_weights_and_only_the_needed_ones_move() {
-        let first = |weights: &[u16], number| {
+        let first = |weights: &[u32], number| {
             let mut all = weighted(weights);
             order(&mut all, client(number));
             all[0].index

@@ -131,6 +131,15 @@ impl Proxy {
         serde_json::from_str(&answer).ok()
     }
 
+    /// Asks it for something, a line of JSON; returns its answer.
+    pub fn ask(&self, request: &str) -> String {
+        let mut socket = UnixStream::connect(self.dir.path().join("lbproxy.sock")).unwrap();
+        socket.write_all(format!("{request}\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        BufReader::new(socket).read_line(&mut answer).unwrap();
+        answer
+    }
+
     /// The next access line that holds `part`.
     pub fn line(&self, part: &str) -> String {
         wait_line(&self.lines, part)

@@ -48,17 +48,24 @@ pub(crate) struct Bench<'a> {
     server: Host,
     ours: PathBuf,
     peer_logs: bool,
+    /// Whether thousands of connections stay open.
+    many: bool,
 }
 
 impl<'a> Bench<'a> {
-    pub(crate) fn new(lab: &'a Lab, ours: PathBuf, peer_logs: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        lab: &'a Lab,
+        ours: PathBuf,
+        peer_logs: bool,
+        many: bool,
+    ) -> anyhow::Result<Self> {
         let client = lab.host("client", 100)?;
         // Otherwise closed connections use up the ports.
         client.namespace().sysctl("net/ipv4/ip_local_port_range", "1024 65535")?;
         let proxy = lab.host("proxy", 11)?;
         proxy.namespace().sysctl("net/ipv4/ip_local_port_range", "10000 65535")?;
         let server = lab.host("server", 21)?;
-        Ok(Self { lab, client, proxy, server, ours, peer_logs })
+        Ok(Self { lab, client, proxy, server, ours, peer_logs, many })
     }
 
     pub(crate) fn client(&self) -> &Host {
@@ -150,8 +157,9 @@ impl<'a> Bench<'a> {
         let server = self.server.ipv4();
         let log =
             if self.peer_logs { "  log stdout format raw local0\n  option tcplog\n" } else { "" };
+        let most = if self.many { 20_000 } else { 7_000 };
         let mut text = format!(
-            "global\n  maxconn 7000\n  user nobody\n\
+            "global\n  maxconn {most}\n  user nobody\n\
              defaults\n  mode tcp\n  option splice-auto\n{log}  timeout connect 3s\n  \
              timeout client 10m\n  timeout server 10m\n"
         );
@@ -173,11 +181,12 @@ impl<'a> Bench<'a> {
         } else {
             ""
         };
+        let most = if self.many { 20_000 } else { 8_000 };
         let mut text = format!(
             "load_module {STREAM_MODULE};\nuser nobody nogroup;\ndaemon off;\n\
              pid {directory}/proxy.pid;\nerror_log stderr;\nworker_processes auto;\n\
              worker_rlimit_nofile 20000;\n\
-             events {{ worker_connections 8000; }}\nstream {{\n{log}"
+             events {{ worker_connections {most}; }}\nstream {{\n{log}"
         );
         for port in [WEB, BULK] {
             text.push_str(&format!(

@@ -20,6 +20,9 @@ pub(crate) enum Figure {
     RequestLatency,
     IdleMemory,
     StartMemory,
+    BesideTen,
+    BesideThousand,
+    BesideThousands,
 }
 
 /// What ours must come to.
@@ -31,10 +34,16 @@ enum Bar {
     RatioAtLeast(f64),
     /// At most so much, whatever the peers need.
     AtMost(f64),
+    /// At most so much of our own beside ten idle connections.
+    GrowsAtMost(f64),
 }
 
 impl Figure {
-    const ALL: [Self; 8] = [
+    /// What a connection costs beside so many idle ones.
+    pub(crate) const BESIDE: [(Self, u32); 3] =
+        [(Self::BesideTen, 10), (Self::BesideThousand, 1_000), (Self::BesideThousands, 8_000)];
+
+    const ALL: [Self; 11] = [
         Self::BulkCpu,
         Self::BulkRate,
         Self::ConnectCpu,
@@ -43,6 +52,9 @@ impl Figure {
         Self::RequestLatency,
         Self::IdleMemory,
         Self::StartMemory,
+        Self::BesideTen,
+        Self::BesideThousand,
+        Self::BesideThousands,
     ];
 
     fn words(self) -> &'static str {
@@ -55,6 +67,9 @@ impl Figure {
             Self::RequestLatency => "p99 of requests, ms",
             Self::IdleMemory => "kB per idle connection",
             Self::StartMemory => "MB at start",
+            Self::BesideTen => "CPU µs per connection, 10 idle",
+            Self::BesideThousand => "the same, 1,000 idle",
+            Self::BesideThousands => "the same, 8,000 idle",
         }
     }
 
@@ -66,6 +81,9 @@ impl Figure {
             Self::RequestLatency => Bar::RatioAtMost(1.0),
             Self::IdleMemory => Bar::AtMost(2.5),
             Self::StartMemory => Bar::AtMost(8.0),
+            Self::BesideTen | Self::BesideThousand | Self::BesideThousands => {
+                Bar::GrowsAtMost(1.15)
+            }
         }
     }
 }
@@ -100,6 +118,7 @@ impl Sheet {
                 Bar::RatioAtMost(most) => format!("≤ {most:.2}"),
                 Bar::RatioAtLeast(least) => format!("≥ {least:.2}"),
                 Bar::AtMost(most) => format!("{most:.1} at most"),
+                Bar::GrowsAtMost(most) => format!("≤ {most:.2} of 10"),
             };
             let verdict = match self.met(figure) {
                 Some(true) => "met",
@@ -123,21 +142,26 @@ impl Sheet {
         Some(if even { (upper + *values.get(middle - 1)?) / 2.0 } else { upper })
     }
 
-    /// Ours to the better peer's.
+    /// Ours to the better peer's, or to ours where there is little to do.
     fn ratio(&self, figure: Figure) -> Option<f64> {
         let ours = self.median(figure, Contender::Ours)?;
+        if let Bar::GrowsAtMost(_) = figure.bar() {
+            return Some(ours / self.median(Figure::BesideTen, Contender::Ours)?);
+        }
         let peers = [Contender::Haproxy, Contender::Nginx];
         let peers = peers.into_iter().filter_map(|peer| self.median(figure, peer));
         let better = match figure.bar() {
             Bar::RatioAtLeast(_) => peers.max_by(f64::total_cmp),
-            Bar::RatioAtMost(_) | Bar::AtMost(_) => peers.min_by(f64::total_cmp),
+            Bar::RatioAtMost(_) | Bar::AtMost(_) | Bar::GrowsAtMost(_) => {
+                peers.min_by(f64::total_cmp)
+            }
         };
         Some(ours / better?)
     }
 
     fn met(&self, figure: Figure) -> Option<bool> {
         match figure.bar() {
-            Bar::RatioAtMost(most) => Some(self.ratio(figure)? <= most),
+            Bar::RatioAtMost(most) | Bar::GrowsAtMost(most) => Some(self.ratio(figure)? <= most),
             Bar::RatioAtLeast(least) => Some(self.ratio(figure)? >= least),
             Bar::AtMost(most) => Some(self.median(figure, Contender::Ours)? <= most),
         }

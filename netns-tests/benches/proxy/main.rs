@@ -86,6 +86,8 @@ enum Load {
     Connect,
     /// Small requests on 64 kept connections
     Request,
+    /// A connection for each small request, beside 10, 1,000 and 8,000 idle ones
+    Open,
 }
 
 fn main() -> ExitCode {
@@ -101,7 +103,8 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> anyhow::Result<bool> {
     let ours = program(options.ours.as_deref())?;
     let lab = Lab::new().context("network namespaces (run it as root)")?;
-    let bench = Bench::new(&lab, ours, options.peer_logs)?;
+    let many = options.only.contains(&Load::Open);
+    let bench = Bench::new(&lab, ours, options.peer_logs, many)?;
     let _servers = bench.serve()?;
     let mut sheet = Sheet::default();
     for round in 0..options.rounds {
@@ -161,6 +164,19 @@ fn run(
                 let told = load::wrk(bench, contender, &processes, time, true)?;
                 note(Figure::RequestCpu, told.cpu_micros);
                 note(Figure::RequestLatency, told.p99_millis);
+            }
+            Load::Open if contender == Contender::Direct => {}
+            Load::Open => {
+                let mut held = Vec::new();
+                for (figure, count) in Figure::BESIDE {
+                    let more = count - u32::try_from(held.len())?;
+                    held.extend(idle::hold(bench.client(), bench.web(contender), more)?);
+                    sleep(SETTLE);
+                    let told = load::wrk(bench, contender, &processes, time, false)?;
+                    note(figure, told.cpu_micros);
+                }
+                drop(held);
+                sleep(SETTLE);
             }
         }
     }

@@ -123,6 +123,10 @@ codes! {
     NeverReached = "E0410";
     /// A time limit for a name that nobody wants to know.
     NoNameWanted = "E0411";
+    /// Servers that shall be as ones that there are not.
+    FollowsNobody = "E0412";
+    /// Weights that nobody looks at.
+    WeighsNothing = "E0413";
     /// A script that cannot run on this host.
     ProgramUnusable = "E0501";
     /// A pair's nodes of different VRIDs.

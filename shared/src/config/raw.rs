@@ -3,9 +3,13 @@
 //! Plain structs only. `Spanned` loses its way inside tagged or untagged enums and under `flatten`,
 //! so what belongs together is told by [`check`](super::check), not by serde.
 
+mod proxy;
+
+pub(super) use self::proxy::{RawAgent, RawCheck, RawChoice, RawLbproxy, RawProxy, RawServer};
 use super::spanned::Spanned;
 use schemars::JsonSchema;
 use serde::Deserialize;
+
 /// A value and where it stands.
 pub(super) type Given<T> = Option<Spanned<T>>;
 /// A list, and where it and each of its elements stand.
@@ -243,153 +247,4 @@ pub(super) struct RawAnnounce {
     pub(super) refresh_repeat: Given<i64>,
     /// Pause between two frames, up to `"1s"`; default `"0s"`.
     pub(super) interval: Given<String>,
-}
-
-/// `[[proxy]]`: listen addresses and the servers behind them.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawProxy {
-    /// Its name in logs, in `track` and in commands.
-    pub(super) name: Given<String>,
-    /// Where to listen, each `IP:PORT`; the address may be absent from this node. One that routes of others
-    /// lead to needs none.
-    pub(super) listen: List,
-    /// `"round_robin"` (default), `"least_conn"`, `"random"`, `"source"` or `"first"`.
-    #[schemars(extend("enum" = ["round_robin", "least_conn", "random", "source", "first"]))]
-    pub(super) balance: Given<String>,
-    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
-    pub(super) servers: List,
-    /// The servers in full.
-    pub(super) server: Vec<Spanned<RawServer>>,
-    /// Connections that the servers of other proxies get; the first that fits counts, and these servers
-    /// get the rest. Without servers the rest is reset.
-    pub(super) route: Vec<Spanned<RawChoice>>,
-    /// How long to wait for the name that a TLS client asks for; later it has none. Default `"5s"`.
-    pub(super) hello_timeout: Given<String>,
-    /// How the servers are checked; default: by a TCP connection.
-    pub(super) check: Given<RawCheck>,
-    /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
-    #[schemars(extend("enum" = ["reset", "keep"]))]
-    pub(super) on_down: Given<String>,
-    /// `true`: while no server is up, use those that are not, as long as they accept connections.
-    pub(super) panic: Given<bool>,
-    /// For reaching some server, retries included; default `"3s"`.
-    pub(super) connect_timeout: Given<String>,
-    /// A connection without a byte either way for so long is closed; default `"10m"`.
-    pub(super) idle_timeout: Given<String>,
-    /// A connection without a byte for so long once one side has finished sending is closed; default `"10s"`.
-    pub(super) half_closed_timeout: Given<String>,
-    /// Unacknowledged data for so long ends a connection (`TCP_USER_TIMEOUT`); default `"30s"`.
-    pub(super) user_timeout: Given<String>,
-    /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
-    #[schemars(extend("enum" = ["v1", "v2"]))]
-    pub(super) send_proxy: Given<String>,
-    /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
-    pub(super) accept_proxy: List,
-    /// Connections that may wait for a server below its `max_connections`; default 1024.
-    #[schemars(range(min = 0, max = 65535))]
-    pub(super) max_queue: Given<i64>,
-    /// How long a connection may wait for a server; default: `connect_timeout`.
-    pub(super) queue_timeout: Given<String>,
-}
-
-/// `[[proxy.route]]`: connections that another proxy's servers get; without a condition all.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawChoice {
-    /// The proxy whose servers, check and time limits count. It has no routes.
-    pub(super) proxy: Given<String>,
-    /// Names (SNI) of which a TLS client asks for one, such as `"*.example.com"`: `*` stands for any
-    /// characters, dots too. Nothing is decrypted.
-    pub(super) server_name: List,
-    /// Networks, each `IP` or `IP/PREFIX`, of which the client's address is in one.
-    pub(super) from: List,
-}
-
-/// `[[proxy.server]]`: one server.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawServer {
-    /// Its name in logs and commands; default: its address.
-    pub(super) name: Given<String>,
-    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
-    pub(super) address: Given<String>,
-    /// Its share of the connections, 0 to 256; default 1.
-    #[schemars(range(min = 0, max = 256))]
-    pub(super) weight: Given<i64>,
-    /// `true`: serves only while no other server can.
-    pub(super) backup: Given<bool>,
-    /// The address to connect to it from; default: the kernel's choice.
-    pub(super) source: Given<String>,
-    /// Connections it gets at once; further ones wait. Default: no limit.
-    #[schemars(range(min = 1, max = 1000000))]
-    pub(super) max_connections: Given<i64>,
-}
-
-/// `check = { … }`: one of `tcp`, `tls`, `http`, `https`, and how.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawCheck {
-    /// `true`: the port accepts connections.
-    pub(super) tcp: Given<bool>,
-    /// `true`: a TLS handshake succeeds.
-    pub(super) tls: Given<bool>,
-    /// A GET of this path answers as expected.
-    pub(super) http: Given<String>,
-    /// A GET of this path over TLS answers as expected.
-    pub(super) https: Given<String>,
-    /// The port to check, 1 to 65535; default: the one that serves.
-    #[schemars(range(min = 1, max = 65535))]
-    pub(super) port: Given<i64>,
-    /// The status that `http` and `https` expect; default 200.
-    #[schemars(range(min = 100, max = 599))]
-    pub(super) expect: Given<i64>,
-    /// A text that the answer to `http` and `https` must hold within its first 4096 bytes.
-    pub(super) expect_body: Given<String>,
-    /// File with a bearer token to send with `http` and `https`; read again for every check.
-    pub(super) token_file: Given<String>,
-    /// File with the PEM certificates of the check itself, for servers that ask for one.
-    pub(super) cert: Given<String>,
-    /// File with the private key of `cert`.
-    pub(super) key: Given<String>,
-    /// File with the PEM certificates of the authorities that sign the servers'.
-    pub(super) ca: Given<String>,
-    /// The name the certificate must bear; default: the server's address.
-    pub(super) server_name: Given<String>,
-    /// `false`: take any certificate.
-    pub(super) verify: Given<bool>,
-    /// Time between two checks of a server; default `"1s"`.
-    pub(super) interval: Given<String>,
-    /// Time between two checks while a change is under way; default: `interval`.
-    pub(super) fast_interval: Given<String>,
-    /// Time between two checks while the server is not up; default: `interval`.
-    pub(super) down_interval: Given<String>,
-    /// Clients' connections in a row that could not be opened, which count as a failed check and
-    /// bring the next one at once; 0: none do; default 3.
-    #[schemars(range(min = 0, max = 1000))]
-    pub(super) error_limit: Given<i64>,
-    /// How long one check may take; default: `interval`.
-    pub(super) timeout: Given<String>,
-    /// Successes in a row that make a server usable; default 2.
-    #[schemars(range(min = 1, max = 100))]
-    pub(super) rise: Given<i64>,
-    /// Failures in a row that make it down; default 3.
-    #[schemars(range(min = 1, max = 100))]
-    pub(super) fall: Given<i64>,
-}
-
-/// `[lbproxy]`: the proxy process.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawLbproxy {
-    /// The user it runs as when started by root; default `"nobody"`.
-    pub(super) user: Given<String>,
-    /// Worker threads; default: one for each processor.
-    #[schemars(range(min = 1, max = 256))]
-    pub(super) threads: Given<i64>,
-    /// Access lines: `"words"` (default: `KEY=VALUE …`), `"json"`, or `"haproxy"` as its `option tcplog`.
-    #[schemars(extend("enum" = ["words", "json", "haproxy"]))]
-    pub(super) log_format: Given<String>,
-    /// How long connections may last after an upgrade, in the old program, 0 to a day; default `"5m"`.
-    pub(super) drain_timeout: Given<String>,
 }

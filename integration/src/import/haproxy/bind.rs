@@ -140,7 +140,11 @@ fn bind_options(statement: &Statement, options: &[Word], report: &mut Report) {
     while let Some(word) = words.next() {
         match word {
             "ssl" => report.unsupported(statement, "TLS is passed through, not ended here"),
-            "accept-proxy" | "accept-netscaler-cip" => {
+            "accept-proxy" => {
+                let why = "`accept-proxy` believes whoever sends a header: write `accept_proxy = [\"NETWORK\"]` with the addresses of the balancers in front";
+                report.unsupported(statement, why);
+            }
+            "accept-netscaler-cip" => {
                 report.unsupported(statement, format!("`{word}` is not accepted from clients"));
             }
             "v6only" | "v4v6" => report.translated(statement),
@@ -163,7 +167,12 @@ fn bind_options(statement: &Statement, options: &[Word], report: &mut Report) {
                 words.next();
                 report.ignored(statement, format!("`{word}` has no counterpart"));
             }
-            "interface" | "namespace" | "mss" | "tcp-ut" => {
+            "tcp-ut" => {
+                words.next();
+                let how = "`tcp-ut`: one time holds for the client's and the server's side";
+                report.different(statement, how);
+            }
+            "interface" | "namespace" | "mss" => {
                 words.next();
                 report.unsupported(statement, format!("a listening address has no `{word}`"));
             }

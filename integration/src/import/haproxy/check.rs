@@ -26,6 +26,9 @@ pub(super) fn check(
 ) -> Check {
     let mut check = Check { interval: Some(INTERVAL), ..Check::default() };
     let Some(first) = servers.first() else { return check };
+    if servers.iter().all(|parsed| parsed.options.track.is_some()) {
+        return Check::default();
+    }
     if servers.iter().all(|parsed| !parsed.options.check) {
         settings.checks.iter().for_each(|line| report.ignored(line, "no server has `check`"));
         let how =

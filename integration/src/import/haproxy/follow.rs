@@ -51,6 +51,9 @@ fn follow(mut frontend: Section, backends: &mut Backends, import: &mut Import) {
     if proxy.name != frontend.name {
         import.report.different(&frontend.header, format!("it is called {}", proxy.name));
     }
+    if import.draft.tcplog.is_none() {
+        import.draft.tcplog = frontend.tcplog().cloned();
+    }
     proxy.listen = distinct(std::mem::take(&mut frontend.listen));
     proxy.routes = routes;
     import.draft.proxies[place] = proxy;

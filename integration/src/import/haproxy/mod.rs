@@ -12,6 +12,7 @@ mod read;
 mod rules;
 mod server;
 mod settings;
+mod track;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
     for frontend in frontends {
         follow::complete(frontend, &mut backends, import);
     }
+    track::resolve(import);
     for backend in backends.values().filter(|backend| !backend.used) {
         let named = |line: &Statement| {
             line.name() == "use_backend" && line.words.len() > 2 && line.text(1) == backend.name

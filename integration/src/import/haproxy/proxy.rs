@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::server::Options;
 use super::settings::Settings;
-use super::{bind, check, http, rules, server};
+use super::{bind, check, http, rules, server, settings};
 use crate::import::draft::{Got, Proxy};
 use crate::import::report::Report;
-use crate::import::source::Statement;
+use crate::import::source::{Place, Statement};
 use crate::import::values::spoken;
 
 /// The longest that a connection may be silent.
@@ -80,13 +80,17 @@ impl Section {
     fn line(&mut self, line: &Statement, report: &mut Report) {
         match line.name() {
             "bind" => {
+                self.user_timeout(line);
                 if let Some(addresses) = report.argument(line) {
                     let listen = bind::bind(line, addresses, &line.words[2..], report);
                     self.listen.extend(listen);
                 }
             }
             "server" => self.servers.push((line.clone(), self.settings.servers.clone())),
-            "server-template" => report.unsupported(line, "write a server line for each address"),
+            "server-template" => {
+                let why = "a name stands for one server: write a server line for each address";
+                report.unsupported(line, why);
+            }
             "acl" | "stick" | "stick-table" => {}
             "use_backend" | "default_backend" if self.takes_all() => {
                 report.ignored(line, "the `use_backend` above it takes every connection");
@@ -106,6 +110,20 @@ impl Section {
             "disabled" => report.unsupported(line, "a section that is here is used"),
             "enabled" => report.translated(line),
             _ => self.settings.read(line, report),
+        }
+    }
+
+    /// Whether its connections' lines have HAProxy's form.
+    pub(super) fn tcplog(&self) -> Option<&Place> {
+        self.settings.tcplog.as_ref()
+    }
+
+    /// `tcp-ut` among the options of a `bind`.
+    fn user_timeout(&mut self, line: &Statement) {
+        let words = line.words.iter().map(|word| word.text.as_str());
+        let value = words.skip_while(|word| *word != "tcp-ut").nth(1).and_then(settings::time);
+        if let Some(time) = value.filter(|time| !time.is_zero()) {
+            self.settings.user_timeout = Some(Got::from(line.place(), time));
         }
     }
 
@@ -146,10 +164,19 @@ pub(super) fn serve(
     if !ends {
         report.lint("connections to a server that is found down are ended, so that clients go to another (HAProxy's `on-marked-down shutdown-sessions`); `on_down = \"keep\"` leaves them");
     }
+    proxy.agent = server::agent(&servers, report);
     proxy.send_proxy = server::send_proxy(&servers, report);
     let limited = servers.iter().any(|parsed| parsed.server.max_connections.is_some());
     proxy.balance.clone_from(&settings.balance);
+    let weighs = settings.balance.as_ref().is_none_or(|balance| balance.value != "first");
+    proxy.slow_start = server::slow_start(&servers, report).filter(|_| weighs);
     proxy.queue_timeout = settings.queue.clone().filter(|_| limited);
+    let early = |place: &Place| Got::from(place, Duration::from_secs(1));
+    proxy.log_open_after = frontend.settings.logasap.as_ref().map(early);
+    let users = [server::user_timeout(&servers), frontend.settings.user_timeout.clone()];
+    let longest = users.into_iter().flatten().max_by_key(|user| user.value);
+    let least = Duration::from_millis(10);
+    proxy.user_timeout = longest.map(|user| Got { value: user.value.clamp(least, DAY), ..user });
     proxy.servers = servers.into_iter().map(|parsed| parsed.server).collect();
     proxy.connect_timeout = connect(backend, report);
     proxy.idle_timeout = Some(idle(frontend, backend, report));

@@ -7,9 +7,10 @@ use shared::Endpoint;
 
 use super::bind::{Address, address};
 use super::settings::time;
-use crate::import::draft::{Draft, Got, Server};
+use crate::import::draft::{Agent, Draft, Got, Server};
 use crate::import::report::Report;
 use crate::import::source::{Mistake, Statement, Word};
+use crate::import::values::spoken;
 
 /// What options a server has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(super) struct Options {
     pub(super) interval: Option<Duration>,
     pub(super) fast_interval: Option<Duration>,
     pub(super) down_interval: Option<Duration>,
+    pub(super) slow_start: Option<Duration>,
+    user_timeout: Option<Duration>,
     pub(super) rise: Option<u32>,
     pub(super) fall: Option<u32>,
     observe: bool,
@@ -33,6 +36,11 @@ pub(super) struct Options {
     source: Option<IpAddr>,
     max_connections: Option<u32>,
     pub(super) ends_sessions: bool,
+    agent: bool,
+    agent_port: Option<u16>,
+    agent_interval: Option<Duration>,
+    /// `[BACKEND/]SERVER`.
+    pub(super) track: Option<String>,
     backup: bool,
     disabled: bool,
 }
@@ -79,18 +87,12 @@ const IGNORED: [(&str, &str); 10] = [
 ];
 
 /// Options with a value that are done otherwise.
-const DIFFERENT: [(&str, &str); 2] = [
-    ("minconn", "the limit does not depend on the load"),
-    ("slowstart", "a server that comes up takes its full share at once"),
-];
+const DIFFERENT: [(&str, &str); 1] = [("minconn", "the limit does not depend on the load")];
 
 /// Options with a value that have no counterpart.
-const UNSUPPORTED: [&str; 16] = [
-    "track",
+const UNSUPPORTED: [&str; 12] = [
     "addr",
     "agent-addr",
-    "agent-port",
-    "agent-inter",
     "agent-send",
     "redir",
     "namespace",
@@ -101,7 +103,6 @@ const UNSUPPORTED: [&str; 16] = [
     "check-proto",
     "check-alpn",
     "socks4",
-    "tcp-ut",
 ];
 
 /// Reads options in `words` into `options`.
@@ -134,7 +135,9 @@ fn flag(word: &str, line: &Statement, options: &mut Options, report: &mut Report
         "send-proxy-v2-ssl" | "send-proxy-v2-ssl-cn" => {
             report.unsupported(line, "the header says nothing of TLS: write `send-proxy-v2`");
         }
-        "check-send-proxy" | "check-via-socks4" | "agent-check" => {
+        "agent-check" => options.agent = true,
+        "no-agent-check" => options.agent = false,
+        "check-send-proxy" | "check-via-socks4" => {
             report.unsupported(line, format!("a check has no `{word}`"));
         }
         _ => match FLAGS.iter().find(|(known, _)| *known == word) {
@@ -143,6 +146,26 @@ fn flag(word: &str, line: &Statement, options: &mut Options, report: &mut Report
         },
     }
     true
+}
+
+/// Reads an option with a value for which HAProxy asks its servers' hosts, or has them start slowly;
+/// returns whether it is one, or what it must be.
+fn agents(name: &str, value: &str, options: &mut Options) -> Option<Result<(), &'static str>> {
+    Some(match name {
+        "slowstart" => time(value).ok_or("a time").map(|time| {
+            options.slow_start = Some(time).filter(|time| !time.is_zero());
+        }),
+        "tcp-ut" => time(value).ok_or("a time").map(|time| {
+            options.user_timeout = Some(time).filter(|time| !time.is_zero());
+        }),
+        "agent-inter" => {
+            time(value).ok_or("a time").map(|time| options.agent_interval = Some(time))
+        }
+        "agent-port" => {
+            value.parse().map_err(|_| "a port").map(|port| options.agent_port = Some(port))
+        }
+        _ => return None,
+    })
 }
 
 fn valued(
@@ -160,6 +183,9 @@ fn valued(
         let title = format!("`{name}` is {:?}, but must be {must}", value.text);
         report.mistake(Mistake::at(&value.place, title, ""));
     };
+    if let Some(read) = agents(name, &value.text, options) {
+        return read.unwrap_or_else(&mut wrong);
+    }
     match name {
         "inter" | "fastinter" | "downinter" => match time(&value.text) {
             Some(time) if name == "inter" => options.interval = Some(time),
@@ -195,6 +221,7 @@ fn valued(
             Ok(port) => options.check_port = Some(port),
             Err(_) => wrong("a port"),
         },
+        "track" => options.track = Some(value.text.clone()),
         "verify" => options.verify_none = value.text == "none",
         "ca-file" => options.ca = Some(value.text.clone()),
         "check-sni" => options.check_sni = Some(value.text.clone()),
@@ -271,6 +298,7 @@ pub(super) fn server(
         backup: own.backup,
         source: own.source,
         max_connections: own.max_connections,
+        track: own.track.clone().map(|target| (line.clone(), target)),
         ..Server::new(line.place(), address)
     };
     Some(Parsed { server, options: own, line: line.clone() })
@@ -316,6 +344,51 @@ pub(super) fn together(servers: Vec<Parsed>, report: &mut Report) -> Vec<Parsed>
         }
     }
     kept
+}
+
+/// The longest `tcp-ut`: one holds for both sides of all connections of a proxy.
+pub(super) fn user_timeout(servers: &[Parsed]) -> Option<Got<Duration>> {
+    let of = |parsed: &Parsed| {
+        let time = parsed.options.user_timeout?;
+        Some(Got::from(parsed.line.place(), time))
+    };
+    servers.iter().filter_map(of).max_by_key(|got| got.value)
+}
+
+/// How long servers take to get their full share, as the first one that says so.
+pub(super) fn slow_start(servers: &[Parsed], report: &mut Report) -> Option<Got<Duration>> {
+    let first = servers.iter().find(|parsed| parsed.options.slow_start.is_some())?;
+    let time = first.options.slow_start?;
+    for parsed in servers.iter().filter(|parsed| parsed.options.slow_start != Some(time)) {
+        let how = format!("`slowstart`: {} holds for all servers of a proxy", spoken(time));
+        report.different(&parsed.line, how);
+    }
+    let limited = servers.iter().filter(|parsed| parsed.server.max_connections.is_some());
+    for parsed in limited {
+        report.different(&parsed.line, "`slowstart`: the weight grows, not `maxconn`");
+    }
+    let most = Duration::from_secs(3600);
+    Some(Got::from(first.line.place(), time.clamp(Duration::from_millis(10), most)))
+}
+
+/// The port and the pace of the servers' agents.
+pub(super) fn agent(servers: &[Parsed], report: &mut Report) -> Option<Agent> {
+    let of = |parsed: &Parsed| {
+        let Options { agent, agent_port, agent_interval, .. } = parsed.options;
+        agent_port.filter(|_| agent).map(|port| (port, agent_interval))
+    };
+    let first = servers.iter().find(|parsed| of(parsed).is_some())?;
+    let (port, interval) = of(first)?;
+    for parsed in servers.iter().filter(|parsed| of(parsed) != Some((port, interval))) {
+        let how = format!("an agent is asked at port {port} of every server of the proxy");
+        report.different(&parsed.line, how);
+    }
+    let how = "an agent's `ready` does not undo what an operator ordered here";
+    report.different(&first.line, how);
+    let from = first.line.place().clone();
+    let limits = Duration::from_millis(10)..=Duration::from_secs(3600);
+    let interval = interval.map(|time| time.clamp(*limits.start(), *limits.end()));
+    Some(Agent { from, port, interval })
 }
 
 /// The version of the PROXY header that all servers are sent, where it is the same.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::server::{self, Options};
 use crate::import::draft::Got;
 use crate::import::report::{Kind, Report};
-use crate::import::source::{Mistake, Statement};
+use crate::import::source::{Mistake, Place, Statement};
 
 const HTTP: &str = "it is for HTTP only";
 const LOG: &str = "messages go to standard error, and a line for each connection to standard output, for the journal";
@@ -35,6 +35,12 @@ pub(super) struct Settings {
     pub(super) check: Option<Got<Duration>>,
     pub(super) queue: Option<Got<Duration>>,
     pub(super) balance: Option<Got<&'static str>>,
+    /// `option tcplog` or `log-format`.
+    pub(super) tcplog: Option<Place>,
+    /// `option logasap`.
+    pub(super) logasap: Option<Place>,
+    /// `tcp-ut` of a `bind`.
+    pub(super) user_timeout: Option<Got<Duration>>,
     /// `default-server`.
     pub(super) servers: Options,
     /// `option …chk`, `http-check` and `tcp-check`, in order.
@@ -47,7 +53,11 @@ const KNOWN: [(&str, Kind, &str); 58] = [
     ("tcplog", Kind::Different, LOG),
     ("httplog", Kind::Ignored, HTTP),
     ("dontlog", Kind::Ignored, "every connection has a line in the log"),
-    ("logasap", Kind::Different, "a connection has its line in the log when it has ended"),
+    (
+        "logasap",
+        Kind::Different,
+        "a connection has a line when it has lasted a second, and another when it has ended",
+    ),
     ("socket-stats", Kind::Ignored, "every proxy is in the status"),
     ("contstats", Kind::Ignored, "the status is always fresh"),
     ("redispatch", Kind::Ignored, "another server is always tried"),
@@ -123,6 +133,11 @@ impl Settings {
         }
         if is_check(line) {
             return self.checks.push(line.clone());
+        }
+        match (line.name(), line.text(1)) {
+            ("option", "tcplog") | ("log-format", _) => self.tcplog = Some(line.place().clone()),
+            ("option", "logasap") => self.logasap = Some(line.place().clone()),
+            _ => {}
         }
         match (line.name(), line.text(1)) {
             ("mode", mode) => self.mode(mode, line, report),

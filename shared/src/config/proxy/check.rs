@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::probe::server_check;
+use super::probe::{agent, server_check};
 use super::route;
 use super::servers::servers;
+use super::track;
 use super::{Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
 use crate::Name;
 use crate::config::check::{Check, count_in, duration_in, endpoint, network, word};
@@ -19,6 +21,14 @@ use ipnet::IpNet;
 
 const LISTEN_HELP: &str = "the address may be one that is not on this node yet; for all addresses use \"0.0.0.0:PORT\" or \"[::]:PORT\"";
 
+const BALANCES: [(&str, Balance); 5] = [
+    ("round_robin", Balance::RoundRobin),
+    ("least_conn", Balance::LeastConn),
+    ("random", Balance::Random),
+    ("source", Balance::Source),
+    ("first", Balance::First),
+];
+
 /// A day and a minute, in seconds.
 const DAY: u64 = 86_400;
 pub(super) const MINUTE: u64 = 60;
@@ -29,8 +39,10 @@ pub(in crate::config) fn proxies(
     check: &mut Check<'_>,
 ) -> Vec<ProxyConfig> {
     let led = route::led_to(tables);
-    let proxies = tables.iter().filter_map(|raw| proxy(raw, &led, check)).collect();
+    let mut proxies: Vec<ProxyConfig> =
+        tables.iter().filter_map(|raw| proxy(raw, &led, check)).collect();
     route::lead_somewhere(tables, check);
+    track::follow(tables, &mut proxies, check);
     proxies
 }
 
@@ -50,23 +62,18 @@ fn proxy(
     );
     let is_led = raw.name.as_ref().is_some_and(|name| led.contains(name.get_ref().as_str()));
     let listen = listen(raw, is_led, &table, check);
-    let balance = check.optional(
-        "balance",
-        &raw.balance,
-        "",
-        Balance::RoundRobin,
-        word(&[
-            ("round_robin", Balance::RoundRobin),
-            ("least_conn", Balance::LeastConn),
-            ("random", Balance::Random),
-            ("source", Balance::Source),
-            ("first", Balance::First),
-        ]),
-    );
+    let balance = check.optional("balance", &raw.balance, "", Balance::RoundRobin, word(&BALANCES));
+    let slow_start = slow_start(raw, balance, check);
     let servers = servers(raw, &table, check);
     let (routes, hello_timeout) = (route::routes(raw, check), route::hello_timeout(raw, check));
     let limits = limits(raw, check);
     let queue = queue(raw, limits.map(|limits| limits.connect), check);
+    let help = "clients behind one router share an address";
+    let key = "max_connections_per_source";
+    let most_per_source =
+        check.optional(key, &raw.max_connections_per_source, help, None, |count| {
+            count_in(1..=1_000_000)(count).map(NonZeroU32::new)
+        });
     let on_down = check.optional(
         "on_down",
         &raw.on_down,
@@ -86,21 +93,39 @@ fn proxy(
         Some(given) => server_check(given, check),
         None => server_check(&Spanned::new(table, RawCheck::default()), check),
     };
+    let agent = raw.agent.as_ref().map_or(Some(None), |given| agent(given, check).map(Some));
     Some(ProxyConfig {
         name: name?,
         listen,
         balance: balance?,
+        slow_start: slow_start?,
         servers,
         routes,
         hello_timeout: hello_timeout?,
         check: probe?,
+        agent: agent?,
         on_down: on_down?,
         panic: raw.panic.as_ref().is_some_and(|panic| *panic.get_ref()),
         limits: limits?,
+        most_per_source: most_per_source?,
         queue: queue?,
         send_proxy: send_proxy?,
         accept_proxy,
     })
+}
+
+fn slow_start(
+    raw: &RawProxy,
+    balance: Option<Balance>,
+    check: &mut Check<'_>,
+) -> Option<Option<Duration>> {
+    if let (Some(given), Some(Balance::First)) = (&raw.slow_start, balance) {
+        let title = "`slow_start` has no meaning with `balance = \"first\"`";
+        let help = "the first server gets all connections, whatever its weight";
+        check.problems.tell(Code::WeighsNothing, given.span(), title, help);
+    }
+    let limits = duration_in(up_to(60 * MINUTE));
+    check.optional("slow_start", &raw.slow_start, "", None, |text| limits(text).map(Some))
 }
 
 fn listen(raw: &RawProxy, is_led: bool, table: &Span, check: &mut Check<'_>) -> Vec<SocketAddr> {
@@ -148,7 +173,19 @@ fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
         Duration::from_secs(30),
         duration_in(up_to(DAY)),
     );
-    Some(Limits { connect: connect?, idle: idle?, half_closed: half_closed?, user: user? })
+    let minute = Some(Duration::from_secs(MINUTE));
+    let help = "\"off\": only ended connections have a line";
+    let silent = check.optional("log_open_after", &raw.log_open_after, help, minute, |text| {
+        let limits = duration_in(Duration::from_secs(1)..=Duration::from_secs(DAY));
+        if text == "off" { Ok(None) } else { limits(text).map(Some) }
+    });
+    Some(Limits {
+        connect: connect?,
+        idle: idle?,
+        half_closed: half_closed?,
+        user: user?,
+        silent: silent?,
+    })
 }
 
 fn accept_proxy(raw: &RawProxy, check: &mut Check<'_>) -> Vec<IpNet> {

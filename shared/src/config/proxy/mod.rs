@@ -7,7 +7,9 @@ mod pattern;
 mod probe;
 mod route;
 mod servers;
+mod track;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
@@ -27,20 +29,27 @@ pub struct ProxyConfig {
     pub listen: Vec<SocketAddr>,
     /// How a server is chosen.
     pub balance: Balance,
+    /// How long the weight of a server that comes back grows; none: it has all of it at once.
+    pub slow_start: Option<Duration>,
     /// The servers in the order of the file; at least one, unless it has routes.
     pub servers: Vec<ServerConfig>,
     /// Connections that the servers of others get; the first that fits counts.
     pub routes: Vec<ProxyRoute>,
     /// How long to wait for a TLS client's name.
     pub hello_timeout: Duration,
-    /// How the servers are checked.
+    /// How the servers are checked. Where those of another proxy are followed, by the check of that one's
+    /// pace that needs to know nothing, a connection; for whoever looks at a server by himself.
     pub check: CheckConfig,
+    /// Where each server's host says how much it wants; none: nobody is asked.
+    pub agent: Option<AgentConfig>,
     /// What becomes of the connections of a server that goes down.
     pub on_down: OnDown,
     /// Whether servers that are not up are used while none is.
     pub panic: bool,
     /// The proxy's time limits.
     pub limits: Limits,
+    /// Connections that one source may have open at once; none: no limit.
+    pub most_per_source: Option<NonZeroU32>,
     /// Who may wait for a server that has as many connections as it may.
     pub queue: QueueConfig,
     /// The PROXY header that servers get; none: they get none.
@@ -75,6 +84,23 @@ pub struct ServerConfig {
     pub max_connections: Option<NonZeroU32>,
     /// The address to connect to it from; none: the kernel chooses.
     pub source: Option<IpAddr>,
+    /// The server of another proxy whose health is its own; none: it is checked.
+    pub follows: Option<Followed>,
+}
+
+/// A server that is checked, and decides for others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Followed {
+    /// Its proxy, whose servers follow none.
+    pub proxy: Name,
+    /// Its name.
+    pub server: Name,
+}
+
+impl fmt::Display for Followed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.proxy, self.server)
+    }
 }
 
 /// How a server is chosen for a new connection.
@@ -103,6 +129,8 @@ pub struct Limits {
     pub half_closed: Duration,
     /// With data unacknowledged (`TCP_USER_TIMEOUT`), on both connections.
     pub user: Duration,
+    /// Until a connection has an access line before its end; none: it has none.
+    pub silent: Option<Duration>,
 }
 
 /// What becomes of the connections of a server that goes down.
@@ -156,6 +184,17 @@ pub struct CheckConfig {
     pub rise: u32,
     /// Failures in a row that make it down.
     pub fall: u32,
+}
+
+/// A program beside each server that says how much the server wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentConfig {
+    /// The port that it listens on.
+    pub port: NonZeroU16,
+    /// Time between two questions.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
 }
 
 /// What a check does.

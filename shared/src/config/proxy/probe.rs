@@ -4,12 +4,13 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
+use super::track;
+use super::{AgentConfig, CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
 use crate::config::check::{Check, count_in, duration_in};
 use crate::config::code::Code;
 use crate::config::fault::Fault;
 use crate::config::problem::Span;
-use crate::config::raw::RawCheck;
+use crate::config::raw::{RawAgent, RawCheck};
 use crate::config::spanned::Spanned;
 
 /// Checks one table; none where something is wrong.
@@ -56,9 +57,28 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
     })
 }
 
+/// Checks the table of an agent; none where something is wrong.
+pub(super) fn agent(raw: &Spanned<RawAgent>, check: &mut Check<'_>) -> Option<AgentConfig> {
+    let (table, raw) = (raw.span(), raw.get_ref());
+    let help = "such as agent = { port = 9707 }";
+    let port = check.required(&table, "port", &raw.port, help, |port| {
+        count_in(1..=65_535)(port).map(|port| u16::try_from(port).ok().and_then(NonZeroU16::new))
+    });
+    let times = Duration::from_millis(10)..=Duration::from_secs(3600);
+    let two = Duration::from_secs(2);
+    let interval = check.optional("interval", &raw.interval, "", two, duration_in(times.clone()));
+    let timeout =
+        check.optional("timeout", &raw.timeout, "", interval.unwrap_or(two), duration_in(times));
+    Some(AgentConfig { port: port??, interval: interval?, timeout: timeout? })
+}
+
 fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind> {
     let wanted = |flag: &Option<Spanned<bool>>| flag.as_ref().is_some_and(|flag| *flag.get_ref());
     let chosen = [wanted(&raw.tcp), wanted(&raw.tls), raw.http.is_some(), raw.https.is_some()];
+    if raw.track.is_some() {
+        track::alone(raw, check);
+        return Some(CheckKind::Tcp);
+    }
     if chosen.iter().filter(|chosen| **chosen).count() > 1 {
         let title = "a check does one of `tcp`, `tls`, `http` and `https`";
         check.problems.tell(

@@ -77,8 +77,8 @@ fn somebody_serves(servers: &[ServerConfig], table: &Span, check: &mut Check<'_>
 fn unnamed(address: Endpoint) -> Result<ServerConfig, Fault> {
     let name = Name::try_from(address.to_string().as_str());
     let name = name.map_err(|_| Fault::new(Code::NotAName, TOO_LONG))?;
-    let (backup, max_connections, source) = (false, None, None);
-    Ok(ServerConfig { name, address, weight: 1, backup, max_connections, source })
+    let (backup, max_connections, source, follows) = (false, None, None, None);
+    Ok(ServerConfig { name, address, weight: 1, backup, max_connections, source, follows })
 }
 
 fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
@@ -109,6 +109,7 @@ fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfi
         backup: raw.backup.as_ref().is_some_and(|backup| *backup.get_ref()),
         max_connections: limit?,
         source: source?,
+        follows: None,
     })
 }
 

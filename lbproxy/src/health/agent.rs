@@ -1,0 +1,162 @@
+//! What a program beside a server says of it: HAProxy's agent check (configuration manual, `agent-check`).
+//!
+//! A task for each server. Owns: nothing between two questions. Stops: by abort. An agent that does not
+//! answer changes nothing: what it said last stands.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use shared::config::AgentConfig;
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout_at};
+use tracing::debug;
+
+use super::News;
+use super::probe::Target;
+use crate::clock;
+use crate::connect::connect;
+use crate::status::Mode;
+
+/// Of an answer so much is read, in bytes; its line ends before.
+const LINE: usize = 256;
+
+/// The most that an agent may ask for, in per cent.
+const MOST: u16 = 25_600;
+
+/// A line: what it does not speak of stays as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Per cent of the configured weight.
+    pub(crate) percent: Option<u16>,
+    /// Connections at once; none: as configured.
+    pub(crate) most: Option<Option<NonZeroU32>>,
+    pub(crate) mode: Option<Mode>,
+    /// Whether the server is down, and what was said of that.
+    pub(crate) down: Option<Option<String>>,
+}
+
+impl Said {
+    /// Reads a line; words that are none are left out.
+    pub(crate) fn read(answer: &[u8]) -> Self {
+        let end = answer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = answer.get(..end.unwrap_or(answer.len())).unwrap_or_default();
+        let clean = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' };
+        let line: String = line.iter().map(clean).collect();
+        let (words, why) = line.split_once('#').unwrap_or((&line, ""));
+        let mut said = Self::default();
+        for word in words.split([' ', ',']).filter(|word| !word.is_empty()) {
+            said.word(&word.to_ascii_lowercase(), why.trim());
+        }
+        said
+    }
+
+    fn word(&mut self, word: &str, why: &str) {
+        match word {
+            "ready" => self.mode = Some(Mode::Ready),
+            "drain" => self.mode = Some(Mode::Drain),
+            "maint" => self.mode = Some(Mode::Maint),
+            "up" => self.down = Some(None),
+            "down" | "fail" | "failed" | "stopped" => {
+                let words = if why.is_empty() { word.to_owned() } else { format!("{word}: {why}") };
+                self.down = Some(Some(words));
+            }
+            _ => {
+                if let Some(percent) = word.strip_suffix('%').and_then(|n| n.parse::<u16>().ok()) {
+                    self.percent = Some(percent.min(MOST));
+                } else if let Some(most) = word.strip_prefix("maxconn:")
+                    && let Ok(most) = most.parse()
+                {
+                    self.most = Some(NonZeroU32::new(most));
+                }
+            }
+        }
+    }
+}
+
+/// Asks the agent of one server.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    /// Of the server's prober, by which outcomes are known.
+    pub(crate) number: u64,
+    pub(crate) config: AgentConfig,
+    pub(crate) target: Target,
+    pub(crate) results: mpsc::Sender<News>,
+}
+
+impl Agent {
+    /// Asks, the first time after `delay`.
+    pub(crate) async fn run(self, delay: Duration) {
+        let mut next = clock::deadline_in(delay);
+        loop {
+            sleep_until(next).await;
+            next = clock::deadline_in(self.config.interval);
+            match self.ask().await {
+                Ok(said) => {
+                    let news = News::Said { prober: self.number, said };
+                    if self.results.send(news).await.is_err() {
+                        return;
+                    }
+                }
+                Err(why) => debug!(server = %self.target.located, why, "the agent says nothing"),
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Said, String> {
+        let deadline = clock::deadline_in(self.config.timeout);
+        let (address, _) = self.target.place(Some(self.config.port))?;
+        let asking = async {
+            let mut stream = connect(address, self.target.source, self.config.timeout).await?;
+            let mut answer = Vec::with_capacity(LINE);
+            // It ends with the line, or with the connection.
+            while answer.len() < LINE && !answer.contains(&b'\n') {
+                let mut buffer = [0; LINE];
+                let count = stream.read(&mut buffer).await?;
+                if count == 0 {
+                    break;
+                }
+                answer.extend(buffer.iter().take(count.min(LINE - answer.len())));
+            }
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer =
+            timeout_at(deadline, asking).await.map_err(|_| "no answer in time".to_owned())?;
+        Ok(Said::read(&answer.map_err(|error| error.to_string())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_as_haproxy_reads_them() {
+        let down = |words: &str| Said { down: Some(Some(words.to_owned())), ..Said::default() };
+        let table: [(&[u8], Said); 12] = [
+            (b"75%\n", Said { percent: Some(75), ..Said::default() }),
+            (b"up", Said { down: Some(None), ..Said::default() }),
+            (b"DRAIN\r\nmaint", Said { mode: Some(Mode::Drain), ..Said::default() }),
+            (b"ready", Said { mode: Some(Mode::Ready), ..Said::default() }),
+            (b"maint", Said { mode: Some(Mode::Maint), ..Said::default() }),
+            (b"down", down("down")),
+            (b"fail # no disk left, 100% full\n", down("fail: no disk left, 100% full")),
+            (b"stopped\t#\x1b[31m", down("stopped: [31m")),
+            (b"maxconn:30", Said { most: Some(NonZeroU32::new(30)), ..Said::default() }),
+            (b"maxconn:0", Said { most: Some(None), ..Said::default() }),
+            (
+                b"up,ready 50%\tmaxconn:7\n",
+                Said {
+                    percent: Some(50),
+                    most: Some(NonZeroU32::new(7)),
+                    mode: Some(Mode::Ready),
+                    down: Some(None),
+                },
+            ),
+            (b"yes 1.5% -3% maxconn: % \xff", Said::default()),
+        ];
+        for (line, said) in table {
+            assert_eq!(Said::read(line), said, "{:?}", String::from_utf8_lossy(line));
+        }
+    }
+}
