@@ -9,6 +9,7 @@
 //! Both threads are real-time; only the advert thread must never wait for the kernel.
 
 mod answer;
+mod hearsay;
 mod pause;
 mod presumption;
 mod routers;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use shared::config::{Config, Loaded, load};
 use shared::link::VRRPD_SOCKET;
-use shared::{Name, RouterId, TrackerHealth, scheduling, signals, telemetry};
+use shared::{Name, RouterId, scheduling, signals, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -333,43 +334,6 @@ impl Daemon {
             }
         }
         self.look_around();
-    }
-
-    fn told(&mut self, health: TrackerHealth) {
-        self.presumption.told(&health.tracker);
-        if self.tracking.told(health.clone()) {
-            let TrackerHealth { tracker, usable, total, state, reason } = &health;
-            let reason = reason.as_deref();
-            info!(%tracker, %state, usable, total, reason, "the health of what is tracked changed");
-            self.occurrences.tell(|| Occurrence::Health(health));
-        }
-    }
-
-    fn lost(&mut self, tracker: &Name) {
-        self.tracking.lost(tracker);
-        if let Some(health) = self.tracking.health(tracker) {
-            self.occurrences.tell(|| Occurrence::Health(health.clone()));
-        }
-    }
-
-    fn found(&mut self, found: Found) {
-        match found {
-            Found::Health(health) => self.told(health),
-            Found::Number(tracker, number) => {
-                self.presumption.told(&tracker);
-                if self.tracking.told_number(&tracker, number) {
-                    info!(%tracker, number, "a tracked file's number changed");
-                }
-            }
-        }
-    }
-
-    /// Whoever has not told anything by now is not there.
-    fn end_presumption(&mut self) {
-        for tracker in self.presumption.end() {
-            warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
-            self.lost(&tracker);
-        }
     }
 
     async fn reload(&mut self) {

@@ -28,7 +28,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
+use shared::config::{Config, load};
 use shared::{signals, telemetry};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,7 +36,7 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use self::node::Wanted;
-use crate::watched::Ticker;
+use crate::watched::{Args, Ticker};
 
 /// Connections at once: a few scrapers, and somebody with a browser. More wait in the backlog.
 const CONNECTIONS: usize = 16;
@@ -46,22 +46,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Time before another attempt where the kernel gives no connection.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The command line.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
-
-    /// Where the node's sockets are
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    runtime_dir: PathBuf,
-
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
-    #[arg(long, hide = true)]
-    watchdog: bool,
-}
 
 /// Runs until told to end.
 ///

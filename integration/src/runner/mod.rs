@@ -21,12 +21,12 @@ mod word;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
-use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, NotifyConfig, load};
+use shared::config::{Config, NotifyConfig, load};
 use shared::{Name, TrackerHealth, scheduling, signals, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -40,7 +40,7 @@ use self::follow::Following;
 use self::lane::Lane;
 use self::scripts::Scripts;
 use self::word::{Notice, Told};
-use crate::watched::Ticker;
+use crate::watched::{Args, Ticker};
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
 /// root has root's rights again: the kernel gives them at its start.
@@ -54,22 +54,6 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What the last hooks may take, whatever their own limit is: the node is to go down.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
-
-/// The command line.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
-
-    /// Where vrrpd's socket is
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    runtime_dir: PathBuf,
-
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
-    #[arg(long, hide = true)]
-    watchdog: bool,
-}
 
 /// Runs until told to end.
 ///
