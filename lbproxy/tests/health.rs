@@ -423,3 +423,20 @@ fn an_agent_says_what_its_server_wants() {
     proxy.wait_for(&["up"]);
     ping(&mut connect(listen_at(ip)));
 }
+
+#[test]
+fn connections_may_have_a_grace() {
+    let ip = own_ip();
+    let (address, hold) = mortal(ip);
+    let more = format!("on_down_grace = \"600ms\"\n{QUICK}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address], &more), &["up"]);
+    let mut client = connect(listen_at(ip));
+    ping(&mut client);
+    kill(&hold);
+    proxy.wait_for(&["down"]);
+    let start = now();
+    ping(&mut client);
+    assert_reset(&mut client);
+    assert!(start.elapsed() >= Duration::from_millis(400), "{:?}", start.elapsed());
+    proxy.line("end=server_down");
+}

@@ -74,6 +74,32 @@ impl Said {
     }
 }
 
+/// What an agent said, all its lines together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Advice {
+    pub(crate) percent: u16,
+    pub(crate) mode: Mode,
+    /// That the server is down, in its words.
+    pub(crate) down: Option<String>,
+}
+
+impl Default for Advice {
+    fn default() -> Self {
+        Self { percent: 100, mode: Mode::Ready, down: None }
+    }
+}
+
+impl Advice {
+    /// What a line does not speak of stays as it was.
+    pub(crate) fn hear(&mut self, said: Said) {
+        self.percent = said.percent.unwrap_or(self.percent);
+        self.mode = said.mode.unwrap_or(self.mode);
+        if let Some(down) = said.down {
+            self.down = down;
+        }
+    }
+}
+
 /// Asks the agent of one server.
 #[derive(Debug)]
 pub(crate) struct Agent {

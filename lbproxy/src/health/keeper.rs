@@ -233,11 +233,19 @@ impl Keeper {
             News::Said { said, .. } => server.heed(proxy, said, now),
         };
         if !changed {
-            return false;
+            // A check comes at least once an interval, for whatever server: good enough for a grace.
+            return self.expire(now);
         }
         self.follow(now);
+        self.expire(now);
         self.tell_of_panic();
         true
+    }
+
+    /// Ends the connections of servers that have been down for long enough; returns whether any.
+    fn expire(&mut self, now: Instant) -> bool {
+        let servers = self.proxies.iter_mut().flat_map(|proxy| &mut proxy.servers);
+        servers.fold(false, |any, kept| kept.expire(now) | any)
     }
 
     /// Says when a proxy begins and ends to use servers that are not up.

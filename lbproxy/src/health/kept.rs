@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::agent::{Agent, Said};
+use super::agent::{Advice, Agent, Said};
 use super::probe::{Found, Probe, Target};
 use super::prober::Prober;
 use super::{Health, News, State};
@@ -52,21 +52,8 @@ pub(crate) struct KeptServer {
     away: bool,
     /// When it came back.
     pub(crate) returned: Option<Instant>,
-}
-
-/// What an agent said, all its lines together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Advice {
-    pub(crate) percent: u16,
-    pub(crate) mode: Mode,
-    /// That the server is down, in its words.
-    down: Option<String>,
-}
-
-impl Default for Advice {
-    fn default() -> Self {
-        Self { percent: 100, mode: Mode::Ready, down: None }
-    }
+    /// When its connections end, for it is down.
+    ends: Option<Instant>,
 }
 
 /// How a server is that others follow.
@@ -164,6 +151,7 @@ impl KeptServer {
             agent: Advice::default(),
             away: false,
             returned: None,
+            ends: None,
         }
     }
 
@@ -229,6 +217,7 @@ impl KeptServer {
             self.shown = before.shown;
             self.denied = before.denied;
             (self.away, self.returned) = (before.away, before.returned);
+            self.ends = before.ends;
         }
     }
 
@@ -291,6 +280,7 @@ impl KeptServer {
         }
         if self.state() != before {
             self.returns(now);
+            self.ends = None;
             self.since = now;
             self.reason = match self.mode {
                 Mode::Ready => self.last.clone(),
@@ -308,6 +298,17 @@ impl KeptServer {
                 (self.away, self.returned) = (true, None);
             }
         }
+    }
+
+    /// Ends its connections if it has been down for long enough; returns whether it did. They belong to the
+    /// past from here on: the next plan ends them.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        let over = self.ends.is_some_and(|at| now >= at);
+        if over {
+            self.ends = None;
+            self.server.counters.end_all(false);
+        }
+        over
     }
 
     /// What its certificate says, as far as a check has seen it.
@@ -349,16 +350,14 @@ impl KeptServer {
     /// Takes over what its agent said; returns whether anything changed.
     pub(crate) fn heed(&mut self, proxy: &ProxyConfig, said: Said, now: Instant) -> bool {
         let (from, before, limit) = (self.state(), self.agent.clone(), &self.server.counters.limit);
-        if let Some(most) = said.most {
-            limit.store(most.map_or(0, NonZeroU32::get), Ordering::Relaxed);
-        }
-        let advice = &mut self.agent;
-        advice.percent = said.percent.unwrap_or(advice.percent);
-        advice.mode = said.mode.unwrap_or(advice.mode);
-        advice.down = said.down.unwrap_or_else(|| advice.down.take());
+        let limited = said.most.is_some_and(|most| {
+            let most = most.map_or(0, NonZeroU32::get);
+            limit.swap(most, Ordering::Relaxed) != most
+        });
+        self.agent.hear(said);
         let words = self.agent.down.clone().unwrap_or_else(|| self.agent.mode.to_string());
         let changed = self.changed(proxy, from, format!("its agent says {words}"), now);
-        changed | (self.agent != before) | said.most.is_some()
+        changed | (self.agent != before) | limited
     }
 
     /// Does what follows from a change of state; returns whether it is one.
@@ -376,10 +375,11 @@ impl KeptServer {
         } else {
             warn!(proxy = %proxy.name, server = %name, %address, "{from} → {to}: {}", self.reason);
         }
-        if to == State::Down && proxy.on_down == OnDown::Reset {
-            // Its connections belong to the past from here on; the next plan ends them.
-            self.server.counters.end_all(false);
-        }
+        self.ends = match proxy.on_down {
+            OnDown::Reset(grace) if to == State::Down => Some(now + grace),
+            OnDown::Reset(_) | OnDown::Keep => None,
+        };
+        self.expire(now);
         true
     }
 }

@@ -126,6 +126,10 @@ pub(crate) mod tests {
     use crate::clock;
     use crate::located::Located;
 
+    fn start() -> Instant {
+        clock::deadline_in(Duration::ZERO).into()
+    }
+
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     fn address(index: usize) -> SocketAddr {
@@ -217,7 +221,7 @@ pub(crate) mod tests {
             (vec![(Unknown, 1, false), (Up, 1, true)], vec![1]),
         ];
         for (servers, expected) in table {
-            let order = candidates(&set(&servers), CLIENT, &mut Turns::default(), clock::now());
+            let order = candidates(&set(&servers), CLIENT, &mut Turns::default(), start());
             assert_eq!(order, expected, "{servers:?}");
         }
     }
@@ -232,7 +236,7 @@ pub(crate) mod tests {
         ];
         for (servers, expected) in table {
             let set = BackendSet { panic: true, ..set(&servers) };
-            let order = candidates(&set, CLIENT, &mut Turns::default(), clock::now());
+            let order = candidates(&set, CLIENT, &mut Turns::default(), start());
             assert_eq!(order, expected, "{servers:?}");
         }
     }
@@ -240,7 +244,7 @@ pub(crate) mod tests {
     /// Who is chosen of two servers in 4096 turns, the second of which came back so long ago, and keeps
     /// what it gets.
     fn chosen(balance: Balance, millis: u64) -> u32 {
-        let start = clock::now();
+        let start = start();
         let mut set = set(&[(State::Up, 1, false), (State::Up, 1, false)]);
         (set.balance, set.slow_start) = (balance, Some(Duration::from_secs(10)));
         set.backends[1].returned = Some(start);
@@ -258,7 +262,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_share_grows_steadily() {
-        let start = clock::now();
+        let start = start();
         let mut backend = set(&[(State::Up, 100, false)]).backends.remove(0);
         let at = |backend: &Backend, millis| {
             backend.share(Some(Duration::from_secs(10)), start + Duration::from_millis(millis))

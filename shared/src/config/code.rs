@@ -127,6 +127,8 @@ codes! {
     FollowsNobody = "E0412";
     /// Weights that nobody looks at.
     WeighsNothing = "E0413";
+    /// A grace for connections that nobody ends.
+    NothingEnds = "E0414";
     /// A script that cannot run on this host.
     ProgramUnusable = "E0501";
     /// A pair's nodes of different VRIDs.

@@ -1,6 +1,7 @@
 //! haproxy.cfg: every frontend of mode tcp becomes a proxy with its backend's servers, and every
 //! `listen` of its own.
 
+mod alike;
 mod bind;
 mod check;
 mod condition;

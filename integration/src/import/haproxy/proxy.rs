@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::server::Options;
 use super::settings::Settings;
-use super::{bind, check, http, rules, server, settings};
+use super::{alike, bind, check, http, rules, server, settings};
 use crate::import::draft::{Got, Proxy};
 use crate::import::report::Report;
 use crate::import::source::{Place, Statement};
@@ -154,7 +154,7 @@ pub(super) fn serve(
         .iter()
         .filter_map(|(line, inherited)| server::server(line, inherited, port, report))
         .collect();
-    let servers = server::together(parsed, report);
+    let servers = alike::together(parsed, report);
     if servers.is_empty() {
         report.unsupported(&backend.header, "none of its servers can be imported");
         return false;
@@ -164,16 +164,16 @@ pub(super) fn serve(
     if !ends {
         report.lint("connections to a server that is found down are ended, so that clients go to another (HAProxy's `on-marked-down shutdown-sessions`); `on_down = \"keep\"` leaves them");
     }
-    proxy.agent = server::agent(&servers, report);
-    proxy.send_proxy = server::send_proxy(&servers, report);
+    proxy.agent = alike::agent(&servers, report);
+    proxy.send_proxy = alike::send_proxy(&servers, report);
     let limited = servers.iter().any(|parsed| parsed.server.max_connections.is_some());
     proxy.balance.clone_from(&settings.balance);
     let weighs = settings.balance.as_ref().is_none_or(|balance| balance.value != "first");
-    proxy.slow_start = server::slow_start(&servers, report).filter(|_| weighs);
+    proxy.slow_start = alike::slow_start(&servers, report).filter(|_| weighs);
     proxy.queue_timeout = settings.queue.clone().filter(|_| limited);
     let early = |place: &Place| Got::from(place, Duration::from_secs(1));
     proxy.log_open_after = frontend.settings.logasap.as_ref().map(early);
-    let users = [server::user_timeout(&servers), frontend.settings.user_timeout.clone()];
+    let users = [alike::user_timeout(&servers), frontend.settings.user_timeout.clone()];
     let longest = users.into_iter().flatten().max_by_key(|user| user.value);
     let least = Duration::from_millis(10);
     proxy.user_timeout = longest.map(|user| Got { value: user.value.clamp(least, DAY), ..user });

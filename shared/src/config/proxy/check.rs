@@ -74,13 +74,7 @@ fn proxy(
         check.optional(key, &raw.max_connections_per_source, help, None, |count| {
             count_in(1..=1_000_000)(count).map(NonZeroU32::new)
         });
-    let on_down = check.optional(
-        "on_down",
-        &raw.on_down,
-        "",
-        OnDown::Reset,
-        word(&[("reset", OnDown::Reset), ("keep", OnDown::Keep)]),
-    );
+    let on_down = on_down(raw, check);
     let send_proxy = check.optional(
         "send_proxy",
         &raw.send_proxy,
@@ -112,6 +106,20 @@ fn proxy(
         send_proxy: send_proxy?,
         accept_proxy,
     })
+}
+
+fn on_down(raw: &RawProxy, check: &mut Check<'_>) -> Option<OnDown> {
+    let words = word(&[("reset", true), ("keep", false)]);
+    let resets = check.optional("on_down", &raw.on_down, "", true, words);
+    if let (Some(given), Some(false)) = (&raw.on_down_grace, resets) {
+        let title = "`on_down_grace` has no meaning with `on_down = \"keep\"`";
+        let help = "connections that stay need no grace: leave it out";
+        check.problems.tell(Code::NothingEnds, given.span(), title, help);
+    }
+    let limits = duration_in(Duration::ZERO..=Duration::from_secs(60 * MINUTE));
+    let none = Duration::ZERO;
+    let grace = check.optional("on_down_grace", &raw.on_down_grace, "", none, limits)?;
+    Some(if resets? { OnDown::Reset(grace) } else { OnDown::Keep })
 }
 
 fn slow_start(

@@ -136,8 +136,8 @@ pub struct Limits {
 /// What becomes of the connections of a server that goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDown {
-    /// They are reset, so that their clients connect anew at once.
-    Reset,
+    /// They are reset once it has been down for so long, so that their clients connect anew.
+    Reset(Duration),
     /// They stay until an end of them or a time limit ends them.
     Keep,
 }

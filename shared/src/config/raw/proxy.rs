@@ -37,6 +37,9 @@ pub(in crate::config) struct RawProxy {
     /// What becomes of the connections of a server that goes down: `"reset"` (default) or `"keep"`.
     #[schemars(extend("enum" = ["reset", "keep"]))]
     pub(in crate::config) on_down: Given<String>,
+    /// How long a server must have been down before its connections are reset, up to `"1h"`; default `"0s"`: they
+    /// are at once.
+    pub(in crate::config) on_down_grace: Given<String>,
     /// `true`: while no server is up, use those that are not, as long as they accept connections.
     pub(in crate::config) panic: Given<bool>,
     /// For reaching some server, retries included; default `"3s"`.
@@ -111,8 +114,8 @@ pub(in crate::config) struct RawCheck {
     pub(in crate::config) http: Given<String>,
     /// A GET of this path over TLS answers as expected.
     pub(in crate::config) https: Given<String>,
-    /// A proxy whose check decides here too: each server is as the one of the same name is there, or as the only
-    /// one at the same host.
+    /// A proxy whose check decides here too: each server is as the one of the same name is there, or as
+    /// the only one at the same host.
     pub(in crate::config) track: Given<String>,
     /// The port to check, 1 to 65535; default: the one that serves.
     #[schemars(range(min = 1, max = 65535))]
