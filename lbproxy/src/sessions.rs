@@ -131,9 +131,12 @@ impl Ticket {
 
     /// Has the access line of a connection written that has lasted long enough.
     fn remind(&self, now: Instant) {
+        if self.early.get() != Early::NotYet {
+            return;
+        }
         let lasted = now.saturating_duration_since(self.accepted);
         let long = self.limits.get().silent.is_some_and(|limit| lasted >= limit);
-        if long && self.early.get() == Early::NotYet && self.server.borrow().is_some() {
+        if long && self.server.borrow().is_some() {
             self.early.set(Early::Due);
             if let Some(waker) = self.waker.take() {
                 waker.wake();

@@ -111,8 +111,12 @@ impl Sheet {
             "| figure | direct | haproxy | nginx | lbproxy | ratio | bar | |\n|---|--:|--:|--:|--:|--:|--:|---|\n",
         );
         for figure in Figure::ALL {
-            let cells = [Contender::Direct, Contender::Haproxy, Contender::Nginx, Contender::Ours]
-                .map(|contender| cell(self.median(figure, contender)));
+            let all = [Contender::Direct, Contender::Haproxy, Contender::Nginx, Contender::Ours];
+            let medians = all.map(|contender| self.median(figure, contender));
+            if medians.iter().all(Option::is_none) {
+                continue;
+            }
+            let cells = medians.map(cell);
             let ratio = cell(self.ratio(figure));
             let bar = match figure.bar() {
                 Bar::RatioAtMost(most) => format!("≤ {most:.2}"),
