@@ -11,7 +11,7 @@ use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, reference, schema};
 use crate::lab::backend;
 use crate::{
     check, doctor, drill, events, exporter, handover, import, orders, runner, status, supervisor,
-    upgrade,
+    upgrade, watched,
 };
 
 /// One virtual address, two nodes: VRRP failover and a TCP load balancer in one.
@@ -64,10 +64,10 @@ enum Command {
     Lbproxy(lbproxy::cli::Args),
     /// Run hooks and script trackers, write the FIFO (started by `run`)
     #[command(hide = true)]
-    Runner(runner::Args),
+    Runner(watched::Args),
     /// Tell metrics over HTTP (started by `run`)
     #[command(hide = true)]
-    Exporter(exporter::Args),
+    Exporter(watched::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[command(hide = true)]
     LabBackend(LabBackend),

@@ -1,10 +1,13 @@
-//! What every small program under the supervisor shares: its ticks, and an end when the supervisor dies.
+//! What every small program under the supervisor shares: its command line, its ticks, and an end when
+//! the supervisor dies.
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
+use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
 use shared::link::{Tick, line};
 use tokio::net::UnixStream;
 use tokio::time::{Interval, interval};
@@ -12,6 +15,22 @@ use tokio::time::{Interval, interval};
 /// Time between two ticks, and how long the supervisor shall wait for one.
 const TICK: Duration = Duration::from_millis(500);
 const PATIENCE_MS: u64 = 5_000;
+
+/// The command line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub(crate) config: PathBuf,
+
+    /// Where the node's sockets are
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
+    pub(crate) runtime_dir: PathBuf,
+
+    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
+    #[arg(long, hide = true)]
+    pub(crate) watchdog: bool,
+}
 
 /// Ticks into the supervisor's socket, if there is one.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use shared::config::{Config, Problems, load};
 use shared::link::{VRRPD_SOCKET, line};
-use shared::telemetry;
+use shared::{signals, telemetry};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -45,6 +45,7 @@ const END: Duration = Duration::from_secs(1);
 /// logging was started: it gives its privileges up and starts logging itself.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
     let loaded = match load(&args.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -119,7 +120,7 @@ impl Daemon {
         }
         let config = prepared.loaded.config;
         tell_warnings(args, &prepared.loaded.warnings);
-        let [terminate, interrupt, hangup] = signals().map_err(failed("watch for signals"))?;
+        let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
         let limit =
@@ -312,9 +313,10 @@ impl Daemon {
 }
 
 /// SIGTERM, SIGINT and SIGHUP.
-fn signals() -> io::Result<[Signal; 3]> {
+fn watch() -> io::Result<[Signal; 3]> {
     let [terminate, interrupt, hangup] =
         [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    signals::release();
     Ok([terminate?, interrupt?, hangup?])
 }
 

@@ -148,6 +148,8 @@ fn a_successor_that_dies_changes_nothing() {
     let listen = SocketAddr::from((ip, 7000));
     let config = table(listen, &[named(ip, "here")], QUICK);
     let mut proxy = Proxy::ready(&config, &["up"]);
+    let answer = tell(&proxy, "{\"type\":\"retire\"}\n");
+    assert!(answer.contains("nobody has its sockets"), "{answer}");
     let answer = tell(&proxy, "{\"type\":\"take_over\"}\n");
     assert_eq!(answer, "{\"type\":\"admin\"}\n");
     assert_eq!(fetch(listen).unwrap(), "here");

@@ -1,4 +1,5 @@
-//! A neighbour that sends whatever it likes: IPv4 packets of protocol 112 with a header of its own making.
+//! A neighbour that sends whatever it likes: IPv4 packets of protocol 112 with a header of its own making,
+//! and whole frames.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread::sleep;
@@ -6,7 +7,9 @@ use std::time::Duration;
 
 use integration::lab::host::INTERFACE;
 use integration::lab::{Host, Moment};
+use shared::InterfaceName;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use vrrpd::io::frames::Frames;
 use vrrpd::wire::checksum::checksum;
 use vrrpd::wire::{Coverage, PROTOCOL};
 
@@ -116,4 +119,14 @@ impl Attacker {
         }
         sent
     }
+}
+
+/// Opens a packet socket at a host, for frames from the Ethernet header on.
+///
+/// # Panics
+/// It is not permitted.
+#[must_use]
+pub fn frames(host: &Host) -> Frames {
+    let eth0 = InterfaceName::try_from(INTERFACE).expect("a name");
+    host.run(|| Frames::open(&eth0)).expect("a namespace").expect("a packet socket")
 }

@@ -1,5 +1,6 @@
 //! The frames that tell the network where an address is, as tshark and tcpdump read them.
 
+use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ fn router(priority: u8) -> String {
     format!(
         "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\npriority = {priority}\n\
          addresses = [\"10.77.0.200\", \"fe80::200:5eff:fe00:233\", \"fd77::200\"]\n\
-         advert_interval = \"100ms\"\n"
+         advert_interval = \"100ms\"\nannounce = {{ refresh = \"off\" }}\n"
     )
 }
 
@@ -132,4 +133,33 @@ fn frames_of_many_addresses_are_paced() {
     // A frame that was late is not waited for by the next.
     let close = times[..300].windows(2).filter(|pair| gap(pair) < 0.001).count();
     assert!(close <= 60, "{close} frames of 300 followed within a millisecond");
+}
+
+/// Afterwards once an advert interval, ten a second for all routers of a family together, each in its turn.
+#[test]
+fn reminders_share_what_an_interface_bears() {
+    let routers: String = (1..=10)
+        .map(|n| {
+            format!(
+                "[[vrrp]]\nname = \"r{n}\"\ninterface = \"eth0\"\nvrid = {n}\npriority = 150\n\
+                 addresses = [\"10.78.0.{n}\", \"10.78.1.{n}\"]\nadvert_interval = \"100ms\"\n\
+                 announce = {{ at = [\"0s\"] }}\n"
+            )
+        })
+        .collect();
+    let mut duel = Duel::new("10.78.0.1");
+    let _vipd = duel.vipd(0, &routers);
+    duel.wait_for(&[0]);
+    // All of them hold theirs, and have begun.
+    sleep(Duration::from_secs(3));
+    let capture = Capture::start(&duel, &duel.client);
+    sleep(Duration::from_millis(4_500));
+    let recorded = capture.stop();
+    let rows = recorded.tshark("arp.isgratuitous", &["frame.time_epoch", "arp.src.proto_ipv4"]);
+    let times: Vec<f64> = rows.iter().map(|row| row[0].parse().unwrap_or_default()).collect();
+    assert!((38..=48).contains(&rows.len()), "{} frames: {rows:?}", rows.len());
+    let round: BTreeSet<&str> = rows[..20].iter().map(|row| row[1].as_str()).collect();
+    assert_eq!(round.len(), 20, "each in its turn: {rows:?}");
+    let fastest = times.windows(11).map(|ten| ten[10] - ten[0]).fold(f64::MAX, f64::min);
+    assert!(fastest >= 0.9, "ten frames in {fastest} s");
 }

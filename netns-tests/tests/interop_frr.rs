@@ -130,3 +130,14 @@ fn virtual_mac_over_ipv6_we_lead() {
 fn virtual_mac_over_ipv6_they_lead() {
     VIRTUAL_MAC_IPV6.they_lead();
 }
+
+#[test]
+fn version_3_finds_us_after_a_silent_end_of_a_partition() {
+    VERSION_3.a_silent_end_of_a_partition();
+}
+
+#[test]
+fn ipv6_finds_us_after_a_silent_end_of_a_partition() {
+    let slower = Speech { interval_ms: 200, ..VERSION_3_IPV6 };
+    slower.a_silent_end_of_a_partition();
+}

@@ -193,6 +193,28 @@ fn virtual_mac_over_ipv6_they_lead() {
     VIRTUAL_MAC_IPV6.they_lead();
 }
 
+#[test]
+fn version_2_finds_us_after_a_silent_end_of_a_partition() {
+    VERSION_2_PASS.a_silent_end_of_a_partition();
+}
+
+#[test]
+fn version_3_finds_us_after_a_silent_end_of_a_partition() {
+    VERSION_3.a_silent_end_of_a_partition();
+}
+
+/// Two addresses, and ten announcements a second at most.
+#[test]
+fn ipv6_finds_us_after_a_silent_end_of_a_partition() {
+    const SLOWER: Speech = Speech {
+        ours: "advert_interval = \"200ms\"\n",
+        theirs: "version 3\nadvert_int 0.2\n",
+        interval_ms: 200,
+        ..VERSION_3_IPV6
+    };
+    SLOWER.a_silent_end_of_a_partition();
+}
+
 /// Nodes that do not understand each other are told so, with what both have and what to change: once
 /// in the log, and in the status as long as anybody asks.
 #[test]

@@ -59,13 +59,14 @@ fn ping(duel: &Duel, address: &str) {
 fn that_announce_themselves_are_told_and_answered() {
     let mut duel = Duel::new(VIP);
     let intruder = duel.lab.host("intruder", 50).unwrap();
-    let vipd = duel.vipd(0, &node(150, ""));
+    // Its own reminders would answer as well.
+    let vipd = duel.vipd(0, &node(150, "announce = { refresh = \"off\" }\n"));
     duel.wait_for(&[0]);
     for address in [VIP, VIP6] {
         ping(&duel, address);
         assert_eq!(neighbour(&duel.client, address).as_deref(), Some(OURS));
     }
-    // Beyond the announcements of a takeover, which would answer as well.
+    // And so would the announcements of a takeover.
     sleep(Duration::from_millis(5_200));
     for address in [VIP, VIP6] {
         announce(&intruder, address);

@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Lab, wait_until};
+use integration::lab::{Lab, Running, wait_until};
 use integration::status;
 use netns_tests::{Duel, LIMIT, binary};
 
@@ -72,7 +73,9 @@ fn never_two_run_at_once() {
     let lock = duel.lab.directory().join("lock");
     // A second one at work would find the directory, and fail.
     let text = format!("mkdir {0} || exit 1\nsleep 0.15\nrmdir {0}", lock.display());
-    let vipd = duel.vipd(0, &node(150, &duel.lab, &text, ""));
+    // On a busy machine 0.15 s take longer.
+    let node = node(150, &duel.lab, &text, "").replace("\"200ms\"", "\"600ms\"");
+    let vipd = duel.vipd(0, &node);
     duel.wait_for(&[0]);
     for _ in 0..30 {
         sleep(Duration::from_millis(100));
@@ -87,19 +90,82 @@ fn a_dead_runner_moves_nothing() {
     duel.wait_for(&[0]);
     let _peer = duel.vipd(1, &peer(100));
     sleep(Duration::from_secs(1));
-    let runner = Command::new("pgrep")
-        .args(["-x", "runner", "-P", &vipd.pid().to_string()])
-        .output()
-        .unwrap();
-    let runner = String::from_utf8(runner.stdout).unwrap();
-    let killed = Command::new("kill").args(["-KILL", runner.trim()]).status().unwrap();
-    assert!(killed.success(), "{runner:?}");
+    let killed = Command::new("kill").args(["-KILL", &runner(&vipd)]).status().unwrap();
+    assert!(killed.success());
     vipd.wait_for_log("nobody runs the scripts", LIMIT).unwrap();
     for _ in 0..20 {
         sleep(Duration::from_millis(100));
         assert_eq!(duel.owners.owners(), ["lb1"], "{}", vipd.log());
     }
     assert!(!vipd.log().contains("nobody tells of its health any more"), "{}", vipd.log());
+}
+
+/// The number of the process that runs a node's scripts.
+fn runner(vipd: &Running) -> String {
+    let mut pgrep = Command::new("pgrep");
+    let found = pgrep.args(["-x", "runner", "-P", &vipd.pid().to_string()]).output().unwrap();
+    String::from_utf8(found.stdout).unwrap().trim().to_owned()
+}
+
+/// A killed runner's script and what that started are gone before its successor's begins; whatever user
+/// they run as. What a script left on purpose goes on.
+#[test]
+fn never_two_run_at_once_though_their_runner_is_killed() {
+    for user in ["root", "nobody"] {
+        let duel = Duel::new(VIP);
+        let directory = duel.lab.directory().to_owned();
+        let [log, before, left] = ["log", "before", "left"].map(|name| directory.join(name));
+        for path in [&log, &before, &left] {
+            fs::write(path, "").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        open_to_everyone(&directory);
+        // Each tells who of the one before it is still there.
+        let text = format!(
+            "for pid in $(cat {before}); do [ -d /proc/$pid ] && echo beside $pid >> {log}; done\n\
+             if [ -s {before} ]; then echo later >> {log}; else\n\
+             (sleep 984 & echo $! > {left}) > /dev/null; echo $$ > {before}; exit 0; fi\n\
+             sleep 985 &\necho $! $$ > {before}\nwait",
+            before = before.display(),
+            log = log.display(),
+            left = left.display(),
+        );
+        // A runner starts it at once, and then once a minute.
+        let node = node(150, &duel.lab, &text, "timeout = \"1m\"\n")
+            .replace("user = \"root\"", &format!("user = \"{user}\""))
+            .replace("interval = \"200ms\"", "interval = \"1m\"");
+        let vipd = duel.vipd(0, &node);
+        let lines = || fs::read_to_string(&log).unwrap().lines().count();
+        let mut last = String::new();
+        for round in 0..4 {
+            let begun = || lines() == round && fs::read_to_string(&before).unwrap() != last;
+            let at_work = wait_until("a script was at work", LIMIT, begun);
+            assert!(at_work.is_ok(), "{}", vipd.log());
+            last = fs::read_to_string(&before).unwrap();
+            let killed = Command::new("kill").args(["-KILL", &runner(&vipd)]).status().unwrap();
+            assert!(killed.success());
+        }
+        wait_until("a script ran", LIMIT, || lines() == 4).unwrap();
+        let told = fs::read_to_string(&log).unwrap();
+        assert_eq!(told, "later\n".repeat(4), "as {user}: {}", vipd.log());
+        let left = fs::read_to_string(&left).unwrap();
+        assert!(Path::new("/proc").join(left.trim()).exists(), "as {user}: {}", vipd.log());
+        let ended = Command::new("kill").arg(left.trim()).status().unwrap();
+        assert!(ended.success());
+        // It is our child by now, and buried by us.
+        let gone = || !Path::new("/proc").join(left.trim()).exists();
+        wait_until("it was buried", LIMIT, gone).unwrap();
+    }
+}
+
+/// An unprivileged user must reach a program; a root's temporary directory is closed.
+fn open_to_everyone(directory: &Path) {
+    for open in directory.ancestors() {
+        let mode = fs::metadata(open).unwrap().permissions().mode();
+        if mode & 0o005 != 0o005 {
+            fs::set_permissions(open, fs::Permissions::from_mode(mode | 0o055)).unwrap();
+        }
+    }
 }
 
 #[test]

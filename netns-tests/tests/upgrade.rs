@@ -101,9 +101,29 @@ fn a_binary_that_does_not_run_changes_nothing() {
 
     fs::remove_file(&program).unwrap();
     attempt("cannot be run: No such file or directory");
-    let broken = "#!/bin/sh\necho 'no such option' >&2\nexit 2\n";
-    duel.lab.write("vipd", broken).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    script(&duel, "echo 'no such option' >&2\nexit 2");
     attempt("no such option");
+    // It passes the trial, and is gone when it is to be run.
+    script(&duel, "rm \"$0\"");
+    attempt("everything stays as it is: cannot run");
     assert_eq!(duel.owners.owners(), ["lb1"]);
+
+    // A signal that comes between two programs waits for the second.
+    let real = binary("vipd");
+    let slow = format!(
+        "[ \"$1\" = check ] && exit\necho 'takes its time'\nsleep 0.5\nexec {} \"$@\"",
+        real.display()
+    );
+    script(&duel, &slow);
+    first.signal(Signal::SIGUSR2).unwrap();
+    first.wait_for_log("takes its time", LIMIT).unwrap();
+    first.signal(Signal::SIGTERM).unwrap();
+    assert!(first.wait(LIMIT).unwrap().success(), "{}", first.log_tail(20));
+    assert!(first.log().contains("told to end"));
+}
+
+/// A script in the place of the first host's program; sh would let blocked signals in.
+fn script(duel: &Duel, text: &str) {
+    let program = duel.lab.write("vipd", &format!("#!/bin/bash\n{text}\n")).unwrap();
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -2,8 +2,9 @@
 //!
 //! Words of the field with their limits in the type ([`Vrid`], [`Priority`], [`AdvertInterval`] …),
 //! the configuration ([`config`]), the messages between the processes ([`link`]), and the way all of
-//! them log ([`telemetry`]), are scheduled ([`scheduling`]) and hand open files over ([`passing`]). No
-//! sockets of its own, no clock, no runtime: those belong to the programs.
+//! them log ([`telemetry`]), are scheduled ([`scheduling`]), start without missing a signal
+//! ([`signals`]) and hand open files over ([`passing`]). No sockets of its own, no clock, no runtime:
+//! those belong to the programs.
 
 pub mod address;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod name;
 pub mod passing;
 pub mod priority;
 pub mod scheduling;
+pub mod signals;
 pub mod telemetry;
 pub mod vrid;
 

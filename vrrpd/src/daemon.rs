@@ -9,6 +9,7 @@
 //! Both threads are real-time; only the advert thread must never wait for the kernel.
 
 mod answer;
+mod hearsay;
 mod pause;
 mod presumption;
 mod routers;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use shared::config::{Config, Loaded, load};
 use shared::link::VRRPD_SOCKET;
-use shared::{Name, RouterId, TrackerHealth, scheduling, telemetry};
+use shared::{Name, RouterId, scheduling, signals, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -43,7 +44,7 @@ use crate::io::links::Links;
 use crate::io::macvlan::Macvlans;
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::keeper::Means;
+use crate::keeper::{Means, Turns};
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
@@ -78,6 +79,7 @@ const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
 /// configuration is wrong.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
     let loaded = match load(&args.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -186,18 +188,17 @@ impl Daemon {
             occurrences: occurrences.clone(),
         };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
-        let announcer = Arc::new(announcer);
         let means = Means {
             addresses,
             macvlans,
             routes,
             sockets: Sockets::probe(),
-            announcer,
+            announcer: Arc::new(announcer),
+            turns: Turns::default(),
             links: links.clone(),
             hub,
             pulse,
         };
-
         let (trackers, found) = Trackers::new(links.interfaces.clone());
         let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
         let mut daemon = Self {
@@ -221,6 +222,7 @@ impl Daemon {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
         };
+        signals::release();
         daemon.take_over_from_predecessor(&args.resume).await;
         Ok(daemon)
     }
@@ -332,43 +334,6 @@ impl Daemon {
             }
         }
         self.look_around();
-    }
-
-    fn told(&mut self, health: TrackerHealth) {
-        self.presumption.told(&health.tracker);
-        if self.tracking.told(health.clone()) {
-            let TrackerHealth { tracker, usable, total, state, reason } = &health;
-            let reason = reason.as_deref();
-            info!(%tracker, %state, usable, total, reason, "the health of what is tracked changed");
-            self.occurrences.tell(|| Occurrence::Health(health));
-        }
-    }
-
-    fn lost(&mut self, tracker: &Name) {
-        self.tracking.lost(tracker);
-        if let Some(health) = self.tracking.health(tracker) {
-            self.occurrences.tell(|| Occurrence::Health(health.clone()));
-        }
-    }
-
-    fn found(&mut self, found: Found) {
-        match found {
-            Found::Health(health) => self.told(health),
-            Found::Number(tracker, number) => {
-                self.presumption.told(&tracker);
-                if self.tracking.told_number(&tracker, number) {
-                    info!(%tracker, number, "a tracked file's number changed");
-                }
-            }
-        }
-    }
-
-    /// Whoever has not told anything by now is not there.
-    fn end_presumption(&mut self) {
-        for tracker in self.presumption.end() {
-            warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
-            self.lost(&tracker);
-        }
     }
 
     async fn reload(&mut self) {

@@ -28,15 +28,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, load};
-use shared::telemetry;
+use shared::config::{Config, load};
+use shared::{signals, telemetry};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use self::node::Wanted;
-use crate::watched::Ticker;
+use crate::watched::{Args, Ticker};
 
 /// Connections at once: a few scrapers, and somebody with a browser. More wait in the backlog.
 const CONNECTIONS: usize = 16;
@@ -47,27 +47,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Time before another attempt where the kernel gives no connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The command line.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
-
-    /// Where the node's sockets are
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    runtime_dir: PathBuf,
-
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
-    #[arg(long, hide = true)]
-    watchdog: bool,
-}
-
 /// Runs until told to end.
 ///
 /// Exit codes: 0 ended in order; 1 it cannot listen; 2 the configuration is wrong.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
     let config = match load(&args.config) {
         Ok(loaded) => loaded.config,
         Err(problems) => {
@@ -117,6 +102,7 @@ async fn serve(args: &Args, config: Config) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    signals::release();
     let mut source = Source::new(args, &config);
     let mut address = config.metrics;
     let mut listener = listen(address).await?;

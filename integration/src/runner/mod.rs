@@ -21,13 +21,13 @@ mod word;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
-use shared::config::{Config, DEFAULT_PATH, DEFAULT_RUNTIME_DIR, NotifyConfig, load};
-use shared::{Name, TrackerHealth, scheduling, telemetry};
+use shared::config::{Config, NotifyConfig, load};
+use shared::{Name, TrackerHealth, scheduling, signals, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -40,7 +40,7 @@ use self::follow::Following;
 use self::lane::Lane;
 use self::scripts::Scripts;
 use self::word::{Notice, Told};
-use crate::watched::Ticker;
+use crate::watched::{Args, Ticker};
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
 /// root has root's rights again: the kernel gives them at its start.
@@ -55,28 +55,13 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// What the last hooks may take, whatever their own limit is: the node is to go down.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The command line.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
-
-    /// Where vrrpd's socket is
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    runtime_dir: PathBuf,
-
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
-    #[arg(long, hide = true)]
-    watchdog: bool,
-}
-
 /// Runs until told to end.
 ///
 /// Exit codes: 0 ended in order; 1 something failed that nothing works without; 2 the configuration is
 /// wrong.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
@@ -152,6 +137,7 @@ impl Runner {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        signals::release();
         loop {
             tokio::select! {
                 biased;

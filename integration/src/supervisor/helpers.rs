@@ -8,6 +8,7 @@ use shared::config::{Config, TrackerConfig, TrackerKind};
 use super::Options;
 use super::child::{Death, Program};
 use super::slot::Slot;
+use super::strays::Strays;
 use crate::runner::FAREWELL;
 
 /// What a helper may take to end.
@@ -18,26 +19,33 @@ const END: Duration = Duration::from_secs(1);
 pub(super) struct Helpers {
     pub(super) runner: Slot,
     pub(super) exporter: Slot,
+    /// What an earlier runner left at work: no other starts before that is gone.
+    strays: Strays,
 }
 
 impl Helpers {
     pub(super) fn new() -> Self {
-        Self { runner: Slot::new(Program::Runner), exporter: Slot::new(Program::Exporter) }
+        let (runner, exporter) = (Slot::new(Program::Runner), Slot::new(Program::Exporter));
+        Self { runner, exporter, strays: Strays::default() }
     }
 
     /// Waits until one dies, and plans its successor. Cancel-safe.
     pub(super) async fn death(&mut self) {
-        let Self { runner, exporter } = self;
+        let Self { runner, exporter, strays } = self;
         let (slot, death): (&mut Slot, Death) = tokio::select! {
-            death = runner.death() => (runner, death),
+            death = runner.death() => {
+                strays.kill();
+                (runner, death)
+            }
             death = exporter.death() => (exporter, death),
         };
         slot.bury(death);
     }
 
-    /// When the next is to be started.
-    pub(super) fn start_at(&self) -> Option<Instant> {
-        [self.runner.start_at, self.exporter.start_at].into_iter().flatten().min()
+    /// When the next is to be started. Whoever waits for strays is woken by their end.
+    pub(super) fn start_at(&mut self) -> Option<Instant> {
+        let runner = self.runner.start_at.filter(|_| self.strays.are_gone());
+        [runner, self.exporter.start_at].into_iter().flatten().min()
     }
 
     /// Wants those that the configuration has work for.
@@ -51,10 +59,11 @@ impl Helpers {
     }
 
     pub(super) fn start_what_is_due(&mut self, options: &Options) {
-        for slot in [&mut self.runner, &mut self.exporter] {
-            if slot.is_due() {
-                slot.start(options, &[]);
-            }
+        if self.runner.is_due() && self.strays.are_gone() {
+            self.runner.start(options, &[]);
+        }
+        if self.exporter.is_due() {
+            self.exporter.start(options, &[]);
         }
     }
 
@@ -67,7 +76,7 @@ impl Helpers {
     /// Ends those that the configuration has no work for.
     pub(super) async fn end_unwanted(&mut self, config: &Config) {
         if !wants_runner(config) {
-            end(&mut self.runner, END + FAREWELL).await;
+            self.end_runner().await;
         }
         if config.metrics.is_none() {
             end(&mut self.exporter, END).await;
@@ -77,7 +86,13 @@ impl Helpers {
     /// Ends them all. A node whose helpers fail has handed its addresses over all the same.
     pub(super) async fn end(&mut self) {
         end(&mut self.exporter, END).await;
+        self.end_runner().await;
+    }
+
+    async fn end_runner(&mut self) {
         end(&mut self.runner, END + FAREWELL).await;
+        // Had it to be killed, it could not end what it ran.
+        self.strays.kill();
     }
 }
 

@@ -17,6 +17,7 @@ mod pid_file;
 mod process;
 mod slot;
 mod stop;
+mod strays;
 mod upgrade;
 mod watchdog;
 
@@ -30,7 +31,7 @@ use rustix::process::Signal as UnixSignal;
 use sd_notify::NotifyState;
 use shared::config::{Config, load};
 use shared::link::Resumable;
-use shared::{RouterId, scheduling, telemetry};
+use shared::{RouterId, scheduling, signals, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
@@ -79,6 +80,7 @@ pub struct Options {
 /// is wrong; 3 ended at once by a second signal.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
+    signals::hold();
     let loaded = match load(&options.config).and_then(look_at_programs) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -116,11 +118,13 @@ fn supervise(options: &Options, config: Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("make the directory {}", options.runtime_dir.display()))?;
     scheduling::lock_memory();
     scheduling::real_time("the supervisor", REALTIME);
+    strays::become_subreaper();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let pid_file = PidFile::take(&options.runtime_dir)
             .with_context(|| format!("run in {}", options.runtime_dir.display()))?;
         let supervisor = Supervisor::new(options, config, pid_file).context("watch for signals")?;
+        signals::release();
         Ok(supervisor.run().await)
     })
 }
@@ -151,6 +155,8 @@ struct Supervisor {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Some child has ended, known or not.
+    deaths: Signal,
 }
 
 enum Woken {
@@ -158,6 +164,7 @@ enum Woken {
     Lbproxy(Family),
     Retired,
     Helper,
+    Stray,
     Tried(Result<(), String>),
     Upgrade,
     Timer,
@@ -183,6 +190,7 @@ impl Supervisor {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            deaths: signal(SignalKind::child())?,
         })
     }
 
@@ -200,11 +208,13 @@ impl Supervisor {
                 Woken::Lbproxy(family) => self.lbproxy_changed(family),
                 Woken::Upgrade => self.try_upgrade(),
                 Woken::Tried(outcome) => self.tried(outcome),
-                Woken::Vrrpd(Event::Retired) | Woken::Retired | Woken::Helper | Woken::Timer => {}
+                Woken::Vrrpd(Event::Retired) | Woken::Retired => {}
+                Woken::Helper | Woken::Stray | Woken::Timer => {}
                 Woken::Reload => self.reload().await,
                 Woken::Stop => return self.stop().await,
             }
             self.go_on_upgrading().await;
+            self.bury_strays();
             self.start_what_is_due();
             self.bury_orphans().await;
         }
@@ -226,6 +236,7 @@ impl Supervisor {
             _ = self.hang_up.recv() => Woken::Reload,
             _ = self.upgrade_asked.recv() => Woken::Upgrade,
             outcome = tried(&mut self.trial) => Woken::Tried(outcome),
+            _ = self.deaths.recv() => Woken::Stray,
             () = sleep_until(timer) => Woken::Timer,
         }
     }
@@ -250,6 +261,15 @@ impl Supervisor {
             self.lbproxy.start(&self.options, &[]);
         }
         self.helpers.start_what_is_due(&self.options);
+    }
+
+    /// What is not ours to wait for has nobody else who would. A trial is waited for by the runtime.
+    fn bury_strays(&self) {
+        if self.trial.is_none() {
+            let children = self.children();
+            let children = children.iter().map(|(_, child, _)| *child).chain(&self.lbproxy.elder);
+            strays::bury(&children.map(Child::id).collect::<Vec<_>>());
+        }
     }
 
     fn resume_arguments(&self) -> Vec<String> {

@@ -7,17 +7,20 @@
 //!             └► vrrpd: killed, and a successor goes on as Active; the helpers: started anew
 //! ```
 
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::unistd::execv;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 use shared::link::line;
-use shared::passing;
+use shared::{passing, signals};
 use tracing::{error, info, warn};
 
 use super::child::{Child, Event, Program};
@@ -70,11 +73,19 @@ pub(super) async fn try_out(binary: PathBuf, config: PathBuf) -> Result<(), Stri
     }
 }
 
-/// Becomes the binary at this path; returns only if that fails.
-fn become_program(binary: &Path, options: &Options) -> io::Error {
-    let mut next = std::process::Command::new(binary);
-    next.arg("run").arg("--adopt").arg("--config").arg(&options.config);
-    next.arg("--runtime-dir").arg(&options.runtime_dir).exec()
+/// Becomes the binary at this path; returns only if that fails. Signals wait until the binary watches
+/// for them: unlike [`std::process::Command`] this leaves them blocked.
+fn become_program(binary: &Path, options: &Options) -> io::Result<Infallible> {
+    let (config, runtime_dir) = (options.config.as_os_str(), options.runtime_dir.as_os_str());
+    let words = [OsStr::new("vipd"), OsStr::new("run"), OsStr::new("--adopt")];
+    let places = [OsStr::new("--config"), config, OsStr::new("--runtime-dir"), runtime_dir];
+    let arguments = words.into_iter().chain(places).map(|word| CString::new(word.as_bytes()));
+    let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+    let binary = CString::new(binary.as_os_str().as_bytes())?;
+    signals::hold();
+    let failed = execv(&binary, &arguments);
+    signals::release();
+    Ok(failed?)
 }
 
 /// Leaves the children where [`adopt`] finds them: in a socket in the place of standard input.
@@ -94,6 +105,11 @@ fn leave(children: &[(Program, &Child, bool)]) -> io::Result<()> {
     Ok(())
 }
 
+/// Standard input is nothing again.
+fn take_back() -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?)
+}
+
 /// The children that the program before left.
 ///
 /// # Errors
@@ -102,7 +118,7 @@ pub(super) fn adopt() -> io::Result<Vec<(Program, Child, bool)>> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let mut buffer = vec![0; LIST];
     let (length, files) = passing::receive(socket, &mut buffer)?;
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    take_back()?;
     let list: Vec<Left> = serde_json::from_slice(buffer.get(..length).unwrap_or_default())?;
     let mut files = files.into_iter();
     let mut adopt = |left: Left| {
@@ -127,17 +143,20 @@ impl Supervisor {
     /// Becomes the new binary if it passed, and stays what it is if not.
     pub(super) fn tried(&mut self, outcome: Result<(), String>) {
         self.trial = None;
-        let failed = match outcome {
-            Err(words) => words,
-            Ok(()) => match leave(&self.children()) {
-                Err(error) => format!("cannot hand the programs over: {error}"),
-                Ok(()) => become_program(&self.binary, &self.options).to_string(),
-            },
-        };
+        let Err(failed) = outcome.and_then(|()| self.become_binary());
         error!("no upgrade, everything stays as it is: {failed}");
     }
 
-    fn children(&self) -> Vec<(Program, &Child, bool)> {
+    /// Returns only why that cannot be, in words.
+    fn become_binary(&self) -> Result<Infallible, String> {
+        leave(&self.children())
+            .map_err(|error| format!("cannot hand the programs over: {error}"))?;
+        let failed = become_program(&self.binary, &self.options);
+        take_back().map_err(|error| format!("cannot close what was left: {error}"))?;
+        failed.map_err(|error| format!("cannot run {}: {error}", self.binary.display()))
+    }
+
+    pub(super) fn children(&self) -> Vec<(Program, &Child, bool)> {
         let all = [
             (Program::Vrrpd, self.vrrpd.child.as_ref()),
             (Program::Lbproxy, self.lbproxy.child.as_ref()),
@@ -154,7 +173,7 @@ impl Supervisor {
         let children = match adopt() {
             Ok(children) => children,
             Err(error) => {
-                error!(%error, "cannot take the programs over; starts its own when they end");
+                error!(%error, "cannot take the programs over, which go on unwatched; starts its own");
                 return;
             }
         };

@@ -30,6 +30,8 @@ pub(super) struct Succession {
     admin: Option<StdListener>,
     /// What serves it and the supervisor's socket, until a successor serves.
     tasks: Vec<AbortHandle>,
+    /// A successor has our sockets.
+    handed_over: bool,
     /// The predecessor that is to be relieved, and when it is whether all servers were checked or not.
     relieves: Option<(UnixStream, Instant)>,
     /// A successor serves; what is connected here may last until then.
@@ -42,7 +44,14 @@ impl Succession {
     pub(super) fn new(admin: StdListener) -> Self {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { admin: Some(admin), tasks: Vec::new(), relieves: None, retired_until: None, look }
+        Self {
+            admin: Some(admin),
+            tasks: Vec::new(),
+            handed_over: false,
+            relieves: None,
+            retired_until: None,
+            look,
+        }
     }
 
     /// A task that a successor does in our place.
@@ -120,6 +129,7 @@ impl Daemon {
         match self.succession.admin.as_ref().map(StdListener::try_clone) {
             Some(Ok(admin)) => {
                 info!("hands its sockets to a successor, and serves until that does");
+                self.succession.handed_over = true;
                 Reply::Estate(self.control.estate(admin))
             }
             Some(Err(error)) => Reply::Line(line(&Answer::Error(error.to_string()))),
@@ -129,6 +139,10 @@ impl Daemon {
 
     /// A successor serves: accepts no more.
     pub(super) fn retire(&mut self, now: Instant) -> Reply {
+        if !self.succession.handed_over {
+            let words = "nobody has its sockets: whoever retires it must take over first";
+            return Reply::Line(line(&Answer::Error(words.to_owned())));
+        }
         let limit = self.config.lbproxy.drain_timeout;
         let connections = self.control.live();
         info!(connections, "a successor serves; what is connected here may last for {limit:?}");

@@ -47,7 +47,7 @@ use self::spanned::Spanned;
 pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{
     AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
-    Preempt, RouteConfig, RouterConfig, RuleConfig, Scope,
+    Preempt, Refresh, RouteConfig, RouterConfig, RuleConfig, Scope,
 };
 use crate::Name;
 

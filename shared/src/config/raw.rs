@@ -238,7 +238,9 @@ pub(super) struct RawAnnounce {
     /// Times after taking over, ascending, `"0s"` first, each up to `"1h"`, at most 32; default
     /// `["0s", "100ms", "500ms", "2s", "5s"]`.
     pub(super) at: List,
-    /// After those times, again every so often, `"1s"` to `"1day"`, or `"off"`; default `"1m"`.
+    /// After those times, again: `"advert"`, once an advert interval, at most ten frames a second of a family
+    /// and interface; every so often, `"1s"` to `"1day"`; or `"off"`; default `"advert"`, or `"1m"` where multicast
+    /// adverts bear the virtual MAC address.
     pub(super) refresh: Given<String>,
     /// How often in a row at each `refresh`, 1 to 32; default 1.
     #[schemars(range(min = 1, max = 32))]

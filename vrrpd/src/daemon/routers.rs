@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{AddressConfig, Config, Dialect, RouterConfig};
+use shared::config::{AddressConfig, Audience, Config, Dialect, Refresh, RouterConfig};
 use shared::{InterfaceName, Priority, RouterId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,10 +15,13 @@ use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
 use crate::io::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
 use crate::io::routes::Routing;
-use crate::keeper::{AddressKeeper, Kept, Means, Plan, placed_routing};
+use crate::keeper::{AddressKeeper, Kept, Means, Plan, Schedule, placed_routing};
 use crate::tracking::Tracking;
 use crate::wire::virtual_mac::virtual_mac;
 use crate::wish::Wish;
+
+/// How often addresses are announced again where adverts do it.
+const SELDOM: Duration = Duration::from_secs(60);
 
 /// Every running router.
 pub(super) struct Routers {
@@ -221,8 +224,18 @@ fn plan(config: &RouterConfig) -> Plan {
         belongings,
         lease: config.lease,
         owner: config.priority.is_owner(),
-        announce: config.announce.clone(),
+        schedule: schedule(config),
     }
+}
+
+/// Adverts that bear the virtual MAC address teach switches themselves, and hosts have nothing to learn.
+fn schedule(config: &RouterConfig) -> Schedule {
+    let mut announce = config.announce.clone();
+    let taught = config.virtual_mac.is_some() && config.audience == Audience::Multicast;
+    if taught && announce.refresh == Refresh::WithAdverts {
+        announce.refresh = Refresh::Every(SELDOM);
+    }
+    Schedule { announce, advert_interval: config.advert_interval.duration() }
 }
 
 fn replace_if_other<T: PartialEq>(known: &mut T, new: T) -> bool {

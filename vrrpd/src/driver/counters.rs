@@ -12,6 +12,15 @@ const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Senders that a reason is logged for within that time: whoever forges sources fills no log.
 const SENDERS: usize = 8;
 
+/// Lines of one reason are at least this far apart, whatever routers and senders they are about.
+const LINE_PAUSE: Duration = Duration::from_secs(1);
+
+/// When the log took its last line of each reason, of all routers together.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    last: BTreeMap<&'static str, Instant>,
+}
+
 /// Packets discarded, by reason.
 #[derive(Debug, Default)]
 pub(super) struct Discards {
@@ -32,16 +41,22 @@ pub(super) struct Told {
 }
 
 impl Discards {
+    /// Counts one.
+    pub(super) fn count(&mut self, discard: Discard) {
+        self.by_reason.entry(discard.reason()).or_default().count += 1;
+    }
+
     /// Counts one; returns how many came since the last that was logged, if this one is to be logged.
-    pub(super) fn count(
+    pub(super) fn count_and_tell(
         &mut self,
         discard: Discard,
         sender: Option<IpAddr>,
+        lines: &mut Lines,
         now: Instant,
     ) -> Option<u64> {
         let tally = self.by_reason.entry(discard.reason()).or_default();
         tally.count += 1;
-        if !tally.told.is_due(sender, now) {
+        if !tally.told.is_due(discard.reason(), sender, lines, now) {
             return None;
         }
         let since = tally.count - tally.logged;
@@ -56,15 +71,32 @@ impl Discards {
 }
 
 impl Told {
-    /// Whether to log what this sender did; if so, it counts as logged.
-    pub(super) fn is_due(&mut self, sender: Option<IpAddr>, now: Instant) -> bool {
+    /// Whether to log what this sender did, for this reason; if so, it counts as logged. Who has to wait for
+    /// another's line is told with a later packet.
+    pub(super) fn is_due(
+        &mut self,
+        reason: &'static str,
+        sender: Option<IpAddr>,
+        lines: &mut Lines,
+        now: Instant,
+    ) -> bool {
         self.senders.retain(|(_, logged)| now < *logged + LOG_PAUSE);
         let known = self.senders.iter().any(|(told, _)| *told == sender);
-        if known || self.senders.len() >= SENDERS {
+        if known || self.senders.len() >= SENDERS || !lines.take(reason, now) {
             return false;
         }
         self.senders.push((sender, now));
         true
+    }
+}
+
+impl Lines {
+    fn take(&mut self, reason: &'static str, now: Instant) -> bool {
+        let free = self.last.get(reason).is_none_or(|last| now >= *last + LINE_PAUSE);
+        if free {
+            self.last.insert(reason, now);
+        }
+        free
     }
 }
 
@@ -80,16 +112,18 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
     fn a_flood_is_counted_and_logged_once_a_minute() {
         let start = Instant::now();
-        let mut discards = Discards::default();
-        assert_eq!(discards.count(Discard::Hops(64), sender(1), start), Some(1));
+        let (mut discards, mut lines) = (Discards::default(), Lines::default());
+        let mut count = |discard, at| discards.count_and_tell(discard, sender(1), &mut lines, at);
+        assert_eq!(count(Discard::Hops(64), start), Some(1));
         for millis in 1..1000 {
             let now = start + Duration::from_millis(millis);
-            assert_eq!(discards.count(Discard::Hops(64), sender(1), now), None);
+            assert_eq!(count(Discard::Hops(64), now), None);
         }
-        assert_eq!(discards.count(Discard::Own, sender(1), start), Some(1));
+        assert_eq!(count(Discard::Own, start), Some(1));
         let later = start + Duration::from_secs(60);
-        assert_eq!(discards.count(Discard::Hops(63), sender(1), later), Some(1000));
-        let totals = BTreeMap::from([("hops".to_owned(), 1001), ("own".to_owned(), 1)]);
+        assert_eq!(count(Discard::Hops(63), later), Some(1000));
+        discards.count(Discard::Own);
+        let totals = BTreeMap::from([("hops".to_owned(), 1001), ("own".to_owned(), 2)]);
         assert_eq!(discards.totals(), totals);
     }
 
@@ -97,15 +131,43 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
     fn each_sender_is_logged_and_a_crowd_of_forged_ones_is_not() {
         let start = Instant::now();
-        let mut discards = Discards::default();
-        let told = |discards: &mut Discards, last, at| {
-            discards.count(Discard::Password, sender(last), at).is_some()
+        let (mut discards, mut lines) = (Discards::default(), Lines::default());
+        let mut told = |last, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            discards.count_and_tell(Discard::Password, sender(last), &mut lines, now).is_some()
         };
-        assert!(told(&mut discards, 1, start));
-        assert!(told(&mut discards, 2, start), "another sender is worth another line");
-        let crowd = (0..=255).filter(|last| told(&mut discards, *last, start));
+        assert!(told(1, 0));
+        assert!(!told(2, 0), "one line a second");
+        assert!(told(2, 1), "another sender is worth another line");
+        let crowd = (3..60).filter(|seconds| (0..=255).any(|last| told(last, *seconds)));
         assert_eq!(crowd.count(), 6, "eight in all");
-        let later = start + Duration::from_secs(60);
-        assert!(told(&mut discards, 200, later));
+        assert!(told(200, 60));
+    }
+
+    /// Routers and senders may be as many as they like.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
+    fn a_reason_has_one_line_a_second_for_all_routers() {
+        let start = Instant::now();
+        let mut lines = Lines::default();
+        let mut routers: Vec<Discards> = (0..100).map(|_| Discards::default()).collect();
+        let mut told = |reason: Discard, millis| {
+            let now = start + Duration::from_millis(millis);
+            let senders = (0..=255).map(sender);
+            let routers = routers.iter_mut();
+            routers
+                .flat_map(|router| {
+                    senders
+                        .clone()
+                        .map(|s| router.count_and_tell(reason, s, &mut lines, now))
+                        .collect::<Vec<_>>()
+                })
+                .flatten()
+                .count()
+        };
+        assert_eq!(told(Discard::Hops(64), 0), 1);
+        assert_eq!(told(Discard::Password, 0), 1, "another reason");
+        assert_eq!(told(Discard::Hops(64), 999), 0);
+        assert_eq!(told(Discard::Hops(1), 1_000), 1);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use shared::config::RouterConfig;
 use tracing::warn;
 
-use super::counters::Told;
+use super::counters::{Lines, Told};
 use super::record::millis;
 use crate::status::Mismatch;
 use crate::wire::{Claim, Heard, OtherAddresses};
@@ -24,25 +24,38 @@ pub(super) struct Differences {
 
 impl Differences {
     /// Compares an advert with our configuration. Each sender is named once a minute.
-    pub(super) fn note(&mut self, config: &RouterConfig, heard: &Heard, now: Instant) {
+    pub(super) fn note(
+        &mut self,
+        config: &RouterConfig,
+        heard: &Heard,
+        lines: &mut Lines,
+        now: Instant,
+    ) {
         let (router, from) = (&config.id, heard.source);
-        self.compare_addresses(config, heard, now);
+        self.compare_addresses(config, heard, lines, now);
         let (theirs, ours) = (heard.advert.interval, config.advert_interval);
-        if theirs != ours && self.interval_told.is_due(Some(from), now) {
+        let told = &mut self.interval_told;
+        if theirs != ours && told.is_due("another_interval", Some(from), lines, now) {
             warn!(%router, %from, "advertises every {theirs}, we every {ours}: a Backup goes by the Active router's interval; set the same `advert_interval` on both nodes");
         }
         let both_own = config.priority.is_owner()
             && matches!(heard.advert.claim, Claim::Lead(priority) if priority.is_owner());
-        if both_own && self.owner_told.is_due(Some(from), now) {
+        if both_own && self.owner_told.is_due("two_owners", Some(from), lines, now) {
             warn!(%router, %from, "has priority 255 as we have: only one router can own the addresses; give the other a lower `priority`");
         }
     }
 
-    fn compare_addresses(&mut self, config: &RouterConfig, heard: &Heard, now: Instant) {
+    fn compare_addresses(
+        &mut self,
+        config: &RouterConfig,
+        heard: &Heard,
+        lines: &mut Lines,
+        now: Instant,
+    ) {
         let (router, from) = (&config.id, heard.source);
         match &heard.other_addresses {
             Some(other) => {
-                if self.addresses_told.is_due(Some(from), now) {
+                if self.addresses_told.is_due("other_addresses", Some(from), lines, now) {
                     warn!(%router, %from, "{other}");
                 }
                 self.addresses = Some((from, now, other.clone()));

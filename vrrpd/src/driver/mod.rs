@@ -33,7 +33,7 @@ use shared::{RouterId, Vrid, scheduling};
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
-use self::counters::Discards;
+use self::counters::{Discards, Lines};
 use self::directory::Directory;
 use self::handle::{COMMAND_QUEUE, Command};
 pub use self::handle::{Handle, NewRouter, Report};
@@ -106,6 +106,7 @@ struct Driver {
     surroundings: watch::Receiver<Arc<AllSurroundings>>,
     pulse: Pulse,
     discards: Discards,
+    lines: Lines,
     occurrences: Occurrences,
     rejected: Ledgers,
     stopping: bool,
@@ -132,6 +133,7 @@ impl Driver {
             surroundings: setup.surroundings,
             pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
+            lines: Lines::default(),
             occurrences: setup.occurrences,
             rejected: Ledgers::default(),
             stopping: false,
@@ -360,7 +362,9 @@ impl Driver {
         let router = router.and_then(|position| self.routers.get_mut(position));
         let (discard, excerpt) = match outcome {
             Ok(heard) => {
-                router.into_iter().for_each(|router| router.heard(&heard, moment, &self.ports));
+                if let Some(router) = router {
+                    router.heard(&heard, &mut self.lines, moment, &self.ports);
+                }
                 return;
             }
             Err(discarded) => discarded,
@@ -370,11 +374,9 @@ impl Driver {
             ledger.note(port.interface(), source, discard, excerpt, moment);
         }
         match router {
-            Some(router) => router.discarded(discard, source, moment),
+            Some(router) => router.discarded(discard, source, &mut self.lines, moment),
             // Another pair on the same link is no news.
-            None => {
-                self.discards.count(discard, source, moment);
-            }
+            None => self.discards.count(discard),
         }
     }
 }

@@ -9,7 +9,7 @@ use shared::{Family, Name, Priority, RouterId};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::counters::Discards;
+use super::counters::{Discards, Lines};
 use super::differences::Differences;
 use super::ports::Ports;
 use super::record::{Record, evidence, millis};
@@ -228,17 +228,24 @@ impl Router {
         self.wish.send_modify(|wish| wish.wanted = Wanted::Release(Release::AtOnce));
     }
 
-    pub(super) fn heard(&mut self, heard: &Heard, now: Instant, ports: &Ports) {
+    pub(super) fn heard(&mut self, heard: &Heard, lines: &mut Lines, now: Instant, ports: &Ports) {
         self.received += 1;
         self.voice.imitate(&self.config, heard);
-        self.differences.note(&self.config, heard, now);
+        self.differences.note(&self.config, heard, lines, now);
         let Heard { source, advert, .. } = heard;
         let received = Received { source: *source, claim: advert.claim, interval: advert.interval };
         self.event(Event::Received(received), now, ports);
     }
 
-    pub(super) fn discarded(&mut self, discard: Discard, source: Option<IpAddr>, now: Instant) {
-        let Some(times) = self.discards.count(discard, source, now) else { return };
+    pub(super) fn discarded(
+        &mut self,
+        discard: Discard,
+        source: Option<IpAddr>,
+        lines: &mut Lines,
+        now: Instant,
+    ) {
+        let times = self.discards.count_and_tell(discard, source, lines, now);
+        let Some(times) = times else { return };
         self.record.discarded(discard, source, times);
         let from = source.map_or_else(|| "?".to_owned(), |source| source.to_string());
         if discard.splits_the_pair() {

@@ -1,15 +1,14 @@
 //! Sends the announcements that are due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use shared::config::Announce;
 use shared::{Family, InterfaceName};
 use tracing::warn;
 
-use super::burst::Burst;
+use super::burst::{Burst, Schedule};
 use super::place::Held;
 use super::{AddressKeeper, Wish};
 use crate::clock::now;
@@ -24,8 +23,8 @@ pub(super) struct Announcing {
 }
 
 impl Announcing {
-    pub(super) fn nothing(announce: Announce, now: Instant) -> Self {
-        let burst = Burst::begin(announce, now);
+    pub(super) fn nothing(schedule: Schedule, now: Instant) -> Self {
+        let burst = Burst::begin(schedule, now);
         Self { burst, addresses: Vec::new(), anew: true }
     }
 
@@ -58,14 +57,14 @@ impl AddressKeeper {
     pub(super) fn announce(&mut self, wish: Wish) {
         let Some(holding) = &mut self.holding else { return };
         let (now, announcing) = (now(), &mut holding.announcing);
-        announcing.burst.follow(&holding.plan.announce, now);
+        announcing.burst.follow(&holding.plan.schedule, now);
         let again = holding.announcements != wish.announcements;
         if again {
             holding.announcements = wish.announcements;
             announcing.again(now);
         }
         if std::mem::take(&mut announcing.anew) {
-            announcing.burst = Burst::begin(holding.plan.announce.clone(), now);
+            announcing.burst = Burst::begin(holding.plan.schedule.clone(), now);
         }
         if announcing.next().is_none_or(|at| now < at) {
             return;
@@ -75,10 +74,15 @@ impl AddressKeeper {
             announcing.addresses =
                 all.map(|held| (held.placed.config.interface.clone(), held.ip())).collect();
         }
-        let due = announcing.burst.due(announcing.addresses.len(), now);
+        let Announcing { burst, addresses, .. } = announcing;
+        let due = burst.due(addresses.len(), now, |length| {
+            let interfaces: BTreeSet<_> =
+                addresses.iter().map(|(interface, _)| interface).collect();
+            self.means.turns.take(&self.router, interfaces.into_iter(), length, now)
+        });
         let (mut failed, mut stations) = (None, BTreeMap::new());
         let interfaces = self.interfaces.borrow();
-        for (interface, address) in &announcing.addresses[due] {
+        for (interface, address) in &addresses[due] {
             let (key, announcer) = ((interface, Family::of(*address)), &self.means.announcer);
             let found = stations.get(&key).copied().map_or_else(
                 || {

@@ -37,7 +37,7 @@ impl Holding {
     /// Nothing is held yet.
     pub(super) fn nothing(plan: Plan, wish: Wish, now: Instant) -> Self {
         Self {
-            announcing: Announcing::nothing(plan.announce.clone(), now),
+            announcing: Announcing::nothing(plan.schedule.clone(), now),
             plan,
             addresses: Vec::new(),
             routing: Vec::new(),

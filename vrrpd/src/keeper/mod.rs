@@ -15,21 +15,24 @@ mod holding;
 mod kernel;
 mod place;
 mod routing;
+mod turns;
 mod virtual_link;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Announce, Belongings, Lease};
+use shared::config::{Belongings, Lease};
 use shared::link::{Ownership, OwnershipState};
 use shared::{InterfaceName, RouterId};
 use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
+pub use self::burst::Schedule;
 use self::deletions::{Deletions, Worth};
 use self::holding::Holding;
 pub use self::place::placed_routing;
 use self::place::{Held, Listed, Places};
+pub use self::turns::Turns;
 use self::virtual_link::LinkState;
 use crate::clock::{now, sleep_until};
 use crate::election::Release;
@@ -65,7 +68,7 @@ pub struct Plan {
     /// They are this node's own (priority 255): what is there from others stays there.
     pub owner: bool,
     /// When they are announced.
-    pub announce: Announce,
+    pub schedule: Schedule,
 }
 
 /// What all keepers share.
@@ -81,6 +84,8 @@ pub struct Means {
     pub sockets: Sockets,
     /// Announces addresses.
     pub announcer: Arc<Announcer>,
+    /// Whose turn it is to remind of addresses.
+    pub turns: Turns,
     /// Tells of interfaces and of what vanishes.
     pub links: Links,
     /// Tells the proxies.

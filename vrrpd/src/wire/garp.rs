@@ -3,39 +3,16 @@
 use std::net::Ipv4Addr;
 
 use pnet_base::MacAddr;
-use pnet_packet::arp::{ArpHardwareTypes, ArpOperations, MutableArpPacket};
-use pnet_packet::ethernet::{EtherTypes, MutableEthernetPacket};
 
-/// Bytes of the Ethernet header.
-const ETHERNET: usize = 14;
-
-/// Bytes of the frame, without padding and check sequence.
-const FRAME: usize = ETHERNET + 28;
+use super::probe;
 
 /// The frame that tells every host on the link that `address` is at `mac`.
 ///
 /// It is a request whose sender and target are the address: Linux takes a reply for a mere answer,
 /// and may ignore it for the second after an earlier one.
 #[must_use]
-pub fn frame(address: Ipv4Addr, mac: MacAddr) -> [u8; FRAME] {
-    let mut frame = [0; FRAME];
-    let (header, body) = frame.split_at_mut(ETHERNET);
-    if let Some(mut ethernet) = MutableEthernetPacket::new(header) {
-        ethernet.set_destination(MacAddr::broadcast());
-        ethernet.set_source(mac);
-        ethernet.set_ethertype(EtherTypes::Arp);
-    }
-    if let Some(mut arp) = MutableArpPacket::new(body) {
-        arp.set_hardware_type(ArpHardwareTypes::Ethernet);
-        arp.set_protocol_type(EtherTypes::Ipv4);
-        arp.set_hw_addr_len(6);
-        arp.set_proto_addr_len(4);
-        arp.set_operation(ArpOperations::Request);
-        arp.set_sender_hw_addr(mac);
-        arp.set_sender_proto_addr(address);
-        arp.set_target_proto_addr(address);
-    }
-    frame
+pub fn frame(address: Ipv4Addr, mac: MacAddr) -> Vec<u8> {
+    probe::request(mac, address, address)
 }
 
 #[cfg(test)]

@@ -94,20 +94,31 @@ pub struct RuleConfig {
 pub struct Announce {
     /// Times after taking over, ascending, zero first.
     pub at: Vec<Duration>,
-    /// Afterwards, every so often; none: never.
-    pub refresh: Option<Duration>,
+    /// Afterwards.
+    pub refresh: Refresh,
     /// How often in a row then, at least once.
     pub refresh_repeat: u32,
     /// Pause between two frames.
     pub interval: Duration,
 }
 
+/// When addresses are announced again that were long since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// Once an advert interval, as far as an interface may bear it.
+    WithAdverts,
+    /// Every so often.
+    Every(Duration),
+    /// Never.
+    Never,
+}
+
 impl Default for Announce {
-    /// Once for everyone, four times for those who missed it, and then now and then.
+    /// Once for everyone, four times for those who missed it, and then for those who believed another.
     fn default() -> Self {
         Self {
             at: [0, 100, 500, 2_000, 5_000].map(Duration::from_millis).to_vec(),
-            refresh: Some(Duration::from_secs(60)),
+            refresh: Refresh::WithAdverts,
             refresh_repeat: 1,
             interval: Duration::ZERO,
         }

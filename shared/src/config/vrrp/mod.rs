@@ -12,7 +12,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-pub use self::belongings::{AddressConfig, Announce, Belongings, RouteConfig, RuleConfig, Scope};
+pub use self::belongings::{
+    AddressConfig, Announce, Belongings, Refresh, RouteConfig, RuleConfig, Scope,
+};
 use super::track::Tracked;
 use crate::{AdvertInterval, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid};
 

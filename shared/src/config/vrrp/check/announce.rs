@@ -6,7 +6,7 @@ use super::Check;
 use crate::config::check::{count_in, duration_in};
 use crate::config::code::Code;
 use crate::config::raw::{Given, RawAnnounce};
-use crate::config::vrrp::Announce;
+use crate::config::vrrp::{Announce, Refresh};
 
 /// Rounds of announcements in a row.
 const MOST_ROUNDS: u32 = 32;
@@ -34,12 +34,14 @@ pub(super) fn announce(given: &Given<RawAnnounce>, check: &mut Check<'_>) -> Opt
             check.problems.tell(Code::AnnounceTimes, list.span(), title, help);
         }
     }
-    let help = "\"off\": only when the addresses are taken over";
+    let help = "\"advert\": as often as adverts; \"off\": only when the addresses are taken over";
     let refresh = check.optional("refresh", &raw.refresh, help, default.refresh, |text| match text
         .as_str()
     {
-        "off" => Ok(None),
-        _ => duration_in(Duration::from_secs(1)..=Duration::from_secs(86_400))(text).map(Some),
+        "advert" => Ok(Refresh::WithAdverts),
+        "off" => Ok(Refresh::Never),
+        _ => duration_in(Duration::from_secs(1)..=Duration::from_secs(86_400))(text)
+            .map(Refresh::Every),
     });
     let repeat = count_in(1..=MOST_ROUNDS);
     let refresh_repeat =

@@ -1,0 +1,71 @@
+//! What a dead runner left at work: scripts and hooks that nobody would end any more, and beside which its
+//! successor would start others.
+//!
+//! We are their subreaper: the kernel gives us what loses its parent below us. A program of a runner leads
+//! a process group in our session, which no program of ours does and no daemon that a hook left on purpose:
+//! that has a session of its own, or a leader that ended. All that ends here is buried.
+
+use nix::errno::Errno;
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
+use nix::unistd::{Pid, getpgid, getsid};
+use tracing::{info, warn};
+
+/// Children of this thread, where the kernel tells (`CONFIG_PROC_CHILDREN`); all are the main thread's.
+const CHILDREN: &str = "/proc/thread-self/children";
+
+/// Becomes the parent of whatever loses its own below us. An upgrade's exec leaves it so.
+pub(super) fn become_subreaper() {
+    if let Err(error) = set_child_subreaper(true) {
+        warn!(%error, "cannot end what a dead runner leaves at work: a script may run twice at once");
+    }
+}
+
+/// Process groups that were killed and may not be gone yet.
+#[derive(Debug, Default)]
+pub(super) struct Strays(Vec<Pid>);
+
+impl Strays {
+    /// Kills what a runner that has just died left at work.
+    pub(super) fn kill(&mut self) {
+        let children = match std::fs::read_to_string(CHILDREN) {
+            Ok(children) => children,
+            Err(error) => return warn!(%error, "cannot see what a dead runner left at work"),
+        };
+        let children = children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
+        for stray in children.map(Pid::from_raw).filter(|pid| leads_a_group_of_our_session(*pid)) {
+            match killpg(stray, Signal::SIGKILL) {
+                Ok(()) => {
+                    info!(pid = stray.as_raw(), "killed what a dead runner left at work");
+                    self.0.push(stray);
+                }
+                Err(Errno::ESRCH) => {}
+                Err(error) => {
+                    warn!(pid = stray.as_raw(), %error, "cannot kill what a dead runner left at work");
+                }
+            }
+        }
+    }
+
+    /// Whether nothing of it is there any more.
+    pub(super) fn are_gone(&mut self) -> bool {
+        self.0.retain(|group| killpg(*group, None) != Err(Errno::ESRCH));
+        self.0.is_empty()
+    }
+}
+
+fn leads_a_group_of_our_session(pid: Pid) -> bool {
+    getpgid(Some(pid)) == Ok(pid) && getsid(Some(pid)) == getsid(None)
+}
+
+/// Buries every dead child that is not one of `known`, whose ends others wait for.
+pub(super) fn bury(known: &[i32]) {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Ok(status) = waitid(Id::All, flags) {
+        let Some(pid) = status.pid().filter(|pid| !known.contains(&pid.as_raw())) else { return };
+        if waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_err() {
+            return;
+        }
+    }
+}

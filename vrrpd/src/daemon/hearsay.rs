@@ -1,0 +1,50 @@
+//! What is told of the things that routers track.
+
+use shared::{Name, TrackerHealth};
+use tracing::{info, warn};
+
+use super::Daemon;
+use crate::occurrence::Occurrence;
+use crate::trackers::Found;
+
+impl Daemon {
+    /// Somebody tells how something tracked is.
+    pub(super) fn told(&mut self, health: TrackerHealth) {
+        self.presumption.told(&health.tracker);
+        if self.tracking.told(health.clone()) {
+            let TrackerHealth { tracker, usable, total, state, reason } = &health;
+            let reason = reason.as_deref();
+            info!(%tracker, %state, usable, total, reason, "the health of what is tracked changed");
+            self.occurrences.tell(|| Occurrence::Health(health));
+        }
+    }
+
+    /// Nobody tells how it is any more.
+    pub(super) fn lost(&mut self, tracker: &Name) {
+        self.tracking.lost(tracker);
+        if let Some(health) = self.tracking.health(tracker) {
+            self.occurrences.tell(|| Occurrence::Health(health.clone()));
+        }
+    }
+
+    /// A tracker of our own found something out.
+    pub(super) fn found(&mut self, found: Found) {
+        match found {
+            Found::Health(health) => self.told(health),
+            Found::Number(tracker, number) => {
+                self.presumption.told(&tracker);
+                if self.tracking.told_number(&tracker, number) {
+                    info!(%tracker, number, "a tracked file's number changed");
+                }
+            }
+        }
+    }
+
+    /// Whoever has not told anything by now is not there.
+    pub(super) fn end_presumption(&mut self) {
+        for tracker in self.presumption.end() {
+            warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
+            self.lost(&tracker);
+        }
+    }
+}
