@@ -29,8 +29,12 @@ pub(super) fn write(status: &Status, page: &mut Page) {
         "Buffers that hold bytes on their way",
         [(vec![], count(buffers))],
     );
-    page.gauge("vipd_pipes_in_use", "Pipes that do", [(vec![], count(pipes))]);
-    page.gauge("vipd_pipes_open", "Pipes there are", [(vec![], count(pipes_open))]);
+    page.gauge("vipd_pipes_in_use", "Pipes that hold bytes on their way", [(vec![], count(pipes))]);
+    page.gauge(
+        "vipd_pipes_open",
+        "Pipes that are open, in use or not",
+        [(vec![], count(pipes_open))],
+    );
     page.gauge(
         "vipd_workers_alive",
         "Every worker thread of the proxy goes on",
@@ -143,7 +147,7 @@ fn servers(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
     );
     page.gauge(
         "vipd_server_slow_start",
-        "Part of that which counts, less than 1 while it starts slowly",
+        "Part of its weight that counts, less than 1 while it starts slowly",
         gauge(|server| server.slow_start.map_or(1.0, |percent| f64::from(percent) / 100.0)),
     );
     page.gauge(

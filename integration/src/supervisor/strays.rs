@@ -31,7 +31,9 @@ impl Strays {
     pub(super) fn kill(&mut self) {
         let children = match std::fs::read_to_string(CHILDREN) {
             Ok(children) => children,
-            Err(error) => return warn!(%error, "cannot see what a dead runner left at work"),
+            Err(error) => {
+                return warn!(%error, "cannot see what a dead runner left at work: a script may run twice at once");
+            }
         };
         let children = children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
         for stray in children.map(Pid::from_raw).filter(|pid| leads_a_group_of_our_session(*pid)) {

@@ -74,7 +74,8 @@ pub(super) async fn try_out(binary: PathBuf, config: PathBuf) -> Result<(), Stri
 }
 
 /// Becomes the binary at this path; returns only if that fails. Signals wait until the binary watches
-/// for them: unlike [`std::process::Command`] this leaves them blocked.
+/// for them. After a failed `Command::exec` the next write to a closed pipe would end us: that gives
+/// SIGPIPE its default action back first, and this does not.
 fn become_program(binary: &Path, options: &Options) -> io::Result<Infallible> {
     let (config, runtime_dir) = (options.config.as_os_str(), options.runtime_dir.as_os_str());
     let words = [OsStr::new("vipd"), OsStr::new("run"), OsStr::new("--adopt")];

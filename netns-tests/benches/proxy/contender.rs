@@ -157,7 +157,8 @@ impl<'a> Bench<'a> {
         let server = self.server.ipv4();
         let log =
             if self.peer_logs { "  log stdout format raw local0\n  option tcplog\n" } else { "" };
-        let most = if self.many { 20_000 } else { 7_000 };
+        // Two files each, and 20,000 files.
+        let most = if self.many { 9_000 } else { 7_000 };
         let mut text = format!(
             "global\n  maxconn {most}\n  user nobody\n\
              defaults\n  mode tcp\n  option splice-auto\n{log}  timeout connect 3s\n  \
@@ -181,7 +182,7 @@ impl<'a> Bench<'a> {
         } else {
             ""
         };
-        let most = if self.many { 20_000 } else { 8_000 };
+        let most = if self.many { 18_000 } else { 8_000 };
         let mut text = format!(
             "load_module {STREAM_MODULE};\nuser nobody nogroup;\ndaemon off;\n\
              pid {directory}/proxy.pid;\nerror_log stderr;\nworker_processes auto;\n\

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shared::{Family, InterfaceName};
 use tracing::warn;
@@ -13,6 +13,9 @@ use super::place::Held;
 use super::{AddressKeeper, Wish};
 use crate::clock::now;
 
+/// Failures are logged this often: reminders may fail ten times a second.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+
 /// Which addresses are announced, and when.
 pub(super) struct Announcing {
     burst: Burst,
@@ -20,12 +23,14 @@ pub(super) struct Announcing {
     addresses: Vec<(InterfaceName, IpAddr)>,
     /// A burst is to begin with the next frames.
     anew: bool,
+    /// When a failure was logged.
+    logged: Option<Instant>,
 }
 
 impl Announcing {
     pub(super) fn nothing(schedule: Schedule, now: Instant) -> Self {
         let burst = Burst::begin(schedule, now);
-        Self { burst, addresses: Vec::new(), anew: true }
+        Self { burst, addresses: Vec::new(), anew: true, logged: None }
     }
 
     /// When the next frame is due; none: never again.
@@ -36,6 +41,15 @@ impl Announcing {
     /// Something is to be announced; a burst that has just begun covers it.
     fn again(&mut self, now: Instant) {
         self.anew |= self.burst.is_old(now);
+    }
+
+    /// Whether a failure is to be logged; if so, it counts as logged.
+    fn log_is_due(&mut self, now: Instant) -> bool {
+        let due = self.logged.is_none_or(|logged| now >= logged + LOG_PAUSE);
+        if due {
+            self.logged = Some(now);
+        }
+        due
     }
 
     /// An address is new, or back: it is announced with those whose burst is not over.
@@ -98,9 +112,31 @@ impl AddressKeeper {
             // One that was lost does not keep the others back; it has further rounds.
             failed = sent.err().or(failed);
         }
-        if let Some(error) = failed {
+        if let Some(error) = failed
+            && announcing.log_is_due(now)
+        {
             let router = &self.router;
             warn!(%router, %error, "cannot announce the addresses; hosts may still look for them elsewhere");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::config::Announce;
+
+    use super::*;
+
+    #[test]
+    fn failures_are_logged_once_a_minute() {
+        let start = now();
+        let advert_interval = Duration::from_millis(100);
+        let schedule = Schedule { announce: Announce::default(), advert_interval };
+        let mut announcing = Announcing::nothing(schedule, start);
+        let mut at = |millis| announcing.log_is_due(start + Duration::from_millis(millis));
+        assert_eq!(
+            [0, 100, 59_999, 60_000, 60_100].map(&mut at),
+            [true, false, false, true, false]
+        );
     }
 }
