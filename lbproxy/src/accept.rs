@@ -14,12 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use crate::clock;
-use crate::pick::Turns;
 use crate::plan::{LiveClient, ProxyPlan};
 use crate::relay::reset;
 use crate::report::{End, Report};
 use crate::session::{self, Client};
 use crate::sessions::Ticket;
+use crate::spread::Arrival;
 use crate::worker::Worker;
 
 /// How long to wait when the system has no file or memory for another connection.
@@ -31,18 +31,11 @@ pub(crate) struct Gate {
     listener: TcpListener,
     address: SocketAddr,
     proxy: RefCell<Arc<ProxyPlan>>,
-    turns: Rc<RefCell<Turns>>,
 }
 
 impl Gate {
-    pub(crate) fn new(
-        listener: TcpListener,
-        address: SocketAddr,
-        proxy: Arc<ProxyPlan>,
-        first_turn: usize,
-    ) -> Self {
-        let turns = Rc::new(RefCell::new(Turns::starting_at(first_turn)));
-        Self { listener, address, proxy: RefCell::new(proxy), turns }
+    pub(crate) fn new(listener: TcpListener, address: SocketAddr, proxy: Arc<ProxyPlan>) -> Self {
+        Self { listener, address, proxy: RefCell::new(proxy) }
     }
 
     /// Connections accepted from now on follow this plan.
@@ -96,37 +89,46 @@ impl Gate {
             self.address
         };
         let proxy = Arc::clone(&self.proxy.borrow());
-        if worker.is_released(local.ip()) {
-            turn_away(worker, &proxy, stream, address, local);
-            return;
+        let other = worker.spread.better().filter(|_| !worker.is_released(local.ip()));
+        let Some(other) = other else {
+            return serve(worker, proxy, Client { stream, address, local, accepted });
+        };
+        // It fails only where the stream is lost.
+        if let Ok(stream) = stream.into_std()
+            && let Err(arrival) = other.give(Arrival { stream, address, local, accepted, proxy })
+        {
+            welcome(worker, arrival);
         }
-        let client = Client { stream, address, local, accepted };
-        // At once, not when it first runs: a batch of accepts must not run over the limit.
-        let seat = worker.sessions.enter(Ticket::new(local.ip(), proxy.limits, accepted));
-        tokio::task::spawn_local(session::run(
-            Rc::clone(worker),
-            proxy,
-            client,
-            seat,
-            Rc::clone(&self.turns),
-        ));
     }
 }
 
-fn turn_away(
-    worker: &Worker,
-    proxy: &ProxyPlan,
-    stream: TcpStream,
-    client: SocketAddr,
-    listen: SocketAddr,
-) {
+/// Serves a client that another worker accepted.
+pub(crate) fn welcome(worker: &Rc<Worker>, arrival: Arrival) {
+    let Arrival { stream, address, local, accepted, proxy } = arrival;
+    match TcpStream::from_std(stream) {
+        Ok(stream) => serve(worker, proxy, Client { stream, address, local, accepted }),
+        Err(error) => warn!(client = %address, %error, "cannot watch a connection; closed it"),
+    }
+}
+
+fn serve(worker: &Rc<Worker>, proxy: Arc<ProxyPlan>, client: Client) {
+    if worker.is_released(client.local.ip()) {
+        return turn_away(worker, &proxy, &client);
+    }
+    let turns = worker.turns_of(&proxy.name);
+    // At once, not when it first runs: a batch of accepts must not run over the limit.
+    let ticket = Ticket::new(client.local.ip(), proxy.limits, client.accepted);
+    let seat = worker.sessions.enter(ticket);
+    tokio::task::spawn_local(session::run(Rc::clone(worker), proxy, client, seat, turns));
+}
+
+fn turn_away(worker: &Worker, proxy: &ProxyPlan, client: &Client) {
     LiveClient::count(&proxy.counters).ended(End::AddressReleased);
-    reset(&stream);
-    drop(stream);
+    reset(&client.stream);
     worker.log.write(&Report {
         proxy: proxy.name.clone(),
-        client,
-        listen,
+        client: client.address,
+        listen: client.local,
         routed: None,
         server: None,
         connect: None,

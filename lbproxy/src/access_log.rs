@@ -36,7 +36,8 @@ const END: Duration = Duration::from_secs(1);
 pub(crate) struct AccessLog {
     batches: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
-    format: LogFormat,
+    /// None: no lines are wanted.
+    format: Option<LogFormat>,
     stamped: bool,
 }
 
@@ -66,14 +67,18 @@ impl AccessLog {
     ///
     /// # Errors
     /// Standard output is closed, or there is no thread to be had.
-    pub(crate) fn start(format: LogFormat) -> io::Result<(Self, Flush)> {
+    pub(crate) fn start(format: Option<LogFormat>) -> io::Result<(Self, Flush)> {
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         // The journal stamps each line itself, and the other forms have the time within.
         let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-        Self::start_on(output, format, format == LogFormat::Words && !in_journal)
+        Self::start_on(output, format, format == Some(LogFormat::Words) && !in_journal)
     }
 
-    fn start_on(mut output: File, format: LogFormat, stamped: bool) -> io::Result<(Self, Flush)> {
+    fn start_on(
+        mut output: File,
+        format: Option<LogFormat>,
+        stamped: bool,
+    ) -> io::Result<(Self, Flush)> {
         let (batches, waiting) = sync_channel(WAITING);
         let (end, ended) = sync_channel(1);
         Builder::new().name("access-log".to_owned()).spawn(move || {
@@ -101,6 +106,7 @@ impl AccessLog {
 
 impl Lines {
     pub(crate) fn write(&self, report: &Report) {
+        let Some(format) = self.log.format else { return };
         let mut text = self.text.borrow_mut();
         if text.capacity() == 0 {
             text.reserve(BATCH + ONE_LINE);
@@ -110,7 +116,7 @@ impl Lines {
             let stamped = write!(text, "{} ", humantime::format_rfc3339_millis(wall));
             debug_assert!(stamped.is_ok(), "a string takes everything");
         }
-        access_line::write(&mut text, report, self.log.format, wall);
+        access_line::write(&mut text, report, format, wall);
         text.push('\n');
         self.count.set(self.count.get() + 1);
         let full = text.len() >= BATCH;
@@ -174,7 +180,7 @@ mod tests {
     fn lines_are_written_together_and_the_last_at_the_end() {
         let mut file = tempfile::tempfile().unwrap();
         let (log, flush) =
-            AccessLog::start_on(file.try_clone().unwrap(), LogFormat::Words, false).unwrap();
+            AccessLog::start_on(file.try_clone().unwrap(), Some(LogFormat::Words), false).unwrap();
         let lines = log.lines();
         for end in [End::ClientClosed, End::ServerReset] {
             lines.write(&report(end));
@@ -191,10 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_written_where_no_lines_are_wanted() {
+        let file = tempfile::tempfile().unwrap();
+        let (log, flush) = AccessLog::start_on(file.try_clone().unwrap(), None, false).unwrap();
+        log.lines().write(&report(End::ClientClosed));
+        drop(flush);
+        assert_eq!((file.metadata().unwrap().len(), log.dropped()), (0, 0));
+    }
+
+    #[test]
     fn lines_that_nobody_takes_are_counted() {
         let (batches, _nobody_receives) = sync_channel(1);
         let dropped = Arc::default();
-        let log = AccessLog { batches, dropped, format: LogFormat::Words, stamped: true };
+        let log = AccessLog { batches, dropped, format: Some(LogFormat::Words), stamped: true };
         let lines = log.lines();
         for _ in 0..3 {
             lines.write(&report(End::ClientClosed));

@@ -308,6 +308,7 @@ impl Control {
             pid: std::process::id(),
             uptime_seconds: now.saturating_duration_since(start).as_secs(),
             workers: self.workers,
+            connections_per_worker: Vec::new(),
             workers_alive: alive,
             dropped_log_lines: dropped,
             usage: Usage::default(),

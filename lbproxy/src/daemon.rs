@@ -8,6 +8,7 @@ mod succession;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use shared::config::{Config, Problems, load};
@@ -28,6 +29,7 @@ use crate::health::News;
 use crate::link::{Event, Link};
 use crate::plan::Plan;
 use crate::prepare::{Failure, Prepared, admin_path, prepare, probes};
+use crate::spread::Spread;
 use crate::status::{Request, Status, Usage};
 use crate::{clock, descriptors, pulse, watchdog, worker};
 
@@ -223,7 +225,9 @@ impl Daemon {
                 let in_use = self.workers.iter().map(|worker| &worker.in_use);
                 let usage = in_use.fold(Usage::default(), |usage, one| one.add_to(usage));
                 let status = self.control.status(self.started, now, dropped, alive);
-                Reply::Line(line(&Status { usage, ..status }))
+                let loads = self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed));
+                let connections_per_worker = loads.collect();
+                Reply::Line(line(&Status { usage, connections_per_worker, ..status }))
             }
             Request::Server { proxy, server, order } => {
                 Reply::Line(line(&self.control.order(&proxy, &server, order, now)))
@@ -339,12 +343,14 @@ fn spawn_workers(
     plans: &watch::Receiver<Arc<Plan>>,
     log: &AccessLog,
 ) -> Result<Vec<worker::Handle>, Failure> {
-    (0..count)
-        .map(|index| {
+    let spreads = Spread::over(count).into_iter().enumerate();
+    spreads
+        .map(|(index, spread)| {
             let (plans, log) = (plans.clone(), log.clone());
             let in_use = Arc::default();
             let workers = count;
-            worker::spawn(worker::Start { index, workers, limit, pipes, plans, log, in_use })
+            let start = worker::Start { index, workers, limit, pipes, plans, log, in_use };
+            worker::spawn(start, spread)
         })
         .collect::<io::Result<_>>()
         .map_err(|error| Failure::run("start the workers", &error))

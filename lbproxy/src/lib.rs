@@ -45,6 +45,7 @@ mod route;
 mod session;
 mod sessions;
 mod sources;
+mod spread;
 pub mod status;
 mod watchdog;
 mod worker;

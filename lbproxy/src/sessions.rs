@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use crate::backend::ServerCounters;
 use crate::plan::Plan;
 use crate::report::End;
+use crate::spread::Load;
 
 /// A server that leaves a client without a byte for so long may have stopped: half of what an
 /// impatient client waits.
@@ -196,13 +197,15 @@ impl Ticket {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     tickets: RefCell<Slab<Rc<Ticket>>>,
+    /// How many there are; the other workers add those that they hand over.
+    load: Load,
     limit: usize,
     room: Notify,
 }
 
 impl Sessions {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { tickets: RefCell::new(Slab::new()), limit, room: Notify::new() }
+    pub(crate) fn new(limit: usize, load: Load) -> Self {
+        Self { tickets: RefCell::new(Slab::new()), load, limit, room: Notify::new() }
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -210,7 +213,7 @@ impl Sessions {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.tickets.borrow().len() >= self.limit
+        self.load.load(Ordering::Relaxed) >= self.limit
     }
 
     /// Waits until a connection has ended. Cancel-safe.
@@ -225,7 +228,15 @@ impl Sessions {
     pub(crate) fn enter(self: &Rc<Self>, ticket: Ticket) -> Seat {
         let ticket = Rc::new(ticket);
         let key = self.tickets.borrow_mut().insert(Rc::clone(&ticket));
+        self.load.fetch_add(1, Ordering::Relaxed);
         Seat { sessions: Rc::clone(self), key, ticket }
+    }
+
+    /// One that was counted has left, or was not to be counted any more.
+    pub(crate) fn leave(&self) {
+        if self.load.fetch_sub(1, Ordering::Relaxed) >= self.limit {
+            self.room.notify_one();
+        }
     }
 
     /// Counts bytes, and looks for servers that have nothing to say to those who spoke.
@@ -269,10 +280,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.ticket.count();
-        let was_full = self.sessions.is_full();
         self.sessions.tickets.borrow_mut().remove(self.key);
-        if was_full {
-            self.sessions.room.notify_one();
-        }
+        self.sessions.leave();
     }
 }

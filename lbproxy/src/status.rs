@@ -99,6 +99,9 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// Worker threads.
     pub workers: usize,
+    /// How many client connections each of them has, those on their way to it included.
+    #[serde(default)]
+    pub connections_per_worker: Vec<usize>,
     /// Whether every worker goes on; otherwise `vrrpd` and `vipd` hear nothing.
     pub workers_alive: bool,
     /// Access lines that were dropped for a slow reader of standard output.

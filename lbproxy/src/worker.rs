@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local, yield_now};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
-use crate::accept::Gate;
+use crate::accept::{Gate, welcome};
 use crate::access_log::{AccessLog, Lines};
 use crate::backend::BackendSet;
 use crate::clock;
@@ -30,6 +31,7 @@ use crate::pick::Turns;
 use crate::plan::Plan;
 use crate::pool::{InUse, Pool};
 use crate::sessions::Sessions;
+use crate::spread::{Load, Spread};
 
 /// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
 const BEAT: Duration = Duration::from_millis(25);
@@ -64,6 +66,8 @@ pub(crate) struct Handle {
     /// Raised at every beat.
     pub(crate) beats: Arc<AtomicU64>,
     pub(crate) in_use: Arc<InUse>,
+    /// How many connections it has.
+    pub(crate) load: Load,
     /// The newest plan that is fully carried out; closed when the thread has ended.
     pub(crate) applied: watch::Receiver<u64>,
     /// To be joined after it has ended.
@@ -74,18 +78,19 @@ pub(crate) struct Handle {
 ///
 /// # Errors
 /// The system has no thread or no event queue left.
-pub(crate) fn spawn(start: Start) -> io::Result<Handle> {
+pub(crate) fn spawn(start: Start, spread: Spread) -> io::Result<Handle> {
     let beats = Arc::new(AtomicU64::new(0));
     let (applied, watched) = watch::channel(0);
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let (beating, in_use) = (Arc::clone(&beats), Arc::clone(&start.in_use));
+    let load = spread.load();
     let thread =
         std::thread::Builder::new().name(format!("worker-{}", start.index)).spawn(move || {
             let local = LocalSet::new();
-            let worker = Rc::new(Worker::new(&start));
+            let worker = Rc::new(Worker::new(&start, spread));
             local.block_on(&runtime, worker.run(start, &beating, applied));
         })?;
-    Ok(Handle { beats, in_use, applied: watched, thread })
+    Ok(Handle { beats, in_use, load, applied: watched, thread })
 }
 
 /// What the connections of a worker share.
@@ -94,8 +99,9 @@ pub(crate) struct Worker {
     pub(crate) sessions: Rc<Sessions>,
     pub(crate) pool: Pool,
     pub(crate) log: Lines,
+    pub(crate) spread: Spread,
     plan: RefCell<Arc<Plan>>,
-    /// Whose turn it is among the servers that routes lead to.
+    /// Whose turn it is among the servers of each proxy.
     turns: RefCell<HashMap<Name, Rc<RefCell<Turns>>>>,
     index: usize,
     now: Cell<Instant>,
@@ -105,11 +111,12 @@ pub(crate) struct Worker {
 type Gates = HashMap<(SocketAddr, usize), (Arc<Listeners>, Rc<Gate>, AbortHandle)>;
 
 impl Worker {
-    fn new(start: &Start) -> Self {
+    fn new(start: &Start, spread: Spread) -> Self {
         Self {
-            sessions: Rc::new(Sessions::new(start.limit)),
+            sessions: Rc::new(Sessions::new(start.limit, spread.load())),
             pool: Pool::new(start.pipes),
             log: start.log.lines(),
+            spread,
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
             turns: RefCell::default(),
             index: start.index,
@@ -133,7 +140,7 @@ impl Worker {
         plan.proxies.iter().find(|plan| plan.name == *proxy).map(|plan| Arc::clone(&plan.set))
     }
 
-    /// Whose turn it is among the servers of a proxy that a route leads to.
+    /// Whose turn it is among the servers of a proxy.
     pub(crate) fn turns_of(&self, proxy: &Name) -> Rc<RefCell<Turns>> {
         let mut turns = self.turns.borrow_mut();
         let first = || Rc::new(RefCell::new(Turns::starting_at(self.index)));
@@ -142,6 +149,7 @@ impl Worker {
 
     async fn run(self: Rc<Self>, mut start: Start, beats: &AtomicU64, applied: watch::Sender<u64>) {
         let mut gates = Gates::new();
+        let arrivals = spawn_local(Rc::clone(&self).receive()).abort_handle();
         start.plans.mark_changed();
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -158,6 +166,7 @@ impl Worker {
                     let plan = Arc::clone(&self.plan.borrow());
                     applied.send_replace(plan.generation);
                     if plan.stopping {
+                        arrivals.abort();
                         return;
                     }
                 }
@@ -180,6 +189,15 @@ impl Worker {
         }
     }
 
+    /// Serves the clients that other workers hand over, until aborted.
+    async fn receive(self: Rc<Self>) {
+        while let Some(arrival) = poll_fn(|cx| self.spread.poll_arrival(cx)).await {
+            welcome(&self, arrival);
+            // Whoever handed it over counted it, and now it counts by itself.
+            self.sessions.leave();
+        }
+    }
+
     /// Time between two judgements: an eighth of the shortest limit, so that none is overrun by
     /// more than that.
     fn grain(&self) -> Duration {
@@ -198,6 +216,10 @@ impl Worker {
         if plan.stopping {
             for (_, (_, _, task)) in gates.drain() {
                 task.abort();
+            }
+            while let Some(arrival) = self.spread.rest() {
+                welcome(self, arrival);
+                self.sessions.leave();
             }
         } else {
             self.open(&plan, gates, start);
@@ -234,7 +256,7 @@ impl Worker {
             }
             match listeners.at(place).and_then(TcpListener::from_std) {
                 Ok(listener) => {
-                    let gate = Gate::new(listener, address, Arc::clone(proxy), start.index);
+                    let gate = Gate::new(listener, address, Arc::clone(proxy));
                     let gate = Rc::new(gate);
                     let task = spawn_local(Rc::clone(&gate).run(Rc::clone(self))).abort_handle();
                     gates.insert((address, place), (Arc::clone(listeners), gate, task));

@@ -99,6 +99,24 @@ fn parallel_transfers_arrive_byte_for_byte_beside_resets_and_slow_readers() {
 }
 
 #[test]
+fn few_connections_are_dealt_out_evenly_to_the_workers() {
+    let ip = own_ip();
+    let table = table(listen_at(ip), &[echo(ip)], ONCE);
+    let proxy = Proxy::ready(&format!("threads = 4\n{table}"), &["up"]);
+    let served = |_| {
+        let mut client = connect(listen_at(ip));
+        ping(&mut client);
+        client
+    };
+    let clients: Vec<TcpStream> = (0..8).map(served).collect();
+    // Chance alone would do it in four of a hundred runs.
+    assert_eq!(proxy.status().unwrap().connections_per_worker, [2; 4]);
+    drop(clients);
+    let idle = || proxy.status().unwrap().connections_per_worker == [0; 4];
+    eventually("nobody is counted who has left", idle);
+}
+
+#[test]
 fn with_few_files_the_rest_waits_and_a_line_says_so() {
     let ip = own_ip();
     let proxy = Proxy::start_with_files(&table(listen_at(ip), &[echo(ip)], ONCE), 200);

@@ -106,7 +106,7 @@ mod tests {
 
         });
         let lbproxy = serde_json::json!({
-            "version": "1", "pid": 2, "uptime_seconds": 5, "workers": 2, "workers_alive": true,
+            "version": "1", "pid": 2, "uptime_seconds": 5, "workers": 2, "connections_per_worker": [24, 25], "workers_alive": true,
             "dropped_log_lines": 6, "usage": {"buffers": 21, "pipes": 22, "pipes_open": 23},
             "proxies": [{
                 "name": "web", "listen": [], "sessions": 9, "waiting": 1, "accepted": 20,
@@ -127,6 +127,8 @@ mod tests {
             "vipd_buffers_in_use{} 21.0".to_owned(),
             "vipd_pipes_in_use{} 22.0".to_owned(),
             "vipd_pipes_open{} 23.0".to_owned(),
+            r#"vipd_worker_connections{worker="0"} 24.0"#.to_owned(),
+            r#"vipd_worker_connections{worker="1"} 25.0"#.to_owned(),
             "vipd_workers_alive{} 1.0".to_owned(),
             r#"vipd_proxy_usable{proxy="web"} 1.0"#.to_owned(),
             r#"vipd_proxy_panics{proxy="web"} 0.0"#.to_owned(),

@@ -35,6 +35,13 @@ pub(super) fn write(status: &Status, page: &mut Page) {
         "Pipes that are open, in use or not",
         [(vec![], count(pipes_open))],
     );
+    let per_worker = status.connections_per_worker.iter().enumerate();
+    page.gauge(
+        "vipd_worker_connections",
+        "Client connections of each worker thread",
+        per_worker
+            .map(|(worker, load)| (vec![("worker", worker.to_string())], count(*load as u64))),
+    );
     page.gauge(
         "vipd_workers_alive",
         "Every worker thread of the proxy goes on",

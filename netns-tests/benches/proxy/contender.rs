@@ -1,11 +1,11 @@
 //! Who is measured, how each is configured, and what they proxy to.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::Context;
 use integration::lab::{Host, Lab, Running, wait_until};
@@ -24,6 +24,8 @@ const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub(crate) enum Contender {
     Direct,
+    /// The least that a proxy of this kind costs
+    Floor,
     Ours,
     Haproxy,
     Nginx,
@@ -33,6 +35,7 @@ impl Contender {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
+            Self::Floor => "floor",
             Self::Ours => "lbproxy",
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
@@ -47,25 +50,20 @@ pub(crate) struct Bench<'a> {
     proxy: Host,
     server: Host,
     ours: PathBuf,
-    peer_logs: bool,
+    logs: bool,
     /// Whether thousands of connections stay open.
     many: bool,
 }
 
 impl<'a> Bench<'a> {
-    pub(crate) fn new(
-        lab: &'a Lab,
-        ours: PathBuf,
-        peer_logs: bool,
-        many: bool,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn new(lab: &'a Lab, ours: PathBuf, logs: bool, many: bool) -> anyhow::Result<Self> {
         let client = lab.host("client", 100)?;
         // Otherwise closed connections use up the ports.
         client.namespace().sysctl("net/ipv4/ip_local_port_range", "1024 65535")?;
         let proxy = lab.host("proxy", 11)?;
         proxy.namespace().sysctl("net/ipv4/ip_local_port_range", "10000 65535")?;
         let server = lab.host("server", 21)?;
-        Ok(Self { lab, client, proxy, server, ours, peer_logs, many })
+        Ok(Self { lab, client, proxy, server, ours, logs, many })
     }
 
     pub(crate) fn client(&self) -> &Host {
@@ -85,7 +83,9 @@ impl<'a> Bench<'a> {
     fn entrance(&self, contender: Contender) -> std::net::Ipv4Addr {
         match contender {
             Contender::Direct => self.server.ipv4(),
-            Contender::Ours | Contender::Haproxy | Contender::Nginx => self.proxy.ipv4(),
+            Contender::Floor | Contender::Ours | Contender::Haproxy | Contender::Nginx => {
+                self.proxy.ipv4()
+            }
         }
     }
 
@@ -103,6 +103,11 @@ impl<'a> Bench<'a> {
     pub(crate) fn start(&self, contender: Contender) -> anyhow::Result<Option<Running>> {
         let mut command = match contender {
             Contender::Direct => return Ok(None),
+            Contender::Floor => {
+                let mut command = Command::new(env::current_exe()?);
+                command.arg("--floor").arg(self.web(Contender::Direct).to_string());
+                command
+            }
             Contender::Ours => self.ours()?,
             Contender::Haproxy => {
                 let config = self.lab.write("haproxy.cfg", &self.haproxy())?;
@@ -135,7 +140,8 @@ impl<'a> Bench<'a> {
 
     fn ours(&self) -> anyhow::Result<Command> {
         let server = self.server.ipv4();
-        let mut text = String::new();
+        let format = if self.logs { "words" } else { "off" };
+        let mut text = format!("[lbproxy]\nlog_format = \"{format}\"\n");
         for (name, port) in [("web", WEB), ("bulk", BULK)] {
             text.push_str(&format!(
                 "[[proxy]]\nname = \"{name}\"\nlisten = [\"0.0.0.0:{port}\"]\n\
@@ -155,8 +161,7 @@ impl<'a> Bench<'a> {
 
     fn haproxy(&self) -> String {
         let server = self.server.ipv4();
-        let log =
-            if self.peer_logs { "  log stdout format raw local0\n  option tcplog\n" } else { "" };
+        let log = if self.logs { "  log stdout format raw local0\n  option tcplog\n" } else { "" };
         // Two files each, and 20,000 files.
         let most = if self.many { 9_000 } else { 7_000 };
         let mut text = format!(
@@ -175,7 +180,7 @@ impl<'a> Bench<'a> {
     fn nginx(&self) -> String {
         let server = self.server.ipv4();
         let directory = self.lab.directory().display();
-        let log = if self.peer_logs {
+        let log = if self.logs {
             "log_format line '$remote_addr:$remote_port $time_iso8601 $status $bytes_sent \
              $bytes_received $session_time $upstream_addr $upstream_connect_time';\n\
              access_log /dev/stdout line;\n"

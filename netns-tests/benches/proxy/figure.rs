@@ -108,10 +108,16 @@ impl Sheet {
 
     pub(crate) fn table(&self) -> String {
         let mut text = String::from(
-            "| figure | direct | haproxy | nginx | lbproxy | ratio | bar | |\n|---|--:|--:|--:|--:|--:|--:|---|\n",
+            "| figure | direct | floor | haproxy | nginx | lbproxy | ratio | bar | |\n|---|--:|--:|--:|--:|--:|--:|--:|---|\n",
         );
         for figure in Figure::ALL {
-            let all = [Contender::Direct, Contender::Haproxy, Contender::Nginx, Contender::Ours];
+            let all = [
+                Contender::Direct,
+                Contender::Floor,
+                Contender::Haproxy,
+                Contender::Nginx,
+                Contender::Ours,
+            ];
             let medians = all.map(|contender| self.median(figure, contender));
             if medians.iter().all(Option::is_none) {
                 continue;

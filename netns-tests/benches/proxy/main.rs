@@ -5,16 +5,18 @@
 //! and wrk. Everything runs in namespaces of its own:
 //!
 //! ```text
-//! client: wrk, readers ── proxy: lbproxy | haproxy | nginx ── server: nginx (HTTP), senders
+//! client: wrk, readers ── proxy: floor | lbproxy | haproxy | nginx ── server: nginx (HTTP), senders
 //! ```
 //!
 //! Each round starts every proxy anew, one at a time, each round in another order.
 
 mod contender;
 mod figure;
+mod floor;
 mod idle;
 mod load;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -60,16 +62,25 @@ struct Options {
     only: Vec<Load>,
 
     /// Only these programs
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "direct,ours,haproxy,nginx")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "direct,floor,ours,haproxy,nginx"
+    )]
     with: Vec<Contender>,
 
-    /// The peers write an access line for each connection, as lbproxy does
+    /// Every proxy writes an access line for each connection; otherwise none does
     #[arg(long)]
-    peer_logs: bool,
+    logs: bool,
 
     /// Our program: `vipd` or `lbproxy` [default: `vipd`, built as `cargo build --release` does]
     #[arg(long, value_name = "FILE")]
     ours: Option<PathBuf>,
+
+    /// Be the floor, for this server
+    #[arg(long, hide = true, value_name = "ADDRESS")]
+    floor: Option<SocketAddr>,
 
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
@@ -95,6 +106,12 @@ fn main() -> ExitCode {
     if options.quick {
         (options.rounds, options.seconds) = (2, 1);
     }
+    if let Some(server) = options.floor {
+        return exit_code(
+            floor::run(server.port(), server).map(|()| false).map_err(Into::into),
+            false,
+        );
+    }
     exit_code(measure(&options), options.strict)
 }
 
@@ -104,7 +121,7 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
     let ours = program(options.ours.as_deref())?;
     let lab = Lab::new().context("network namespaces (run it as root)")?;
     let many = options.only.contains(&Load::Open);
-    let bench = Bench::new(&lab, ours, options.peer_logs, many)?;
+    let bench = Bench::new(&lab, ours, options.logs, many)?;
     let _servers = bench.serve()?;
     let mut sheet = Sheet::default();
     for round in 0..options.rounds {
@@ -117,10 +134,10 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
     }
     println!("{}", figure::machine());
     println!(
-        "medians of {} rounds, {} s each; peers' access logs {}",
+        "medians of {} rounds, {} s each; access logs {}",
         options.rounds,
         options.seconds,
-        if options.peer_logs { "on" } else { "off" }
+        if options.logs { "on" } else { "off" }
     );
     print!("{}", sheet.table());
     Ok(sheet.missed())
@@ -138,6 +155,8 @@ fn run(
     let mut note = |figure: Figure, value: f64| sheet.note(figure, contender, value);
     for load in &options.only {
         match load {
+            // It has no memory to compare, and no second port.
+            Load::Idle | Load::Bulk | Load::Open if contender == Contender::Floor => {}
             Load::Idle if contender == Contender::Direct => {}
             Load::Idle => {
                 sleep(SETTLE);

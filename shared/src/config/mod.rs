@@ -84,8 +84,8 @@ pub struct LbproxyConfig {
     pub user: String,
     /// Worker threads; none: one for each processor.
     pub threads: Option<NonZeroUsize>,
-    /// How access lines are written.
-    pub log_format: LogFormat,
+    /// How access lines are written; none: not at all.
+    pub log_format: Option<LogFormat>,
     /// How long connections may last after an upgrade.
     pub drain_timeout: Duration,
 }
@@ -261,11 +261,12 @@ fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyCon
     let limits = duration_in(Duration::ZERO..=Duration::from_secs(86_400));
     let drain = check.optional("drain_timeout", &raw.drain_timeout, "", drain, limits);
     let format = word(&[
-        ("words", LogFormat::Words),
-        ("json", LogFormat::Json),
-        ("haproxy", LogFormat::Haproxy),
+        ("words", Some(LogFormat::Words)),
+        ("json", Some(LogFormat::Json)),
+        ("haproxy", Some(LogFormat::Haproxy)),
+        ("off", None),
     ]);
-    let format = check.optional("log_format", &raw.log_format, "", LogFormat::Words, format);
+    let format = check.optional("log_format", &raw.log_format, "", Some(LogFormat::Words), format);
     Some(LbproxyConfig {
         user: user?,
         threads: threads?,

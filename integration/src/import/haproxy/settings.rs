@@ -52,7 +52,11 @@ const KNOWN: [(&str, Kind, &str); 58] = [
     ("log", Kind::Different, LOG),
     ("tcplog", Kind::Different, LOG),
     ("httplog", Kind::Ignored, HTTP),
-    ("dontlog", Kind::Ignored, "every connection has a line in the log"),
+    (
+        "dontlog",
+        Kind::Ignored,
+        "every connection has a line in the log, or none has (`log_format = \"off\"`)",
+    ),
     (
         "logasap",
         Kind::Different,

@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(600);
 const LEAST: Duration = Duration::from_millis(10);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const LOG: &str = "messages go to standard error, and a line for each connection to standard output, for the journal";
+const LOG: &str = "messages go to standard error, and a line for each connection to standard output, for the journal, unless `log_format` is \"off\"";
 const BUFFERS: &str = "buffers and the like have fixed sizes";
 
 /// What `stream` hands down to its servers.

@@ -180,8 +180,8 @@ pub(in crate::config) struct RawLbproxy {
     /// Worker threads; default: one for each processor.
     #[schemars(range(min = 1, max = 256))]
     pub(in crate::config) threads: Given<i64>,
-    /// Access lines: `"words"` (default: `KEY=VALUE …`), `"json"`, or `"haproxy"` as its `option tcplog`.
-    #[schemars(extend("enum" = ["words", "json", "haproxy"]))]
+    /// Access lines: `"words"` (default: `KEY=VALUE …`), `"json"`, `"haproxy"` as its `option tcplog`, or `"off"`.
+    #[schemars(extend("enum" = ["words", "json", "haproxy", "off"]))]
     pub(in crate::config) log_format: Given<String>,
     /// How long connections may last after an upgrade, in the old program, 0 to a day; default `"5m"`.
     pub(in crate::config) drain_timeout: Given<String>,
