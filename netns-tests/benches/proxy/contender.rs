@@ -162,8 +162,8 @@ impl<'a> Bench<'a> {
     fn haproxy(&self) -> String {
         let server = self.server.ipv4();
         let log = if self.logs { "  log stdout format raw local0\n  option tcplog\n" } else { "" };
-        // Two files each, and 20,000 files.
-        let most = if self.many { 9_000 } else { 7_000 };
+        // Two files a connection, two a pipe, and 20,000 files.
+        let most = if self.many { "9000\n  maxpipes 500" } else { "7000" };
         let mut text = format!(
             "global\n  maxconn {most}\n  user nobody\n\
              defaults\n  mode tcp\n  option splice-auto\n{log}  timeout connect 3s\n  \
