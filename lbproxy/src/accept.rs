@@ -107,7 +107,9 @@ pub(crate) fn welcome(worker: &Rc<Worker>, arrival: Arrival) {
     let Arrival { stream, address, local, accepted, proxy } = arrival;
     match TcpStream::from_std(stream) {
         Ok(stream) => serve(worker, proxy, Client { stream, address, local, accepted }),
-        Err(error) => warn!(client = %address, %error, "cannot watch a connection; closed it"),
+        Err(error) => worker.complaints.borrow_mut().say(clock::now(), |count| {
+            warn!(listen = %local, %error, count, "cannot watch new connections; closed them");
+        }),
     }
 }
 
@@ -152,7 +154,7 @@ fn is_exhaustion(error: &io::Error) -> bool {
 
 /// Says a thing at most once a second, and how often it was not said.
 #[derive(Debug, Default)]
-struct Complaints {
+pub(crate) struct Complaints {
     said: Option<Instant>,
     count: u64,
 }

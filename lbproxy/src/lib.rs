@@ -6,7 +6,7 @@
 //! its own buffers; it follows the plan and shares nothing on the path of a byte.
 //!
 //! ```text
-//! checks ─mpsc→ control ─watch<Plan>→ workers: accept → route → pick → connect → relay → access line
+//! checks ─mpsc→ control ─watch<Plan>→ workers: accept → spread → route → pick → connect → relay → log
 //! vrrpd ←─link─→   │   ←─applied(n)──┘   └─ beats → pulse → heartbeats and ticks
 //! ```
 

@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local, yield_now};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
-use crate::accept::{Gate, welcome};
+use crate::accept::{Complaints, Gate, welcome};
 use crate::access_log::{AccessLog, Lines};
 use crate::backend::BackendSet;
 use crate::clock;
@@ -31,7 +31,7 @@ use crate::pick::Turns;
 use crate::plan::Plan;
 use crate::pool::{InUse, Pool};
 use crate::sessions::Sessions;
-use crate::spread::{Load, Spread};
+use crate::spread::{Arrival, Load, Spread};
 
 /// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
 const BEAT: Duration = Duration::from_millis(25);
@@ -100,6 +100,8 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     pub(crate) log: Lines,
     pub(crate) spread: Spread,
+    /// About clients that were handed over in vain.
+    pub(crate) complaints: RefCell<Complaints>,
     plan: RefCell<Arc<Plan>>,
     /// Whose turn it is among the servers of each proxy.
     turns: RefCell<HashMap<Name, Rc<RefCell<Turns>>>>,
@@ -117,6 +119,7 @@ impl Worker {
             pool: Pool::new(start.pipes),
             log: start.log.lines(),
             spread,
+            complaints: RefCell::default(),
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
             turns: RefCell::default(),
             index: start.index,
@@ -192,10 +195,14 @@ impl Worker {
     /// Serves the clients that other workers hand over, until aborted.
     async fn receive(self: Rc<Self>) {
         while let Some(arrival) = poll_fn(|cx| self.spread.poll_arrival(cx)).await {
-            welcome(&self, arrival);
-            // Whoever handed it over counted it, and now it counts by itself.
-            self.sessions.leave();
+            self.take(arrival);
         }
+    }
+
+    fn take(self: &Rc<Self>, arrival: Arrival) {
+        welcome(self, arrival);
+        // Whoever handed it over counted it, and now it counts by itself.
+        self.sessions.leave();
     }
 
     /// Time between two judgements: an eighth of the shortest limit, so that none is overrun by
@@ -218,8 +225,7 @@ impl Worker {
                 task.abort();
             }
             while let Some(arrival) = self.spread.rest() {
-                welcome(self, arrival);
-                self.sessions.leave();
+                self.take(arrival);
             }
         } else {
             self.open(&plan, gates, start);

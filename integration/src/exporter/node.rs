@@ -106,8 +106,8 @@ mod tests {
 
         });
         let lbproxy = serde_json::json!({
-            "version": "1", "pid": 2, "uptime_seconds": 5, "workers": 2, "connections_per_worker": [24, 25], "workers_alive": true,
-            "dropped_log_lines": 6, "usage": {"buffers": 21, "pipes": 22, "pipes_open": 23},
+            "version": "1", "pid": 2, "uptime_seconds": 5, "workers": 2, "workers_alive": true,
+            "connections_per_worker": [24, 25], "dropped_log_lines": 6, "usage": {"buffers": 21, "pipes": 22, "pipes_open": 23},
             "proxies": [{
                 "name": "web", "listen": [], "sessions": 9, "waiting": 1, "accepted": 20,
                 "refused": 2, "retries": 24, "ended": {"client_closed": 15}, "state": "usable", "panics": false,

@@ -28,7 +28,7 @@ pub(crate) struct Choice {
     pub(crate) weight: u32,
 }
 
-/// Whose turn it is, at one listening socket of one worker.
+/// Whose turn it is among the servers of a proxy, in one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     rotation: Rotation,

@@ -14,9 +14,6 @@ use rustix::net::{
 };
 use slab::Slab;
 
-/// As many as the processors that the peers have here.
-const WORKERS: usize = 2;
-
 const CHUNK: usize = 16 * 1024;
 
 /// What the listening socket's events bear.
@@ -32,7 +29,9 @@ struct Pair {
 
 /// Serves until killed.
 pub(crate) fn run(port: u16, server: SocketAddr) -> io::Result<()> {
-    let workers = [(); WORKERS].map(|()| thread::spawn(move || work(port, server)));
+    // As many as the peers have.
+    let count = thread::available_parallelism()?.get();
+    let workers: Vec<_> = (0..count).map(|_| thread::spawn(move || work(port, server))).collect();
     workers.into_iter().try_for_each(|worker| match worker.join() {
         Ok(ended) => ended,
         Err(_) => Err(io::Error::other("a worker failed")),
