@@ -1,19 +1,24 @@
 //! The start while there are privileges: everything that needs them, and their end.
 
+use std::io;
 use std::num::NonZeroUsize;
-use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream as StdStream;
+use std::time::Duration;
 
 use config::{Config, Loaded};
-use process::messages::LBPROXY_SOCKET;
+use process::control::{self, Channel};
+use process::privileges::{CapabilitySet, Doubt, Kept, give_up_all_but};
+use process::scheduling;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::Args;
 use crate::control::estate::Inheritance;
-use crate::control::privilege::{self, Doubt};
 use crate::control::{Bound, bind};
-use crate::control::{admin, watchdog};
 use crate::health::probe::Probe;
 use crate::net::descriptors;
+
+/// How long the supervisor may take to hand over the channel to the predecessor.
+const CHANNEL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why the proxy could not start or go on.
 #[derive(Debug)]
@@ -38,11 +43,12 @@ pub(crate) struct Prepared {
     pub(crate) probes: Vec<Probe>,
     pub(crate) bound: Bound,
     pub(crate) inheritance: Option<Inheritance>,
-    pub(crate) admin: StdListener,
-    pub(crate) watchdog: Option<StdStream>,
+    /// The supervisor's socket.
+    pub(crate) supervisor: Option<StdStream>,
+    /// Channels that came before the one to the predecessor.
+    pub(crate) channels: Vec<(Channel, StdStream)>,
     pub(crate) workers: usize,
     pub(crate) files: u64,
-    pub(crate) users: Vec<u32>,
     pub(crate) doubts: Vec<Doubt>,
 }
 
@@ -51,59 +57,60 @@ pub(crate) struct Prepared {
 /// # Errors
 /// Nothing works without what failed.
 pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> {
-    let mut doubts: Vec<Doubt> = privilege::leave_real_time().into_iter().collect();
-    let watchdog = if args.watchdog {
-        Some(watchdog::take().map_err(|error| {
-            Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
-        })?)
-    } else {
-        None
-    };
+    // Only adverts deserve the real-time class that may be inherited from the supervisor.
+    scheduling::ordinary();
+    let supervisor = args.common.watchdog.then(control::take).transpose().map_err(|error| {
+        Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
+    })?;
     let config = &loaded.config;
     let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
     let files = descriptors::raise();
     let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
-    let path = admin_path(args);
+    let mut channels = Vec::new();
     let mut inheritance = match args.take_over {
         false => None,
-        true => Some(Inheritance::claim(&path).map_err(|error| {
-            Failure::run(&format!("take over from the lbproxy at {}", path.display()), &error)
+        true => Some(take_over(supervisor.as_ref(), &mut channels).map_err(|error| {
+            Failure::run("take over from the lbproxy that runs", &error)
         })?),
     };
-    let admin = inheritance.as_mut().and_then(|theirs| theirs.admin.take());
-    let admin = admin::bind(&path, &config.lbproxy.user, admin)
-        .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
     let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)
         .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
-    let started_by = nix::unistd::geteuid();
-    doubts.extend(privilege::drop_all(&config.lbproxy.user));
-    if args.watchdog {
-        // After the change of user, which would undo it.
-        doubts.extend(privilege::end_with_parent());
+    let doubts = give_up_all_but(Kept {
+        user: Some(&config.lbproxy.user),
+        // New listeners of a reload may have ports below 1024.
+        capabilities: CapabilitySet::NET_BIND_SERVICE,
+        new_privileges: false,
+    });
+    if args.common.watchdog
+        && let Err(error) = control::end_with_parent()
+    {
+        return Err(Failure::run("end with the supervisor", &error));
     }
-    let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
-    users.dedup();
-    Ok(Prepared {
-        loaded,
-        probes,
-        bound,
-        inheritance,
-        admin,
-        watchdog,
-        workers,
-        files,
-        users,
-        doubts,
-    })
+    Ok(Prepared { loaded, probes, bound, inheritance, supervisor, channels, workers, files, doubts })
+}
+
+/// Waits for the channel to the predecessor, and asks it for everything.
+fn take_over(
+    supervisor: Option<&StdStream>,
+    others: &mut Vec<(Channel, StdStream)>,
+) -> io::Result<Inheritance> {
+    let supervisor = supervisor.ok_or_else(|| io::Error::other("there is no supervisor"))?;
+    let limit = Timespec::try_from(CHANNEL_LIMIT).map_err(io::Error::other)?;
+    loop {
+        let mut ready = [PollFd::new(supervisor, PollFlags::IN)];
+        if poll(&mut ready, Some(&limit))? == 0 {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came of the supervisor"));
+        }
+        match control::receive(supervisor, &mut [0; 4096])? {
+            Some((Channel::Handoff, predecessor)) => return Inheritance::claim(predecessor),
+            Some(other) => others.push(other),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
 }
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-}
-
-/// Where the admin socket is.
-pub(crate) fn admin_path(args: &Args) -> PathBuf {
-    args.runtime_dir.join(LBPROXY_SOCKET)
 }
 
 /// Makes the checks ready; the error says which proxy's cannot be.

@@ -1,8 +1,12 @@
-//! What every process of `vipd` needs once: the [messages] between them, how they hand open files over
-//! ([`passing`]), are [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
+//! What every process of `vipd` needs once: its [command line](arguments), the supervisor's [socket](control), the
+//! [messages] between them, how they hand open files over ([`passing`]), give up [privileges], are
+//! [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
 
+pub mod arguments;
+pub mod control;
 pub mod messages;
 pub mod passing;
+pub mod privileges;
 pub mod scheduling;
 pub mod signals;
 pub mod telemetry;

@@ -35,6 +35,7 @@ use self::place::{Held, Listed, Places};
 pub use self::turns::Turns;
 use self::virtual_link::LinkState;
 use crate::clock::{now, sleep_until};
+use crate::channels::Hub;
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::culprit::Culprit;
@@ -43,7 +44,6 @@ use crate::io::links::{Gone, Links};
 use crate::io::macvlan::{Macvlan, Macvlans};
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::link::Hub;
 use vrrp::election::Release;
 use vrrp::wish::{Wanted, Wish};
 

@@ -1,7 +1,7 @@
 //! From one proxy to the next without a lost connection: an upgrade ([`estate`](crate::control::estate)).
 
 use std::io;
-use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use process::messages::line;
@@ -12,10 +12,9 @@ use tracing::{info, warn};
 
 use super::Daemon;
 use crate::clock;
-use crate::control::Control;
-use crate::control::admin::Reply;
-use crate::control::estate::Inheritance;
-use crate::control::status::{Answer, Request};
+use crate::control::estate::{Estate, Handoff, Inheritance};
+use crate::control::status::Answer;
+use crate::control::{Control, watchdog};
 
 /// How long the predecessor serves on at most until every server was checked.
 const FIRST_CHECKS: Duration = Duration::from_secs(5);
@@ -26,10 +25,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Where a proxy stands between its predecessor and its successor.
 #[derive(Debug)]
 pub(super) struct Succession {
-    /// The admin socket, until a successor has it.
-    admin: Option<StdListener>,
-    /// What serves it and the supervisor's socket, until a successor serves.
-    tasks: Vec<AbortHandle>,
+    /// What ticks into the supervisor's socket, until a successor serves.
+    ticks: Option<(Arc<UnixStream>, AbortHandle)>,
     /// A successor has our sockets.
     handed_over: bool,
     /// The predecessor that is to be relieved, and when it is whether all servers were checked or not.
@@ -41,12 +38,11 @@ pub(super) struct Succession {
 
 impl Succession {
     /// Neither is there.
-    pub(super) fn new(admin: StdListener) -> Self {
+    pub(super) fn new() -> Self {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            admin: Some(admin),
-            tasks: Vec::new(),
+            ticks: None,
             handed_over: false,
             relieves: None,
             retired_until: None,
@@ -54,9 +50,9 @@ impl Succession {
         }
     }
 
-    /// A task that a successor does in our place.
-    pub(super) fn ends_with_us(&mut self, task: JoinHandle<()>) {
-        self.tasks.push(task.abort_handle());
+    /// What ticks, and where.
+    pub(super) fn ticks(&mut self, socket: Arc<UnixStream>, task: JoinHandle<()>) {
+        self.ticks = Some((socket, task.abort_handle()));
     }
 
     /// Takes over what the predecessor left besides its sockets.
@@ -113,52 +109,52 @@ impl Daemon {
             warn!("takes over before every server was checked: that takes over {FIRST_CHECKS:?}");
         }
         self.control.serve();
-        self.link_where_needed();
-        match predecessor.try_write(&line(&Request::Retire)) {
+        self.talk_to_vrrpd();
+        match predecessor.try_write(&line(&Handoff::Retire)) {
             Ok(_) => info!("serves in its predecessor's place"),
             Err(error) => warn!(%error, "the predecessor is gone; serves alone"),
         }
     }
 
     /// Hands everything to a successor, and goes on.
-    pub(super) fn hand_over(&mut self) -> Reply {
+    ///
+    /// # Errors
+    /// It cannot, in words.
+    pub(super) fn hand_over(&mut self) -> Result<Estate, String> {
         if self.succession.waits() {
-            let words = "has itself not taken over yet; try again".to_owned();
-            return Reply::Line(line(&Answer::Error(words)));
+            return Err("has itself not taken over yet".to_owned());
         }
-        match self.succession.admin.as_ref().map(StdListener::try_clone) {
-            Some(Ok(admin)) => {
-                info!("hands its sockets to a successor, and serves until that does");
-                self.succession.handed_over = true;
-                Reply::Estate(self.control.estate(admin))
-            }
-            Some(Err(error)) => Reply::Line(line(&Answer::Error(error.to_string()))),
-            None => Reply::Line(line(&Answer::Error("has a successor already".to_owned()))),
+        if self.succession.is_over() {
+            return Err("has a successor already".to_owned());
         }
+        info!("hands its sockets to a successor, and serves until that does");
+        self.succession.handed_over = true;
+        Ok(self.control.estate())
     }
 
     /// A successor serves: accepts no more.
-    pub(super) fn retire(&mut self, now: Instant) -> Reply {
+    pub(super) fn retire(&mut self, now: Instant) {
         if !self.succession.handed_over {
-            let words = "nobody has its sockets: whoever retires it must take over first";
-            return Reply::Line(line(&Answer::Error(words.to_owned())));
+            warn!("nobody has the sockets: whoever retires this proxy must take over first");
+            return;
         }
         let limit = self.config.lbproxy.drain_timeout;
         let connections = self.control.live();
         info!(connections, "a successor serves; what is connected here may last for {limit:?}");
         self.succession.retired_until = Some(now + limit);
         self.control.retire();
-        self.succession.admin = None;
-        // The successor answers, and the supervisor watches it.
-        self.succession.tasks.drain(..).for_each(|task| task.abort());
-        Reply::Line(line(&Answer::Done("retired".to_owned())))
+        // The supervisor watches the successor.
+        if let Some((socket, task)) = self.succession.ticks.take() {
+            task.abort();
+            watchdog::retire(&socket);
+        }
     }
 
     /// Why to end, after the retirement.
     pub(super) fn drained(&self) -> Option<&'static str> {
         let until = self.succession.retired_until?;
         match self.control.live() {
-            0 if self.control.has_retired(self.link_task.is_some()) => {
+            0 if self.control.has_retired(self.vrrpd_task.is_some()) => {
                 Some("the last connection has ended")
             }
             connections if clock::now() >= until => {
