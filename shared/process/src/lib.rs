@@ -10,3 +10,4 @@ pub mod privileges;
 pub mod scheduling;
 pub mod signals;
 pub mod telemetry;
+pub mod throttle;
