@@ -69,9 +69,10 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
     let mut channels = Vec::new();
     let mut inheritance = match args.take_over {
         false => None,
-        true => Some(take_over(supervisor.as_ref(), &mut channels).map_err(|error| {
-            Failure::run("take over from the lbproxy that runs", &error)
-        })?),
+        true => Some(
+            take_over(supervisor.as_ref(), &mut channels)
+                .map_err(|error| Failure::run("take over from the lbproxy that runs", &error))?,
+        ),
     };
     let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)
         .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
@@ -86,7 +87,17 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
     {
         return Err(Failure::run("end with the supervisor", &error));
     }
-    Ok(Prepared { loaded, probes, bound, inheritance, supervisor, channels, workers, files, doubts })
+    Ok(Prepared {
+        loaded,
+        probes,
+        bound,
+        inheritance,
+        supervisor,
+        channels,
+        workers,
+        files,
+        doubts,
+    })
 }
 
 /// Waits for the channel to the predecessor, and asks it for everything.

@@ -27,11 +27,14 @@ pub(crate) fn patience(config: &Config) -> Duration {
     if tracked { TRACKED } else { ALONE }
 }
 
-/// Tells the supervisor that a successor serves.
-pub(crate) fn retire(socket: &UnixStream) {
-    let tick = Tick { retired: true, ..Tick::default() };
-    if let Err(error) = socket.try_write(&line(&tick)) {
-        warn!(%error, "cannot tell the supervisor of the retirement");
+/// Tells the supervisor that a successor serves, though it be slow to read.
+pub(crate) async fn retire(socket: Arc<UnixStream>) {
+    let tick = line(&Tick { retired: true, ..Tick::default() });
+    while socket.writable().await.is_ok() {
+        match socket.try_write(&tick) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(_) | Err(_) => return,
+        }
     }
 }
 

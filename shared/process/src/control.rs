@@ -79,11 +79,7 @@ pub fn end_with_parent() -> io::Result<()> {
 ///
 /// # Errors
 /// The program is gone, or does not read.
-pub fn hand_over(
-    program: BorrowedFd<'_>,
-    channel: Channel,
-    end: BorrowedFd<'_>,
-) -> io::Result<()> {
+pub fn hand_over(program: BorrowedFd<'_>, channel: Channel, end: BorrowedFd<'_>) -> io::Result<()> {
     passing::send(program, &line(&Down::Channel { channel }), &[end])
 }
 
@@ -132,10 +128,7 @@ impl Inbox {
 ///
 /// # Errors
 /// Nothing is there, or it is no message.
-pub fn receive(
-    socket: impl AsFd,
-    buffer: &mut [u8],
-) -> io::Result<Option<(Channel, StdStream)>> {
+pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(Channel, StdStream)>> {
     let (length, files) = passing::receive(socket, buffer)?;
     if length == 0 {
         return Ok(None);

@@ -172,7 +172,8 @@ mod tests {
     use process::control::Channel;
 
     const HELLO: &str = "{\"type\":\"hello\",\"version\":1}\n";
-    const HEALTH: &str = "{\"type\":\"health\",\"tracker\":\"web\",\"usable\":1,\"total\":1,\"state\":\"usable\"}\n";
+    const HEALTH: &str =
+        "{\"type\":\"health\",\"tracker\":\"web\",\"usable\":1,\"total\":1,\"state\":\"usable\"}\n";
 
     /// What the daemon hears when an end of this kind says so, and whether it was cut off for it.
     async fn heard(channel: Channel, said: &str) -> (Vec<String>, bool) {
@@ -188,7 +189,8 @@ mod tests {
         let read = theirs.read(&mut bytes).await;
         let cut_off = matches!(read, Ok(0) | Err(_));
         if !cut_off {
-            let expected = r#"{"router":{"name":"vip","family":"ipv4"},"addresses":[],"state":"active"}"#;
+            let expected =
+                r#"{"router":{"name":"vip","family":"ipv4"},"addresses":[],"state":"active"}"#;
             assert_eq!(bytes[..read.unwrap()], format!("{expected}\n").into_bytes());
         }
         let mut heard = Vec::new();

@@ -35,7 +35,7 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 use self::pause::Pause;
 use self::presumption::Presumption;
 use self::routers::Routers;
-use crate::channels::{Asked, Channels, Order, Source};
+use crate::channels::{Asked, Channels, Order};
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
 use crate::driver::{self, Setup};

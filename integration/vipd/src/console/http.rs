@@ -64,8 +64,9 @@ impl Http {
         self.listener = None;
         self.address = address;
         let Some(address) = address else { return Ok(()) };
-        let failed =
-            |error: io::Error| io::Error::new(error.kind(), format!("listen on {address}: {error}"));
+        let failed = |error: io::Error| {
+            io::Error::new(error.kind(), format!("listen on {address}: {error}"))
+        };
         self.listener = Some(TcpListener::bind(address).await.map_err(failed)?);
         info!(%address, "tells metrics");
         Ok(())
@@ -173,7 +174,8 @@ mod tests {
             assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
             // The others are closed: at once, or when their header has not come.
             for mut stream in silent {
-                let closed = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0; 64]));
+                let mut bytes = [0; 64];
+                let closed = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut bytes));
                 closed.await.expect("a connection without a header ends").ok();
             }
         };

@@ -102,7 +102,10 @@ async fn serve(args: &Args, config: Config, prepared: Prepared) -> io::Result<()
         tokio::select! {
             biased;
             request = requests.next() => match request {
-                Request::End(_) => return Ok(()),
+                Request::End(_) => {
+                    sources.farewell().await;
+                    return Ok(());
+                }
                 Request::Reload => {
                     // What is wrong with the file, the others say.
                     let Ok(loaded) = load(&args.config) else { continue };

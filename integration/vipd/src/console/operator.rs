@@ -59,8 +59,10 @@ pub(super) fn bind(path: &Path) -> io::Result<StdListener> {
     let bound = StdListener::bind(path);
     rustix::process::umask(before);
     let listener = bound?;
-    if let Some(group) = Group::from_name(GROUP).ok().flatten() {
-        chown(path, None, Some(group.gid))?;
+    // In a user namespace there is one user only, and no group to give it to.
+    if let Some(group) = Group::from_name(GROUP).ok().flatten()
+        && chown(path, None, Some(group.gid)).is_ok()
+    {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     }
     listener.set_nonblocking(true)?;
@@ -177,7 +179,7 @@ impl Client {
     async fn follow(mut self) -> io::Result<()> {
         let occurrences = self.sources.follow();
         let Some(status) = self.sources.status().await.vrrpd else {
-            let answer = passed_on("vrrpd", None);
+            let answer = passed_on::<()>("vrrpd", None);
             return timeout(ANSWER_TIME, self.stream.write_all(&answer)).await?;
         };
         let (mut reader, writer) = self.stream.into_split();

@@ -1,6 +1,7 @@
 //! Whom the console asks: the programs at the other ends of its channels, and what it hears of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Config;
 use lbproxy::control::status::Request as LbproxyRequest;
@@ -9,11 +10,15 @@ use process::messages::{Lines, VrrpdRequest};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
 use tracing::warn;
 use vrrpd::occurrence::{Occurrence, Occurrences};
 
 use super::peer::Peer;
 use crate::status::Status;
+
+/// How long followers may take to hear the end.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Which programs the configuration asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,9 +70,8 @@ impl Sources {
     /// How the whole node is.
     pub(super) async fn status(&self) -> Status {
         let wanted = self.wanted();
-        let vrrpd = async {
-            if wanted.vrrpd { self.vrrpd.ask(&VrrpdRequest::Status).await } else { None }
-        };
+        let vrrpd =
+            async { if wanted.vrrpd { self.vrrpd.ask(&VrrpdRequest::Status).await } else { None } };
         let lbproxy = async {
             if wanted.lbproxy { self.lbproxy.ask(&LbproxyRequest::Status).await } else { None }
         };
@@ -80,6 +84,11 @@ impl Sources {
             missing.push("lbproxy".to_owned());
         }
         Status { vrrpd, lbproxy, missing }
+    }
+
+    /// Lets those who follow hear the end of `vrrpd`, which the supervisor ended before us.
+    pub(super) async fn farewell(&self) {
+        drop(timeout(FAREWELL, self.occurrences.nobody_follows()).await);
     }
 
     /// What happens from now on.

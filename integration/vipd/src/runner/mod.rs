@@ -145,10 +145,11 @@ impl Runner {
                 _ = ticks.tick() => {
                     inbox.tick(&Tick { patience_ms: PATIENCE_MS, ..Tick::default() });
                 }
-                (channel, stream) = inbox.next() => match channel {
-                    Channel::Scripts => self.following.connect(stream),
-                    other => warn!(channel = ?other, "a channel that is not for the runner; closing it"),
-                },
+                (channel, stream) = inbox.next() => {
+                    if channel == Channel::Scripts {
+                        self.following.connect(stream);
+                    }
+                }
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
                 Some(health) = self.results.recv() => self.following.tell(health),
                 occurrence = self.following.next() => self.take(&occurrence),

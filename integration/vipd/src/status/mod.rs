@@ -166,13 +166,14 @@ pub(crate) fn connect(
         socket.write_all(&line(request))?;
         Ok(BufReader::new(socket))
     });
-    said.map_err(|source| match source.kind() {
-        io::ErrorKind::PermissionDenied => StatusError::Closed(path),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            if supervisor::running(runtime_dir).is_err() =>
-        {
+    said.map_err(|source| {
+        let nobody = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            StatusError::Closed(path)
+        } else if nobody.contains(&source.kind()) && supervisor::running(runtime_dir).is_err() {
             StatusError::Absent(runtime_dir.to_owned())
+        } else {
+            StatusError::Ask { path, source }
         }
-        _ => StatusError::Ask { path, source },
     })
 }

@@ -64,7 +64,9 @@ fn wanted(running: &[Running]) -> Vec<Pair> {
     for (place, one) in running.iter().enumerate() {
         for other in &running[place + 1..] {
             let ends = [one.pid, other.pid];
-            pairs.extend(between(*one, *other).iter().map(|channel| Pair { channel: *channel, ends }));
+            pairs.extend(
+                between(*one, *other).iter().map(|channel| Pair { channel: *channel, ends }),
+            );
         }
     }
     pairs
@@ -187,10 +189,7 @@ mod tests {
         );
         let old = Running { role: Role::Retired, ..old };
         let new = Running { role: Role::Serving, ..new };
-        assert_eq!(
-            words(&channels.missing(&[vrrpd, old, new, console])),
-            ["AskLbproxy [3, 4]"]
-        );
+        assert_eq!(words(&channels.missing(&[vrrpd, old, new, console])), ["AskLbproxy [3, 4]"]);
         let vrrpd = running(Program::Vrrpd, 9, Role::Serving);
         assert_eq!(
             words(&channels.missing(&[vrrpd, old, new, console])),

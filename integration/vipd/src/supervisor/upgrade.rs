@@ -96,7 +96,8 @@ fn leave(children: &[(Program, &Child, bool)]) -> io::Result<()> {
         retired: *retired,
     };
     let list: Vec<Left> = children.iter().map(left).collect();
-    let files: Vec<BorrowedFd<'_>> = children.iter().map(|(_, child, _)| child.watchdog_socket()).collect();
+    let files: Vec<BorrowedFd<'_>> =
+        children.iter().map(|(_, child, _)| child.watchdog_socket()).collect();
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     passing::send(ours, &line(&list), &files)?;

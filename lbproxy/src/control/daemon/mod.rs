@@ -6,6 +6,7 @@
 mod succession;
 
 use std::io::{self, Write};
+use std::os::unix::net::UnixStream as StdStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -118,9 +119,7 @@ struct Daemon {
 impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
         let failed = |what| move |error: io::Error| Failure::run(what, &error);
-        for doubt in &prepared.doubts {
-            warn!("{doubt}");
-        }
+        prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let config = prepared.loaded.config;
         tell_warnings(args, &prepared.loaded.warnings);
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
@@ -141,12 +140,9 @@ impl Daemon {
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         let (streams, streamed) = mpsc::channel(STREAMS);
         let mut succession = Succession::new();
-        let clone = prepared.supervisor.as_ref().map(std::os::unix::net::UnixStream::try_clone);
-        if let Some(socket) = clone.transpose().map_err(failed("watch the supervisor"))? {
-            let socket = UnixStream::from_std(socket).map_err(failed("watch the supervisor"))?;
-            let socket = Arc::new(socket);
-            let ticks = watchdog::run(Arc::clone(&socket), alive.clone(), patient);
-            succession.ticks(socket, tokio::spawn(ticks));
+        if let Some(socket) = &prepared.supervisor {
+            let ticks = succession.tick(socket, alive.clone(), patient);
+            ticks.map_err(failed("tick"))?;
         }
         let inbox = Inbox::new(prepared.supervisor).map_err(failed("hear the supervisor"))?;
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
@@ -188,10 +184,7 @@ impl Daemon {
             signals,
         };
         daemon.talk_to_vrrpd();
-        for (channel, stream) in prepared.channels {
-            let stream = UnixStream::from_std(stream).map_err(failed("use a channel"))?;
-            daemon.serve(channel, stream);
-        }
+        daemon.serve_all(prepared.channels).map_err(failed("use a channel"))?;
         daemon.warn_where_reload_would_fail();
         Ok(daemon)
     }
@@ -224,6 +217,14 @@ impl Daemon {
                 }
             }
         }
+    }
+
+    /// Serves those that came before there was a runtime.
+    fn serve_all(&mut self, channels: Vec<(Channel, StdStream)>) -> io::Result<()> {
+        for (channel, stream) in channels {
+            self.serve(channel, UnixStream::from_std(stream)?);
+        }
+        Ok(())
     }
 
     /// Serves our end of a channel that the supervisor made.

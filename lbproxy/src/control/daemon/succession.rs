@@ -1,12 +1,14 @@
 //! From one proxy to the next without a lost connection: an upgrade ([`estate`](crate::control::estate)).
 
 use std::io;
+use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use process::messages::line;
 use tokio::net::UnixStream;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -41,18 +43,20 @@ impl Succession {
     pub(super) fn new() -> Self {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            ticks: None,
-            handed_over: false,
-            relieves: None,
-            retired_until: None,
-            look,
-        }
+        Self { ticks: None, handed_over: false, relieves: None, retired_until: None, look }
     }
 
-    /// What ticks, and where.
-    pub(super) fn ticks(&mut self, socket: Arc<UnixStream>, task: JoinHandle<()>) {
+    /// Ticks into the supervisor's socket.
+    pub(super) fn tick(
+        &mut self,
+        socket: &StdStream,
+        alive: watch::Receiver<bool>,
+        patience: watch::Receiver<Duration>,
+    ) -> io::Result<()> {
+        let socket = Arc::new(UnixStream::from_std(socket.try_clone()?)?);
+        let task = tokio::spawn(watchdog::run(Arc::clone(&socket), alive, patience));
         self.ticks = Some((socket, task.abort_handle()));
+        Ok(())
     }
 
     /// Takes over what the predecessor left besides its sockets.
@@ -146,7 +150,7 @@ impl Daemon {
         // The supervisor watches the successor.
         if let Some((socket, task)) = self.succession.ticks.take() {
             task.abort();
-            watchdog::retire(&socket);
+            tokio::spawn(watchdog::retire(socket));
         }
     }
 
