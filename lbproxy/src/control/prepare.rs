@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::time::Duration;
 
 use config::{Config, Loaded};
-use process::control::{self, Channel};
+use process::channels::{self, Channel};
 use process::privileges::{CapabilitySet, Doubt, Kept, give_up_all_but};
 use process::scheduling;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -59,7 +59,8 @@ pub(crate) struct Prepared {
 pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> {
     // Only adverts deserve the real-time class that may be inherited from the supervisor.
     scheduling::ordinary();
-    let supervisor = args.common.watchdog.then(control::take).transpose().map_err(|error| {
+    scheduling::spare_no_more();
+    let supervisor = args.common.watchdog.then(channels::supervisor).transpose().map_err(|error| {
         Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
     })?;
     let config = &loaded.config;
@@ -83,7 +84,7 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
         new_privileges: false,
     });
     if args.common.watchdog
-        && let Err(error) = control::end_with_parent()
+        && let Err(error) = channels::end_with_parent()
     {
         return Err(Failure::run("end with the supervisor", &error));
     }
@@ -112,7 +113,7 @@ fn take_over(
         if poll(&mut ready, Some(&limit))? == 0 {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came of the supervisor"));
         }
-        match control::receive(supervisor, &mut [0; 4096])? {
+        match channels::receive(supervisor, &mut [0; 4096])? {
             Some((Channel::Handoff, predecessor)) => return Inheritance::claim(predecessor),
             Some(other) => others.push(other),
             None => return Err(io::ErrorKind::UnexpectedEof.into()),

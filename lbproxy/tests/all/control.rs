@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::common::*;
-use process::control::Channel;
+use process::channels::Channel;
 use process::messages::{Lines, Ownership, OwnershipState, ToVrrpd, line};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustls::pki_types::PrivateKeyDer;

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use crate::common::*;
 use lbproxy::control::status::Mode;
-use process::control::Channel;
+use process::channels::Channel;
 
 /// Clients that come one after the other, on some threads.
 struct Load {

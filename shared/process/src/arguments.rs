@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// The command line that all programs share.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// The configuration
     #[arg(long, value_name = "FILE")]

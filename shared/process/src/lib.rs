@@ -1,9 +1,9 @@
-//! What every process of `vipd` needs once: its [command line](arguments), the supervisor's [socket](control), the
+//! What every process of `vipd` needs once: its [command line](arguments), the [channels] and the
 //! [messages] between them, how they hand open files over ([`passing`]), give up [privileges], are
 //! [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
 
 pub mod arguments;
-pub mod control;
+pub mod channels;
 pub mod messages;
 pub mod passing;
 pub mod privileges;

@@ -1,6 +1,6 @@
 //! The messages between the processes, one JSON object a line.
 //!
-//! They go over [channels](crate::control::Channel), a type for each direction of each: what an end may not
+//! They go over [channels](crate::channels::Channel), a type for each direction of each: what an end may not
 //! say is no message there, and ends the channel. A proxy says [`ToVrrpd::Hello`] and then reports health;
 //! the end of its channel *is* the news that it died. `vrrpd` answers with what it owns.
 //!

@@ -1,4 +1,4 @@
-//! The channels to the other programs (`process::control`): what may be said on each, and who hears it.
+//! The channels to the other programs (`process::channels`): what may be said on each, and who hears it.
 //!
 //! ```text
 //! Health   ─► Proxy (one task each)   ─► Hub: which proxies there are, what they were told, who released
@@ -19,7 +19,7 @@ mod questions;
 
 use std::net::IpAddr;
 
-use process::control::Channel;
+use process::channels::Channel;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;

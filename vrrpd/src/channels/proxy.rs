@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::channels::Channels;
     use crate::occurrence::Occurrences;
-    use process::control::Channel;
+    use process::channels::Channel;
 
     const HELLO: &str = "{\"type\":\"hello\",\"version\":1}\n";
     const HEALTH: &str =

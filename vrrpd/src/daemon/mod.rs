@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use config::{Config, Loaded, load};
-use process::control::{self, Inbox};
+use process::channels::{self, Inbox};
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{Request, Requests};
 use process::{scheduling, signals, telemetry};
@@ -110,11 +110,11 @@ fn complain(text: &str) {
 /// Gives up what the daemon does not need, and goes on.
 fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
     let supervised = args.common.watchdog;
-    let supervisor = supervised.then(control::take).transpose().context("standard input")?;
+    let supervisor = supervised.then(channels::supervisor).transpose().context("standard input")?;
     let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: false };
     let doubts = give_up_all_but(kept);
     if supervised {
-        control::end_with_parent()?;
+        channels::end_with_parent()?;
     }
     // The log's thread is not urgent.
     scheduling::ordinary();

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use config::{Config, load};
 use process::arguments::Args;
-use process::control::{self, Inbox};
+use process::channels::{self, Inbox};
 use process::messages::Tick;
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{self, Request, Requests};
@@ -52,12 +52,13 @@ pub fn run(args: &Args) -> ExitCode {
     let prepared = Prepared::new(args);
     // As long as there is one thread. It meets strangers, and needs nothing.
     scheduling::ordinary();
+    scheduling::spare_no_more();
     let doubts = give_up_all_but(Kept {
         user: Some(&config.lbproxy.user),
         capabilities: CapabilitySet::NET_BIND_SERVICE,
         new_privileges: false,
     });
-    let tied = control::end_with_parent();
+    let tied = channels::end_with_parent();
     let _log = telemetry::init();
     doubts.iter().for_each(|doubt| warn!("{doubt}"));
     let served = prepared.and_then(|prepared| {
@@ -84,7 +85,7 @@ struct Prepared {
 impl Prepared {
     fn new(args: &Args) -> io::Result<Self> {
         let operator = operator::bind(&args.runtime_dir.join(request::SOCKET))?;
-        Ok(Self { supervisor: control::take()?, operator, orderers: Orderers::now() })
+        Ok(Self { supervisor: channels::supervisor()?, operator, orderers: Orderers::now() })
     }
 }
 

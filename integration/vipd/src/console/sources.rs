@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use config::Config;
 use lbproxy::control::status::Request as LbproxyRequest;
-use process::control::Channel;
+use process::channels::Channel;
 use process::messages::{Lines, VrrpdRequest};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;

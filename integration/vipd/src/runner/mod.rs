@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use config::{Config, NotifyConfig, load};
 use process::arguments::Args;
-use process::control::{self, Channel, Inbox};
+use process::channels::{self, Channel, Inbox};
 use process::messages::Tick;
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{self, Request, Requests};
@@ -66,6 +66,7 @@ pub fn run(args: &Args) -> ExitCode {
     signals::hold();
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
+    scheduling::spare_no_more();
     let _log = telemetry::init();
     let config = match load(&args.config) {
         Ok(loaded) => loaded.config,
@@ -84,12 +85,12 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn follow(args: &Args, config: Config) -> io::Result<()> {
-    let supervisor = control::take()?;
+    let supervisor = channels::supervisor()?;
     let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: true };
     for doubt in give_up_all_but(kept) {
         warn!("{doubt}");
     }
-    control::end_with_parent()?;
+    channels::end_with_parent()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut runner = Runner::new(config);

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use process::control::{Channel, hand_over};
+use process::channels::{Channel, hand_over};
 use tracing::warn;
 
 use super::Supervisor;

@@ -3,18 +3,16 @@
 //! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
 //! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
 
+mod serve;
 mod succession;
 
 use std::io::{self, Write};
-use std::os::unix::net::UnixStream as StdStream;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use config::{Config, Problems, load};
-use process::control::{Channel, Inbox};
-use process::messages::line;
+use process::channels::Inbox;
 use process::signals::{self, Request as Signalled, Requests};
 use process::telemetry;
 use tokio::net::UnixStream;
@@ -26,8 +24,7 @@ use self::succession::Succession;
 use crate::cli::Args;
 use crate::clock;
 use crate::control::prepare::{Failure, Prepared, prepare, probes};
-use crate::control::questions::{self, Asked};
-use crate::control::status::{Request, Status, Usage};
+use crate::control::questions::Asked;
 use crate::control::vrrpd::{Event, ToSpeaker};
 use crate::control::{Control, Ends, empty_plan};
 use crate::control::{pulse, watchdog};
@@ -215,68 +212,6 @@ impl Daemon {
                     let words = "a worker thread ended; ending as well, to be started anew";
                     return Err(Failure { code: 1, words: words.to_owned() });
                 }
-            }
-        }
-    }
-
-    /// Serves those that came before there was a runtime.
-    fn serve_all(&mut self, channels: Vec<(Channel, StdStream)>) -> io::Result<()> {
-        for (channel, stream) in channels {
-            self.serve(channel, UnixStream::from_std(stream)?);
-        }
-        Ok(())
-    }
-
-    /// Serves our end of a channel that the supervisor made.
-    fn serve(&mut self, channel: Channel, stream: UnixStream) {
-        match channel {
-            Channel::Health => {
-                if self.streams.try_send(stream).is_err() {
-                    warn!("more channels to vrrpd than one by one; closing the newest");
-                }
-            }
-            Channel::AskLbproxy => {
-                drop(tokio::spawn(questions::console(stream, self.ask.clone())));
-            }
-            Channel::Handoff => {
-                drop(tokio::spawn(questions::successor(stream, self.ask.clone())));
-            }
-            Channel::Scripts | Channel::Events | Channel::AskVrrpd => {
-                warn!(?channel, "a channel that is not for lbproxy; closing it");
-            }
-        }
-    }
-
-    fn answer(&mut self, asked: Asked) {
-        let now = clock::now();
-        match asked {
-            Asked::Request(request, reply) => {
-                let answer = self.answered(request, now);
-                // The console may have died.
-                drop(reply.send(answer));
-            }
-            Asked::TakeOver(reply) => drop(reply.send(self.hand_over())),
-            Asked::Retire => self.retire(now),
-        }
-    }
-
-    fn answered(&mut self, request: Request, now: Instant) -> Vec<u8> {
-        match request {
-            Request::Status => {
-                let dropped = self.log.dropped();
-                let alive = *self.alive.borrow();
-                let in_use = self.workers.iter().map(|worker| &worker.in_use);
-                let usage = in_use.fold(Usage::default(), |usage, one| one.add_to(usage));
-                let status = self.control.status(self.started, now, dropped, alive);
-                let loads = self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed));
-                let connections_per_worker = loads.collect();
-                line(&Status { usage, connections_per_worker, ..status })
-            }
-            Request::Server { proxy, server, order } => {
-                line(&self.control.order(&proxy, &server, order, now))
-            }
-            Request::ShutdownSessions { proxy, server } => {
-                line(&self.control.shutdown_sessions(&proxy, server.as_ref()))
             }
         }
     }

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lbproxy::control::status::Status;
-use process::control::{Channel, hand_over};
+use process::channels::{Channel, hand_over};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tempfile::TempDir;
 

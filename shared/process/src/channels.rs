@@ -56,7 +56,7 @@ pub enum Down {
 ///
 /// # Errors
 /// It is no socket.
-pub fn take() -> io::Result<StdStream> {
+pub fn supervisor() -> io::Result<StdStream> {
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
     // The supervisor sees when the socket is closed: there shall be one of it.
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
