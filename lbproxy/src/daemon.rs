@@ -26,6 +26,7 @@ use crate::admin::{self, Asked, CLIENTS, Reply};
 use crate::cli::Args;
 use crate::control::{Control, Ends, empty_plan};
 use crate::health::News;
+use crate::health::thread::CheckThread;
 use crate::link::{Event, Link};
 use crate::plan::Plan;
 use crate::prepare::{Failure, Prepared, admin_path, prepare, probes};
@@ -147,7 +148,8 @@ impl Daemon {
             succession.ends_with_us(tokio::spawn(watchdog::run(socket, alive.clone(), patient)));
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
-        let ends = Ends { results: found, plans, scores, applied, answers };
+        let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
+        let ends = Ends { results: found, checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
         if prepared.inheritance.is_some() {
