@@ -118,9 +118,7 @@ struct Daemon {
 impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
         let failed = |what| move |error: io::Error| Failure::run(what, &error);
-        for doubt in &prepared.doubts {
-            warn!("{doubt}");
-        }
+        prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let config = prepared.loaded.config;
         tell_warnings(args, &prepared.loaded.warnings);
         let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;

@@ -109,8 +109,7 @@ impl Keeper {
                     runtime: self.checks.handle().clone(),
                     config: config.check.clone(),
                 };
-                let follows = wanted.follows.clone();
-                let mut kept = KeptServer::new(server, wanted.weight, follows, checks, now);
+                let mut kept = KeptServer::new(server, wanted, checks, now);
                 if let Some(before) = before {
                     kept.inherit(before, same_check);
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use shared::config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig};
+use shared::config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig, ServerConfig};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -121,16 +121,10 @@ impl Weight {
 
 impl KeptServer {
     /// One that is not checked yet.
-    pub(crate) fn new(
-        server: Server,
-        weight: u16,
-        follows: Option<Followed>,
-        checks: Checks,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn new(server: Server, wanted: &ServerConfig, checks: Checks, now: Instant) -> Self {
         Self {
             server: Arc::new(server),
-            weight: Weight { configured: weight, ordered: None },
+            weight: Weight { configured: wanted.weight, ordered: None },
             mode: Mode::Ready,
             health: Health::UNKNOWN,
             since: now,
@@ -141,7 +135,7 @@ impl KeptServer {
             prober: 0,
             checks,
             task: None,
-            follows,
+            follows: wanted.follows.clone(),
             held: false,
             agent: Advice::default(),
             away: false,

@@ -329,7 +329,7 @@ where
     tokio::pin!(exchange, connection);
     tokio::select! {
         biased;
-        answer = &mut exchange => return answer,
+        answer = &mut exchange => answer,
         // It may have ended within the body, of which there is enough.
         ended = &mut connection => match (exchange.await, ended) {
             (Err(_), Err(why)) => Err(why.into()),
