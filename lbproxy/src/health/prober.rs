@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::probe::{Found, Outcome, Probe, Target};
 use super::{News, Verdict};
-use crate::backend::ServerCounters;
-use crate::certificate::Certificate;
 use crate::clock;
+use crate::net::certificate::Certificate;
+use crate::plan::backend::ServerCounters;
 
 /// Clients' failing connections bring no checks closer to each other.
 const LEAST: Duration = Duration::from_millis(50);
