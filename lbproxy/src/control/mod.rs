@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use config::{Config, NamePattern};
 use process::messages::{Ownership, OwnershipState, RELEASE_LIMIT, ToVrrpd};
+use strum::VariantArray;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -32,12 +33,13 @@ use crate::control::estate::Inheritance;
 use crate::control::status::{
     Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status, Usage,
 };
-use crate::data::report::End;
-use crate::data::route::Route;
 use crate::health::News;
 use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::Probe;
+use crate::health::thread::CheckThread;
 use crate::net::listen::{ListenError, Listeners};
+use crate::plan::end::End;
+use crate::plan::route::Route;
 use crate::plan::{Plan, ProxyPlan};
 
 /// The listening sockets by their address.
@@ -62,6 +64,7 @@ pub(crate) struct Control {
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) results: mpsc::Sender<News>,
+    pub(crate) checks: CheckThread,
     pub(crate) plans: watch::Sender<Arc<Plan>>,
     pub(crate) scores: watch::Sender<Vec<TrackerHealth>>,
     pub(crate) applied: Vec<watch::Receiver<u64>>,
@@ -105,7 +108,7 @@ pub(crate) fn bind(
 impl Control {
     pub(crate) fn new(ends: Ends, workers: usize) -> Self {
         Self {
-            keeper: Keeper::new(ends.results),
+            keeper: Keeper::new(ends.results, ends.checks),
             listeners: Bound::new(),
             owned: HashMap::new(),
             generation: 0,
@@ -333,7 +336,7 @@ fn word(state: OwnershipState) -> &'static str {
 
 fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus {
     let counters = &proxy.counters;
-    let ended = End::ALL.iter().zip(&counters.ended);
+    let ended = End::VARIANTS.iter().zip(&counters.ended);
     let ended = ended.map(|(end, count)| (end.to_string(), count.load(Ordering::Relaxed)));
     let servers = proxy.servers.iter().map(|kept| {
         let counters = &kept.server.counters;

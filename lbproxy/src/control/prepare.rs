@@ -60,9 +60,10 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
     // Only adverts deserve the real-time class that may be inherited from the supervisor.
     scheduling::ordinary();
     scheduling::spare_no_more();
-    let supervisor = args.common.watchdog.then(channels::supervisor).transpose().map_err(|error| {
-        Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
-    })?;
+    let supervisor =
+        args.common.watchdog.then(channels::supervisor).transpose().map_err(|error| {
+            Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
+        })?;
     let config = &loaded.config;
     let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
     let files = descriptors::raise();

@@ -10,16 +10,18 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 use vocabulary::{Name, TrackerHealth, Usability};
 
+use super::News;
 use super::kept::{Checks, Example, KeptServer};
 use super::probe::{Probe, Target};
 use super::score::score;
-use super::{News, State};
-use crate::control::status::{Mode, Order};
-use crate::data::queue::Queue;
-use crate::data::sources::Sources;
+use super::thread::CheckThread;
 use crate::plan::ProxyCounters;
 use crate::plan::backend::{Backend, BackendSet, Server};
 use crate::plan::located::Located;
+use crate::plan::queue::Queue;
+use crate::plan::sources::Sources;
+use crate::plan::state::State;
+use crate::plan::state::{Mode, Order};
 
 /// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
 /// judged soon after its start.
@@ -30,6 +32,7 @@ const SPREAD: Duration = Duration::from_millis(100);
 pub(crate) struct Keeper {
     pub(crate) proxies: Vec<KeptProxy>,
     results: mpsc::Sender<News>,
+    checks: CheckThread,
     probers: u64,
 }
 
@@ -49,9 +52,9 @@ pub(crate) struct KeptProxy {
 }
 
 impl Keeper {
-    /// Keeps nothing yet; outcomes come in by `results`.
-    pub(crate) fn new(results: mpsc::Sender<News>) -> Self {
-        Self { proxies: Vec::new(), results, probers: 0 }
+    /// Keeps nothing yet; outcomes of what runs on `checks` come in by `results`.
+    pub(crate) fn new(results: mpsc::Sender<News>, checks: CheckThread) -> Self {
+        Self { proxies: Vec::new(), results, checks, probers: 0 }
     }
 
     /// Takes a configuration over. What is known of a server stays where its proxy's name, its
@@ -104,10 +107,10 @@ impl Keeper {
                     target: Target { located, source: wanted.source },
                     agent: config.agent,
                     results: self.results.clone(),
+                    runtime: self.checks.handle().clone(),
                     config: config.check.clone(),
                 };
-                let follows = wanted.follows.clone();
-                let mut kept = KeptServer::new(server, wanted.weight, follows, checks, now);
+                let mut kept = KeptServer::new(server, wanted, checks, now);
                 if let Some(before) = before {
                     kept.inherit(before, same_check);
                 }

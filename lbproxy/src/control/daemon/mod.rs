@@ -32,6 +32,7 @@ use crate::data::access_log::AccessLog;
 use crate::data::spread::Spread;
 use crate::data::worker;
 use crate::health::News;
+use crate::health::thread::CheckThread;
 use crate::net::descriptors;
 use crate::plan::Plan;
 
@@ -143,7 +144,8 @@ impl Daemon {
         }
         let inbox = Inbox::new(prepared.supervisor).map_err(failed("hear the supervisor"))?;
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
-        let ends = Ends { results: found, plans, scores, applied, answers };
+        let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
+        let ends = Ends { results: found, checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
         if prepared.inheritance.is_some() {
