@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::probe::ping::answers;
-use integration::lab::{Moment, wait_until};
-use integration::status;
+use lab::probe::ping::answers;
+use lab::{Moment, wait_until};
 use netns_tests::{Duel, LIMIT};
 use nix::sys::signal::Signal;
+use vipd::status;
 
 const VIP: &str = "10.77.0.200";
 

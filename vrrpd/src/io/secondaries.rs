@@ -6,7 +6,7 @@
 use std::fs;
 use std::io;
 
-use shared::InterfaceName;
+use vocabulary::InterfaceName;
 
 /// Has the kernel make one of them the primary address instead, as systemd does everywhere.
 ///

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use shared::Family;
-use shared::config::{AddressConfig, RouteConfig};
+use config::{AddressConfig, RouteConfig};
+use vocabulary::Family;
 
 use super::{Holding, Plan};
 use crate::io::addresses::Placed;

@@ -6,11 +6,11 @@
 
 use std::net::IpAddr;
 
+use config::Lease;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteScope, RouteType};
 use nix::libc;
-use shared::VirtualAddress;
-use shared::config::Lease;
+use vocabulary::VirtualAddress;
 
 use super::{RouteError, Routes, TAG, is_gone};
 

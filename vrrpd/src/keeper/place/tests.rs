@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use config::{Announce, Belongings, Lease, Scope};
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use shared::config::{Announce, Belongings, Lease, Scope};
-use shared::{InterfaceName, VirtualAddress};
+use vocabulary::{InterfaceName, VirtualAddress};
 
 use super::super::Schedule;
 use super::*;
 use crate::clock::now;
 use crate::io::addresses::PROTOCOL;
-use crate::wish::Wish;
+use vrrp::wish::Wish;
 
 fn name(text: &str) -> InterfaceName {
     InterfaceName::try_from(text).unwrap()
