@@ -5,42 +5,63 @@ use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream as StdStream;
 use std::time::Duration;
 
-use config::{Config, Loaded};
+use config::{Config, Loaded, ProxyConfig};
 use process::channels::{self, Channel};
 use process::privileges::{CapabilitySet, Doubt, Kept, give_up_all_but};
 use process::scheduling;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use vocabulary::Name;
 
 use crate::cli::Args;
 use crate::control::estate::Inheritance;
 use crate::control::{Bound, bind};
-use crate::health::probe::Probe;
+use crate::health::CheckError;
+use crate::health::check::Check;
 use crate::net::descriptors;
+use crate::net::listen::ListenError;
 
 /// How long the supervisor may take to hand over the channel to the predecessor.
 const CHANNEL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why the proxy could not start or go on.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: u8,
-    pub(crate) words: String,
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// What was given as standard input.
+    #[error("--watchdog needs the supervisor's socket as standard input: {0}")]
+    NoWatchdog(io::Error),
+    #[error(transparent)]
+    Check(#[from] UnfitCheck),
+    #[error("{0}: {source}", source = .0.source)]
+    Listen(#[from] ListenError),
+    /// Of the operating system.
+    #[error("{what}: {source}")]
+    System { what: &'static str, source: io::Error },
+    #[error("a worker thread ended; ending as well, to be started anew")]
+    WorkerEnded,
 }
 
-impl Failure {
-    pub(crate) fn run(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 1, words: format!("{what}: {error}") }
+impl StartError {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::NoWatchdog(_) | Self::Check(_) => 2,
+            Self::Listen(_) | Self::System { .. } | Self::WorkerEnded => 1,
+        }
     }
+}
 
-    pub(crate) fn usage(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 2, words: format!("{what}: {error}") }
-    }
+/// A proxy's check cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("check of proxy {proxy}: {source}")]
+pub(crate) struct UnfitCheck {
+    proxy: Name,
+    source: CheckError,
 }
 
 /// What was made while there were privileges.
 pub(crate) struct Prepared {
     pub(crate) loaded: Loaded,
-    pub(crate) probes: Vec<Probe>,
+    pub(crate) checks: Vec<Check>,
     pub(crate) bound: Bound,
     pub(crate) inheritance: Option<Inheritance>,
     /// The supervisor's socket.
@@ -56,42 +77,38 @@ pub(crate) struct Prepared {
 ///
 /// # Errors
 /// Nothing works without what failed.
-pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> {
+pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartError> {
     // Only adverts deserve the real-time class that may be inherited from the supervisor.
     scheduling::ordinary();
     scheduling::spare_no_more();
-    let supervisor =
-        args.common.watchdog.then(channels::supervisor).transpose().map_err(|error| {
-            Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
-        })?;
+    let supervisor = args.common.watchdog.then(channels::supervisor).transpose();
+    let supervisor = supervisor.map_err(StartError::NoWatchdog)?;
+    let failed = |what| move |source: io::Error| StartError::System { what, source };
     let config = &loaded.config;
     let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
     let files = descriptors::raise();
-    let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
+    let checks = checks(config)?;
     let mut channels = Vec::new();
     let mut inheritance = match args.take_over {
         false => None,
         true => Some(
             take_over(supervisor.as_ref(), &mut channels)
-                .map_err(|error| Failure::run("take over from the lbproxy that runs", &error))?,
+                .map_err(failed("take over from the lbproxy that runs"))?,
         ),
     };
-    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)
-        .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
+    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)?;
     let doubts = give_up_all_but(Kept {
         user: Some(&config.lbproxy.user),
         // New listeners of a reload may have ports below 1024.
         capabilities: CapabilitySet::NET_BIND_SERVICE,
         new_privileges: false,
     });
-    if args.common.watchdog
-        && let Err(error) = channels::end_with_parent()
-    {
-        return Err(Failure::run("end with the supervisor", &error));
+    if args.common.watchdog {
+        channels::end_with_parent().map_err(failed("end with the supervisor"))?;
     }
     Ok(Prepared {
         loaded,
-        probes,
+        checks,
         bound,
         inheritance,
         supervisor,
@@ -126,10 +143,13 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Makes the checks ready; the error says which proxy's cannot be.
-pub(crate) fn probes(config: &Config) -> Result<Vec<Probe>, String> {
-    let make = |proxy: &config::ProxyConfig| {
-        Probe::new(proxy).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
+/// Makes the checks ready.
+///
+/// # Errors
+/// A file that one needs cannot be read or used.
+pub(crate) fn checks(config: &Config) -> Result<Vec<Check>, UnfitCheck> {
+    let make = |proxy: &ProxyConfig| {
+        Check::new(proxy).map_err(|source| UnfitCheck { proxy: proxy.name.clone(), source })
     };
     config.proxies.iter().map(make).collect()
 }
