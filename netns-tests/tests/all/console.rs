@@ -96,7 +96,7 @@ fn status_tells_a_dead_program_and_no_node_by_its_exit_code() {
     wait_until("all is well", LIMIT, || told().status.code() == Some(0)).unwrap();
     duel.wait_for(&[0]);
     node.stop(LIMIT).unwrap();
-    assert_eq!(told().status.code(), Some(3));
+    assert_eq!(vipd(&duel, 0, &["status"]).status.code(), Some(3));
 }
 
 #[test]

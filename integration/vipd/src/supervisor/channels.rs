@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use process::channels::{Channel, hand_over};
-use tracing::warn;
+use tracing::debug;
 
 use super::Supervisor;
 use super::child::{Child, Program};
@@ -102,7 +102,8 @@ pub(super) fn make<'a>(pair: Pair, socket_of: impl Fn(i32) -> Option<BorrowedFd<
         Ok(())
     });
     if let Err(error) = made {
-        warn!(channel = ?pair.channel, %error, "cannot connect two programs; one of them is gone or hangs");
+        // Whoever comes in its place is connected then.
+        debug!(channel = ?pair.channel, %error, "cannot connect two programs; one of them is gone or hangs");
     }
 }
 

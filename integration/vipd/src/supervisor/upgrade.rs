@@ -211,8 +211,9 @@ impl Supervisor {
             }
             Some(Step::Others) => {
                 self.upgrade = None;
-                self.vrrpd.replace();
+                // While vrrpd is away nothing is waited for.
                 self.helpers.end().await;
+                self.vrrpd.replace();
                 self.want_programs(crate::clock::now());
                 info!("upgraded");
             }
