@@ -1,4 +1,5 @@
 //! The shipped code put to every story and to random ones, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod exhaustive;
 mod simulated_lan;

@@ -3,7 +3,6 @@
 //!
 //! From each state that can be reached, a calm network must find back to one owner, the best, and stay
 //! there. The clock jumps from deadline to deadline; adverts arrive at once, in order, or never.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod world;
 

@@ -7,7 +7,6 @@
 //! SIM_SEED=4711 cargo test -p vrrp --test all one_story          # one again
 //! SIM_HOURS=8 cargo test --release -p vrrp --test all for_hours  # others, by hand
 //! ```
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod promises;
 mod sense;
