@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::capture::Capture;
 use crate::link::neighbour;
-use crate::{Duel, LIMIT};
+use crate::{Duel, LIMIT, PLANNED};
 
 /// A peer of another make that runs on a host.
 pub trait Rival {
@@ -50,9 +50,9 @@ pub trait Pairing {
     }
 
     /// What a planned move may cost a client that pings, in milliseconds: some 10, and the machine's noise,
-    /// for the peer is no real-time process. A move that nobody planned costs 361 at least.
+    /// for the peer is no real-time process.
     fn silence_limit(&self) -> u128 {
-        100 + NOISE
+        PLANNED
     }
 
     /// Whether the peer announces its addresses again when it hears that another was Active.
@@ -107,6 +107,30 @@ pub trait Pairing {
         // Until the peer goes in order.
         theirs.stop();
         wait_ours(&mut duel, true);
+        capture.stop().adverts_are_valid(&self.source());
+    }
+
+    /// The short story, for dialects whose bytes differ and whose story does not: both hear each other, and
+    /// the address moves both ways on purpose.
+    ///
+    /// # Panics
+    /// Anything is not as it has to be.
+    fn hear_each_other(&self) {
+        let mut duel = Duel::new(&self.vip());
+        let capture = Capture::start(&duel, &duel.hosts[THEIRS]);
+        let mut theirs = self.theirs(&duel, 100, true);
+        wait(&mut duel, &mut *theirs, false, true);
+        // We hear the peer, or we would become Active as well.
+        let mut ours = duel.vipd(OURS, &self.ours(90, true));
+        ours.wait_for_log("to=Backup", LIMIT).expect("a Backup");
+        nobody_moves(self.interval(), &mut duel, &mut *theirs, (false, true), "we came as lesser");
+        // The peer hears us, or it would stay Active.
+        without_silence(self, &mut duel, &mut *theirs, "we took over", (true, false), |duel| {
+            duel.reload(OURS, &ours, &self.ours(110, true));
+        });
+        without_silence(self, &mut duel, &mut *theirs, "we stopped", (false, true), |_| {
+            ours.stop(LIMIT).expect("an end");
+        });
         capture.stop().adverts_are_valid(&self.source());
     }
 
@@ -259,7 +283,7 @@ fn cut(
 }
 
 /// What other tests on the machine may cost, in milliseconds.
-const NOISE: u128 = 100;
+const NOISE: u128 = 200;
 
 /// Waits for these owners, and then sees nobody else for longer than silence may last.
 fn nobody_moves(

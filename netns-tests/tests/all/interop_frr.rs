@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use netns_tests::Duel;
 use netns_tests::frr::{Frr, FrrSettings};
 use netns_tests::rival::{Pairing, Rival, THEIRS};
+use netns_tests::{Duel, PLANNED};
 
 /// How the pair speaks.
 #[derive(Clone, Copy)]
@@ -77,18 +77,13 @@ impl Pairing for Speech {
     /// With one MAC address on both nodes, a late frame of ours (a client's reset) may lead the switch back
     /// to us, until FRR's next frame.
     fn silence_limit(&self) -> u128 {
-        if self.virtual_mac { 500 } else { 100 }
+        if self.virtual_mac { 500 } else { PLANNED }
     }
 }
 
 #[test]
-fn version_2_we_lead() {
-    VERSION_2.we_lead();
-}
-
-#[test]
-fn version_2_they_lead() {
-    VERSION_2.they_lead();
+fn version_2() {
+    VERSION_2.hear_each_other();
 }
 
 #[test]
@@ -122,13 +117,8 @@ fn virtual_mac_they_lead() {
 }
 
 #[test]
-fn virtual_mac_over_ipv6_we_lead() {
-    VIRTUAL_MAC_IPV6.we_lead();
-}
-
-#[test]
-fn virtual_mac_over_ipv6_they_lead() {
-    VIRTUAL_MAC_IPV6.they_lead();
+fn virtual_mac_over_ipv6() {
+    VIRTUAL_MAC_IPV6.hear_each_other();
 }
 
 #[test]

@@ -124,23 +124,13 @@ fn version_2_with_a_password_they_lead() {
 }
 
 #[test]
-fn version_2_we_lead() {
-    VERSION_2.we_lead();
+fn version_2() {
+    VERSION_2.hear_each_other();
 }
 
 #[test]
-fn version_2_they_lead() {
-    VERSION_2.they_lead();
-}
-
-#[test]
-fn version_2_unicast_we_lead() {
-    VERSION_2_UNICAST.we_lead();
-}
-
-#[test]
-fn version_2_unicast_they_lead() {
-    VERSION_2_UNICAST.they_lead();
+fn version_2_unicast() {
+    VERSION_2_UNICAST.hear_each_other();
 }
 
 #[test]
@@ -154,13 +144,8 @@ fn version_3_they_lead() {
 }
 
 #[test]
-fn version_3_unicast_we_lead() {
-    VERSION_3_UNICAST.we_lead();
-}
-
-#[test]
-fn version_3_unicast_they_lead() {
-    VERSION_3_UNICAST.they_lead();
+fn version_3_unicast() {
+    VERSION_3_UNICAST.hear_each_other();
 }
 
 #[test]
@@ -184,13 +169,8 @@ fn virtual_mac_they_lead() {
 }
 
 #[test]
-fn virtual_mac_over_ipv6_we_lead() {
-    VIRTUAL_MAC_IPV6.we_lead();
-}
-
-#[test]
-fn virtual_mac_over_ipv6_they_lead() {
-    VIRTUAL_MAC_IPV6.they_lead();
+fn virtual_mac_over_ipv6() {
+    VIRTUAL_MAC_IPV6.hear_each_other();
 }
 
 #[test]
@@ -319,7 +299,7 @@ fn two_owners_are_named_and_one_serves() {
 
 /// keepalived takes over, and whoever pings the address notices nothing.
 #[test]
-fn handover_to_keepalived_is_not_noticed() {
+fn measures_handover_to_keepalived_is_not_noticed() {
     let mut duel = Duel::new(VERSION_2_PASS.vip);
     let _keepalived = VERSION_2_PASS.keepalived(&duel, THEIRS, 100, true);
     let _vipd = duel.vipd(OURS, &VERSION_2_PASS.ours(101, true));
