@@ -1,4 +1,4 @@
-//! Whatever a file and what it includes say, they are a configuration or a list of problems that can be shown.
+//! Whatever a file and what it includes say, they are a configuration or problems that can be shown.
 
 use config::{Included, Surroundings, parse_in};
 
