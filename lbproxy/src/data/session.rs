@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_connection_that_waits_takes_little_room() {
         let given = size_of::<(Rc<Worker>, Arc<ProxyPlan>, Client, Seat, Rc<RefCell<Turns>>)>();
-        let needed = given + size_of::<(LiveClient, Report, Relay, Live, Option<Counted>)>();
+        let needed = given + size_of::<(LiveClient, AccessRecord, Relay, Live, Option<Counted>)>();
         let bytes = room(run);
         assert!(bytes < needed + size_of::<Relay>(), "{bytes} for {needed}");
     }
