@@ -52,7 +52,7 @@ impl CheckLoop {
     pub(super) async fn run(mut self, delay: Duration) {
         let located = Arc::clone(&self.server.located);
         tokio::select! {
-            never = located.keep() => match never {},
+            never = located.refresh() => match never {},
             () = self.check(delay) => {}
         }
     }

@@ -19,11 +19,11 @@ pub(crate) fn log(event: &Event) {
             "{words}: counted as alive; let strangers ask for this path to know more"
         ),
         Event::Ordered { proxy, server, state, weight } => {
-            info!(%proxy, %server, "by an operator: {state}, weight {weight}");
+            info!(%proxy, %server, "set by an operator: {state}, weight {weight}");
         }
         Event::PanicBegan { proxy } => {
-            warn!(%proxy, "no server is up: using those that accept connections");
+            warn!(%proxy, "panic began: no server is up, those that accept connections are used");
         }
-        Event::PanicEnded { proxy } => info!(%proxy, "a server is up again"),
+        Event::PanicEnded { proxy } => info!(%proxy, "panic ended: a server is up"),
     }
 }

@@ -56,7 +56,7 @@ pub async fn examine(
         (check.run(&located, server.source, false).await, look(proxy, server, &located).await)
     };
     let (outcome, look) = tokio::select! {
-        never = located.keep() => match never {},
+        never = located.refresh() => match never {},
         found = both => found,
     };
     let Outcome { verdict, words, denied, .. } = outcome;

@@ -71,7 +71,7 @@ impl CheckRunner {
         });
         let (settings, watched) = watch::channel(settings);
         let check = if follows {
-            self.spawn(async move { match server.located.keep().await {} })
+            self.spawn(async move { match server.located.refresh().await {} })
         } else {
             self.spawn(CheckLoop::new(id, server, watched, self.reports.clone()).run(delay))
         };
@@ -80,5 +80,49 @@ impl CheckRunner {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.thread.handle().spawn(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::clock;
+    use crate::health::check::Check;
+    use crate::health::outcome::{Reported, Verdict};
+    use crate::health::registry::Registry;
+    use crate::health::registry::effect::Effect;
+
+    #[test]
+    fn checks_run_until_they_are_stopped() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let text = format!(
+            "[[proxy]]\nname = \"p\"\nlisten = [\"127.0.0.1:7000\"]\nservers = [\"{server}\"]\n\
+             check = {{ tcp = true, interval = \"20ms\", timeout = \"5s\" }}\n"
+        );
+        let Ok(loaded) = config::parse("vipd.toml", &text) else { panic!("{text}") };
+        let check = Check::new(&loaded.config.proxies[0]).unwrap();
+        let effects =
+            Registry::default().replace(&loaded.config.proxies, vec![check], clock::now());
+        let (sender, mut reports) = mpsc::channel(1);
+        let mut runner = CheckRunner::new(CheckThread::start().unwrap(), sender);
+        for effect in effects {
+            if let Effect::Check(command) = effect {
+                runner.execute(command);
+            }
+        }
+        for _ in 0..2 {
+            let Report { id, what } = reports.blocking_recv().unwrap();
+            assert_eq!(id, CheckId(1));
+            let Reported::Checked { outcome, .. } = what else { panic!("there is no agent") };
+            assert_eq!(outcome.verdict, Verdict::Pass, "{}", outcome.words);
+        }
+        runner.execute(Command::Stop(CheckId(1)));
+        assert!(runner.running.is_empty());
+        // Nobody is left who could report.
+        drop(runner);
+        while reports.blocking_recv().is_some() {}
     }
 }

@@ -49,7 +49,7 @@ use crate::keeper::{Means, Turns};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::rivals::{Rivals, Sighting};
 use crate::trackers::{Found, Trackers};
-use vrrp::tracking::Tracking;
+use vrrp::tracking::{PROOF_LIMIT, Tracking};
 
 /// What the daemon may do: change addresses, open raw sockets, be on time. Nothing else.
 const CAPABILITIES: CapabilitySet = CapabilitySet::NET_ADMIN
@@ -60,10 +60,6 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::NET_ADMIN
 /// Real-time priority of the main thread. Address keeping comes second to the adverts: an address that
 /// is late costs less.
 const ADDRESS_PRIORITY: u8 = 10;
-
-/// A router whose trackers have not told their state takes part after so long all the same, as one
-/// that is unusable: somebody must have the addresses.
-const PROOF_LIMIT: Duration = Duration::from_secs(5);
 
 /// For so long a successor of an Active router trusts that what it tracks is usable.
 const PRESUMPTION: Duration = Duration::from_secs(1);

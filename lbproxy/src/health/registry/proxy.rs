@@ -106,7 +106,7 @@ impl ProxyRecord {
                 goes_on = before.running.take();
             }
             before.stop(effects);
-            record.inherit(before, same_check, self.config.agent.is_some());
+            record.carry_over(before, same_check, self.config.agent.is_some());
         }
         if let Some(id) = goes_on {
             record.running = Some(id);

@@ -107,7 +107,7 @@ impl ServerRecord {
 
     /// Takes over what was known before a reload; its health only where it is checked alike, and what its
     /// agent said only where it is still asked.
-    pub(super) fn inherit(&mut self, before: Self, same_check: bool, asked: bool) {
+    pub(super) fn carry_over(&mut self, before: Self, same_check: bool, asked: bool) {
         self.mode = before.mode;
         // A weight that is changed in the file is meant to count.
         if before.weight.configured == self.weight.configured {
