@@ -140,13 +140,12 @@ impl Daemon {
         let (streams, streamed) = mpsc::channel(STREAMS);
         let mut succession = Succession::new();
         if let Some(socket) = &prepared.supervisor {
-            let ticks = succession.tick(socket, alive.clone(), patient);
-            ticks.map_err(failed("tick"))?;
+            succession.tick(socket, alive.clone(), patient).map_err(failed("tick"))?;
         }
         let inbox = Inbox::new(prepared.supervisor).map_err(failed("hear the supervisor"))?;
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
-        let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
-        let checks = CheckRunner::new(checks, found);
+        let thread = CheckThread::start().map_err(failed("start the thread of checks"))?;
+        let checks = CheckRunner::new(thread, found);
         let ends = Ends { checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
