@@ -16,9 +16,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
 
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
+    /// Standard input is the supervisor's control socket: start with what comes by it, tick into it, and
+    /// end when the supervisor dies
     #[arg(long, hide = true)]
-    pub watchdog: bool,
+    pub supervised: bool,
 
     /// Take the listening sockets of the proxy that runs over; it ends with its last connection
     #[arg(long)]

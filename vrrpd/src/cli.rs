@@ -17,9 +17,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
 
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
+    /// Standard input is the supervisor's control socket: start with what comes by it, tick into it, and
+    /// end when the supervisor dies
     #[arg(long, hide = true)]
-    pub watchdog: bool,
+    pub supervised: bool,
 
     /// A router that a predecessor left as Active, and for how many milliseconds it may go on
     #[arg(long, hide = true, value_name = "NAME/FAMILY/MILLISECONDS", value_parser = resume)]

@@ -27,9 +27,9 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
     pub(crate) runtime_dir: PathBuf,
 
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
+    /// Standard input is the supervisor's control socket
     #[arg(long, hide = true)]
-    pub(crate) watchdog: bool,
+    pub(crate) supervised: bool,
 }
 
 /// Ticks into the supervisor's socket, if there is one.
