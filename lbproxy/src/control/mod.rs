@@ -25,7 +25,7 @@ use config::{Config, NamePattern};
 use process::messages::{Ownership, OwnershipState, ToVrrpd};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::succession::Phase;
@@ -38,6 +38,7 @@ use crate::data::route::Route;
 use crate::health::News;
 use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::Probe;
+use crate::health::thread::CheckThread;
 use crate::net::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
 
@@ -67,6 +68,7 @@ pub(crate) struct Control {
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) results: mpsc::Sender<News>,
+    pub(crate) checks: CheckThread,
     pub(crate) plans: watch::Sender<Arc<Plan>>,
     pub(crate) scores: watch::Sender<Vec<TrackerHealth>>,
     pub(crate) applied: Vec<watch::Receiver<u64>>,
@@ -79,7 +81,7 @@ pub(crate) fn empty_plan() -> Arc<Plan> {
 }
 
 /// Makes the sockets of a configuration: those that are there already stay the same, a predecessor's
-/// are taken over, others are bound.
+/// are taken over, others are bound. Those listen from [`Control::configure`] on.
 ///
 /// # Errors
 /// An address cannot be bound; nothing has changed then.
@@ -110,7 +112,7 @@ pub(crate) fn bind(
 impl Control {
     pub(crate) fn new(ends: Ends, workers: usize) -> Self {
         Self {
-            keeper: Keeper::new(ends.results),
+            keeper: Keeper::new(ends.results, ends.checks),
             listeners: Bound::new(),
             owned: HashMap::new(),
             generation: 0,
@@ -135,6 +137,9 @@ impl Control {
             for listeners in proxy.listen.iter().filter_map(|address| bound.get(address)) {
                 if let Err(error) = listeners.set_user_timeout(proxy.limits.user) {
                     warn!(listen = %listeners.address, %error, "user_timeout stays as it was");
+                }
+                if let Err(error) = listeners.listen() {
+                    error!(listen = %listeners.address, %error, "cannot listen");
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! Ticks into the socket that the supervisor gave us as standard input.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use config::Config;
@@ -27,20 +26,6 @@ pub(crate) fn patience(config: &Config) -> Duration {
     if tracked { TRACKED } else { ALONE }
 }
 
-/// Takes standard input as the supervisor's socket.
-///
-/// # Errors
-/// It is none.
-pub(crate) fn take() -> io::Result<std::os::unix::net::UnixStream> {
-    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-    // The supervisor notices when the socket is closed: there shall be one of it.
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
-    let socket = std::os::unix::net::UnixStream::from(stdin);
-    socket.peer_addr()?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
 /// Ticks while the workers live, until the supervisor is gone.
 pub(crate) async fn run(
     socket: UnixStream,
@@ -57,7 +42,7 @@ pub(crate) async fn run(
         let patience_ms = u64::try_from(patience.borrow().as_millis()).unwrap_or(u64::MAX);
         match socket.try_write(&line(&Tick { patience_ms, resumable: Vec::new() })) {
             Ok(_) => {}
-            // It has not eaten the last ones yet; a newer one would tell it nothing more.
+            // It has not read the last ones yet; a newer one would say nothing more.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 warn!(%error, "the supervisor is gone; going on until told to stop");

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{CheckKind, ProxyConfig, ServerConfig, Verify};
+use config::{CheckKind, Files, ProxyConfig, ServerConfig, Verify};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
 
 use super::Verdict;
+use super::bounded::Bounded;
 use super::probe::{self, Outcome, Probe, Target};
 use super::tls::{Distrust, Tls, chain, vouched};
 use crate::clock;
@@ -49,11 +50,12 @@ pub async fn examine(
 ) -> Result<Examination, String> {
     let located = Arc::new(Located::new(server.address.clone(), server.source));
     let target = Target { located: Arc::clone(&located), source: server.source };
-    let probe = Probe::new(proxy)?;
+    let files = Files::of_checks([&proxy.check].into_iter());
+    let probe = Probe::new(proxy, &files)?;
     let both = async {
         // A resolver may take longer than anybody waits.
         timeout(proxy.check.timeout, located.looked_up()).await.ok();
-        (probe.check(&target, false).await, look(proxy, &target).await)
+        (probe.check(&target, false).await, look(proxy, &target, &files).await)
     };
     let (outcome, look) = tokio::select! {
         never = located.keep() => match never {},
@@ -63,7 +65,7 @@ pub async fn examine(
     let Look { chain, status, date } = look.unwrap_or_default();
     let vouched = authority(&proxy.check.kind).filter(|_| !chain.is_empty()).map(|ca| {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        vouched(ca, &chain, UnixTime::since_unix_epoch(since))
+        vouched(ca, &files, &chain, UnixTime::since_unix_epoch(since))
     });
     let certificate = chain.first().and_then(|leaf| Certificate::read(leaf));
     let passed = verdict == Verdict::Pass;
@@ -87,7 +89,7 @@ struct Look {
 
 /// Connects once more, takes any certificate, and asks for a page; none where it cannot connect, or the
 /// server speaks no TLS where none is configured.
-async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
+async fn look(proxy: &ProxyConfig, target: &Target, files: &Files) -> Option<Look> {
     let check = &proxy.check;
     let deadline = clock::deadline_in(check.timeout);
     let (http, plain) = match &check.kind {
@@ -96,19 +98,20 @@ async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
         CheckKind::Tcp | CheckKind::Tls(_) => (None, false),
     };
     let path = http.map_or("/readyz", |http| http.path.as_str());
-    let token = http.and_then(|http| probe::token(http).ok()?);
+    let token = http.and_then(|http| probe::token(http, files).ok()?);
     let (address, host) = target.place(check.port).ok()?;
     let stream = connect(address, target.source, check.timeout);
     let mut stream = timeout_at(deadline, stream).await.ok()?.ok()?;
     if let Some(version) = proxy.send_proxy {
         send(&mut stream, version, None).await.ok()?;
     }
+    let stream = Bounded::new(stream, probe::TLS_LIMIT);
     let mut seen = Look::default();
     if plain {
         ask(stream, path, token, &host, &mut seen, deadline).await;
         return Some(seen);
     }
-    let tls = Tls::lax(check.certificate.as_ref()).ok()?;
+    let tls = Tls::lax(check.certificate.as_ref(), files).ok()?;
     let stream = timeout_at(deadline, tls.connect(target.located.endpoint(), address, stream))
         .await
         .ok()?

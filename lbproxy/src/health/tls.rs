@@ -5,25 +5,26 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{ClientCertificate, Verify};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use config::{ClientCertificate, Files, Verify};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{WantsClientCert, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
-};
-use tokio::net::TcpStream;
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, Error, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use vocabulary::Endpoint;
 
+use super::verifier::{Anything, Vouched};
+
 /// The authorities of a check cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    /// The file cannot be read, or is not PEM.
+    /// The file cannot be read.
+    #[error("read {path}: {words}")]
+    Unreadable { path: PathBuf, words: String },
+    /// It is not PEM.
     #[error("read the authorities in {path}: {source}")]
     Read { path: PathBuf, source: rustls::pki_types::pem::Error },
     /// There is none in it.
@@ -32,7 +33,7 @@ pub(crate) enum TlsError {
     /// One of them is no authority.
     #[error("use the authorities in {path}: {source}")]
     Unfit { path: PathBuf, source: Error },
-    /// The check's own certificate or key cannot be read, or is not PEM.
+    /// The check's own certificate or key is not PEM.
     #[error("read the check's own {path}: {source}")]
     ReadOwn { path: PathBuf, source: rustls::pki_types::pem::Error },
     /// They do not fit together.
@@ -69,11 +70,15 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads the authorities.
+    /// Takes the authorities, and what the check shows of itself, from `files`.
     ///
     /// # Errors
     /// They cannot be read or used.
-    pub(crate) fn new(verify: &Verify, own: Option<&ClientCertificate>) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        verify: &Verify,
+        own: Option<&ClientCertificate>,
+        files: &Files,
+    ) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -82,15 +87,23 @@ impl Tls {
                 let config = builder
                     .dangerous()
                     .with_custom_certificate_verifier(Arc::new(Anything(provider)));
-                Ok(Self { config: showing(config, own)?, name: None })
+                Ok(Self { config: showing(config, own, files)?, name: None })
             }
             Verify::Authority { ca, server_name } => {
-                let config = builder.with_root_certificates(authorities(ca)?);
+                let verifier = WebPkiServerVerifier::builder_with_provider(
+                    Arc::new(authorities(ca, files)?),
+                    provider,
+                )
+                .build()
+                .map_err(|error| Error::General(error.to_string()))?;
+                let config = builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(Vouched(verifier)));
                 let name = server_name.as_ref().map(|name| {
                     ServerName::try_from(name.clone())
                         .map_err(|_| TlsError::Name { name: name.clone() })
                 });
-                Ok(Self { config: showing(config, own)?, name: name.transpose()? })
+                Ok(Self { config: showing(config, own, files)?, name: name.transpose()? })
             }
         }
     }
@@ -99,20 +112,20 @@ impl Tls {
     ///
     /// # Errors
     /// Its own certificate cannot be read or used.
-    pub(crate) fn lax(own: Option<&ClientCertificate>) -> Result<Self, TlsError> {
-        Self::new(&Verify::Nothing, own)
+    pub(crate) fn lax(own: Option<&ClientCertificate>, files: &Files) -> Result<Self, TlsError> {
+        Self::new(&Verify::Nothing, own, files)
     }
 
     /// Shakes hands with the server at `endpoint`, now at `address`.
     ///
     /// # Errors
     /// What ended the handshake.
-    pub(crate) async fn connect(
+    pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         endpoint: &Endpoint,
         address: SocketAddr,
-        stream: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
+        stream: S,
+    ) -> io::Result<TlsStream<S>> {
         TlsConnector::from(Arc::clone(&self.config))
             .connect(self.name(endpoint, address), stream)
             .await
@@ -130,7 +143,7 @@ impl Tls {
 }
 
 /// What the server has shown: its own certificate first.
-pub(crate) fn chain(stream: &TlsStream<TcpStream>) -> &[CertificateDer<'static>] {
+pub(crate) fn chain<S>(stream: &TlsStream<S>) -> &[CertificateDer<'static>] {
     stream.get_ref().1.peer_certificates().unwrap_or_default()
 }
 
@@ -141,11 +154,12 @@ pub(crate) fn chain(stream: &TlsStream<TcpStream>) -> &[CertificateDer<'static>]
 /// It does not, or the authorities cannot be had.
 pub(crate) fn vouched(
     ca: &Path,
+    files: &Files,
     chain: &[CertificateDer<'_>],
     now: UnixTime,
 ) -> Result<(), Distrust> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = authorities(ca).map_err(|error| Distrust::NoAuthority(error.to_string()))?;
+    let roots = authorities(ca, files).map_err(|error| Distrust::NoAuthority(error.to_string()))?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     let verifier = verifier.map_err(|error| Distrust::NoAuthority(error.to_string()))?;
     let [leaf, others @ ..] = chain else { return Err(Distrust::Other("none".to_owned())) };
@@ -177,67 +191,33 @@ fn distrusts(why: CertificateError) -> Result<(), Distrust> {
 fn showing(
     builder: ConfigBuilder<ClientConfig, WantsClientCert>,
     own: Option<&ClientCertificate>,
+    files: &Files,
 ) -> Result<Arc<ClientConfig>, TlsError> {
     let Some(ClientCertificate { cert, key }) = own else {
         return Ok(Arc::new(builder.with_no_client_auth()));
     };
     let read = |path: &Path, source| TlsError::ReadOwn { path: path.to_owned(), source };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|source| read(cert, source))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| read(key, source))?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(text(cert, files)?.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|source| read(cert, source))?;
+    let private = PrivateKeyDer::from_pem_slice(text(key, files)?.as_bytes())
+        .map_err(|source| read(key, source))?;
     let config = builder.with_client_auth_cert(chain, private);
     let unfit = |source| TlsError::UnfitOwn { path: cert.clone(), source };
     config.map(Arc::new).map_err(unfit)
 }
 
-fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+fn text<'a>(path: &Path, files: &'a Files) -> Result<&'a str, TlsError> {
+    files.get(path).map_err(|words| TlsError::Unreadable { path: path.to_owned(), words })
+}
+
+fn authorities(path: &Path, files: &Files) -> Result<RootCertStore, TlsError> {
     let of = || path.to_owned();
     let mut store = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path)
-        .map_err(|source| TlsError::Read { path: of(), source })?;
-    for certificate in certificates {
+    for certificate in CertificateDer::pem_slice_iter(text(path, files)?.as_bytes()) {
         let certificate = certificate.map_err(|source| TlsError::Read { path: of(), source })?;
         store.add(certificate).map_err(|source| TlsError::Unfit { path: of(), source })?;
     }
     if store.is_empty() { Err(TlsError::Empty { path: of() }) } else { Ok(store) }
-}
-
-/// Takes any certificate, as `verify = false` says.
-#[derive(Debug)]
-struct Anything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

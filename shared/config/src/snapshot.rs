@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::include::{Included, Surroundings, matching};
 use super::problem::Problems;
-use super::{CheckKind, Config, HttpCheck, Loaded, Verify, parse_in, read_limited};
+use super::{CheckConfig, CheckKind, Config, HttpCheck, Loaded, Verify, parse_in, read_limited};
 
 /// The text of a configuration, and what it had from its surroundings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,12 +104,18 @@ impl Files {
     /// Reads the files that the checks of `config` name, each at most 1 MiB.
     #[must_use]
     pub fn of(config: &Config) -> Self {
+        Self::of_checks(config.proxies.iter().map(|proxy| &proxy.check))
+    }
+
+    /// Reads the files that checks name.
+    #[must_use]
+    pub fn of_checks<'a>(checks: impl Iterator<Item = &'a CheckConfig>) -> Self {
         // What is no text is outside of what matters in any of them.
         let read = |path: &PathBuf| {
             let text = super::read_bytes(path).map_err(|error| error.to_string());
             text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
-        Self(named(config).into_iter().map(|path| (path.clone(), read(path))).collect())
+        Self(named(checks).into_iter().map(|path| (path.clone(), read(path))).collect())
     }
 
     /// What is in the file at `path`.
@@ -130,9 +136,9 @@ impl Files {
     }
 }
 
-fn named(config: &Config) -> Vec<&PathBuf> {
+fn named<'a>(checks: impl Iterator<Item = &'a CheckConfig>) -> Vec<&'a PathBuf> {
     let mut paths = Vec::new();
-    for check in config.proxies.iter().map(|proxy| &proxy.check) {
+    for check in checks {
         let (http, verify): (Option<&HttpCheck>, Option<&Verify>) = match &check.kind {
             CheckKind::Tcp => (None, None),
             CheckKind::Http(http) => (Some(http), None),

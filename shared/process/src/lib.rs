@@ -8,4 +8,5 @@ pub mod passing;
 pub mod scheduling;
 pub mod signals;
 pub mod telemetry;
+pub mod throttle;
 pub mod transaction;

@@ -28,6 +28,12 @@ pub struct Transaction<T> {
 }
 
 impl<T> Transaction<T> {
+    /// Nothing is ordered.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { control: None, staged: None }
+    }
+
     /// Orders that come by `control`; none without a supervisor.
     ///
     /// # Errors
@@ -185,6 +191,6 @@ mod tests {
         let (ours, mut transaction) = connected();
         drop(ours);
         nothing(&mut transaction).await;
-        nothing(&mut Transaction::new(None).unwrap()).await;
+        nothing(&mut Transaction::none()).await;
     }
 }

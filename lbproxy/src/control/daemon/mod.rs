@@ -3,16 +3,18 @@
 //! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
 //! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
 
+mod reload;
 mod succession;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use config::{Config, Problems, load};
+use config::{Config, Loaded, Problems};
 use process::messages::{VRRPD_SOCKET, line};
+use process::transaction::Transaction;
 use process::{signals, telemetry};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,12 +22,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
 
+use self::reload::Staged;
 use self::succession::Succession;
 use crate::cli::Args;
 use crate::clock;
 use crate::control::admin::{self, Asked, CLIENTS, Reply};
 use crate::control::link::{Event, Link};
-use crate::control::prepare::{Failure, Prepared, admin_path, prepare, probes};
+use crate::control::prepare::{Failure, Prepared, Source, admin_path, prepare};
 use crate::control::status::{Request, Status, Usage};
 use crate::control::{Control, Ends, empty_plan};
 use crate::control::{pulse, watchdog};
@@ -33,6 +36,7 @@ use crate::data::access_log::AccessLog;
 use crate::data::spread::Spread;
 use crate::data::worker;
 use crate::health::News;
+use crate::health::thread::CheckThread;
 use crate::net::descriptors;
 use crate::plan::Plan;
 
@@ -51,15 +55,7 @@ const END: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let loaded = match load(&args.config) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            // Where nobody reads it there is nobody to tell.
-            drop(write!(io::stderr(), "{problems}"));
-            return ExitCode::from(2);
-        }
-    };
-    let prepared = prepare(args, loaded);
+    let prepared = Source::read(args).and_then(|source| prepare(args, source));
     // From here on there may be threads: the privileges are gone.
     let _logging = telemetry::init();
     match prepared.and_then(|prepared| start(args, prepared)) {
@@ -76,7 +72,7 @@ fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::run("make the runtime", &error))?;
-    let (log, _flush) = AccessLog::start(prepared.loaded.config.lbproxy.log_format)
+    let (log, _flush) = AccessLog::start(prepared.source.loaded.config.lbproxy.log_format)
         .map_err(|error| Failure::run("use standard output", &error))?;
     let mut replaced = false;
     let outcome = runtime.block_on(async {
@@ -112,6 +108,7 @@ struct Daemon {
     link: Option<Link>,
     link_task: Option<AbortHandle>,
     succession: Succession,
+    transaction: Transaction<Staged>,
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -120,11 +117,9 @@ struct Daemon {
 impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
         let failed = |what| move |error: io::Error| Failure::run(what, &error);
-        for doubt in &prepared.doubts {
-            warn!("{doubt}");
-        }
-        let config = prepared.loaded.config;
-        tell_warnings(args, &prepared.loaded.warnings);
+        prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
+        let Source { loaded: Loaded { config, warnings, .. }, control: orders, .. } = prepared.source;
+        tell_warnings(args, &warnings);
         let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
@@ -145,12 +140,14 @@ impl Daemon {
         let mut succession = Succession::new(prepared.admin);
         succession.ends_with_us(tokio::spawn(admin::run(admin, prepared.users, ask)));
         let (patience, patient) = watch::channel(watchdog::patience(&config));
-        if let Some(socket) = prepared.watchdog {
-            let socket = UnixStream::from_std(socket).map_err(failed("watch the supervisor"))?;
+        if let Some(orders) = &orders {
+            let socket = orders.socket().and_then(UnixStream::from_std);
+            let socket = socket.map_err(failed("watch the supervisor"))?;
             succession.ends_with_us(tokio::spawn(watchdog::run(socket, alive.clone(), patient)));
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
-        let ends = Ends { results: found, plans, scores, applied, answers };
+        let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
+        let ends = Ends { results: found, checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
         if prepared.inheritance.is_some() {
@@ -182,12 +179,12 @@ impl Daemon {
             link: Some(link),
             link_task: None,
             succession,
+            transaction: Transaction::new(orders).map_err(failed("hear the supervisor"))?,
             terminate,
             interrupt,
             hangup,
         };
         daemon.link_where_needed();
-        daemon.warn_where_reload_would_fail();
         Ok(daemon)
     }
 
@@ -204,6 +201,7 @@ impl Daemon {
                 },
                 Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
                 Some(asked) = self.asked.recv() => self.answer(asked),
+                step = self.transaction.next() => self.take_step(step),
                 _ = self.hangup.recv() => self.reload(),
                 _ = self.succession.look(), if self.succession.is_between() => {
                     self.relieve();
@@ -245,37 +243,6 @@ impl Daemon {
         drop(asked.reply.send(answer));
     }
 
-    /// Applies the file by difference, or says why everything stays as it was.
-    fn reload(&mut self) {
-        let loaded = match load(&self.args.config) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                error!("reload rejected, everything stays as it was:\n{problems}");
-                return;
-            }
-        };
-        tell_warnings(&self.args, &loaded.warnings);
-        let config = loaded.config;
-        let bound =
-            self.control.bind_for(&config).map_err(|error| format!("{error}: {}", error.source));
-        let ready = probes(&config).and_then(|probes| Ok((probes, bound?)));
-        let (probes, bound) = match ready {
-            Ok(ready) => ready,
-            Err(words) => {
-                error!("reload rejected, everything stays as it was: {words}");
-                return;
-            }
-        };
-        if config.lbproxy != self.config.lbproxy {
-            warn!("what changed in [lbproxy] takes effect at the next start");
-        }
-        self.control.configure(&config, bound, probes, clock::now());
-        self.patience.send_replace(watchdog::patience(&config));
-        self.config = config;
-        self.link_where_needed();
-        info!(proxies = self.config.proxies.len(), "reloaded");
-    }
-
     /// Links to `vrrpd` once there are routers. Where they are gone later it does no harm.
     fn link_where_needed(&mut self) {
         if !self.config.routers.is_empty()
@@ -283,15 +250,6 @@ impl Daemon {
             && let Some(link) = self.link.take()
         {
             self.link_task = Some(tokio::spawn(link.run()).abort_handle());
-        }
-    }
-
-    /// The user we became may not read what root could.
-    fn warn_where_reload_would_fail(&self) {
-        if let Err(problems) = load(&self.args.config) {
-            let path = self.args.config.display();
-            let error = problems.lines().next().unwrap_or_default();
-            warn!(%path, %error, "cannot be read as this user: a reload will fail");
         }
     }
 
@@ -334,7 +292,7 @@ fn tell_start(proxies: usize, workers: usize, limit: usize) {
 
 /// A supervisor has told them already.
 fn tell_warnings(args: &Args, warnings: &Problems) {
-    if !args.watchdog {
+    if !args.supervised {
         warnings.log();
     }
 }

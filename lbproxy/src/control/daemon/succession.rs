@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::time::{Duration, Instant};
 
 use process::messages::line;
+use process::transaction::Transaction;
 use tokio::net::UnixStream;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -149,8 +150,9 @@ impl Daemon {
         self.succession.retired_until = Some(now + limit);
         self.control.retire();
         self.succession.admin = None;
-        // The successor answers, and the supervisor watches it.
+        // The successor answers, and the supervisor watches it: that we closed our end tells it so.
         self.succession.tasks.drain(..).for_each(|task| task.abort());
+        self.transaction = Transaction::none();
         Reply::Line(line(&Answer::Done("retired".to_owned())))
     }
 
