@@ -11,7 +11,8 @@ use vocabulary::Name;
 #[cfg(feature = "drill")]
 use crate::drill;
 use crate::{
-    check, doctor, events, exporter, handover, orders, runner, status, supervisor, upgrade, watched,
+    check, doctor, events, exporter, handover, orders, reload, runner, status, supervisor, upgrade,
+    watched,
 };
 #[cfg(feature = "drill")]
 use lab::backend;
@@ -48,6 +49,8 @@ enum Command {
     Pause(Running),
     /// Take part as before `vipd pause` or `vipd handover`
     Resume(Running),
+    /// Have the node that runs go over to what its file says now, all of it or nothing
+    Reload(Running),
     /// Have the node that runs become this release, without a lost connection
     Upgrade(Running),
     /// Take a server out of its proxy, bring it back, or change its share
@@ -187,6 +190,7 @@ impl Cli {
             Command::Handover(asked) => hand_over(asked),
             Command::Pause(node) => handover::pause(&node.runtime_dir),
             Command::Resume(node) => handover::resume(&node.runtime_dir),
+            Command::Reload(node) => reload::run(&node.runtime_dir),
             Command::Upgrade(node) => upgrade::run(&node.runtime_dir),
             Command::Server(order) => orders::server(&order),
             Command::Sessions(order) => orders::sessions(&order),

@@ -8,10 +8,10 @@ use config::{Config, Files, Loaded, Snapshot, load};
 use process::messages::LBPROXY_SOCKET;
 
 use crate::cli::Args;
+use crate::control::admin;
 use crate::control::estate::Inheritance;
 use crate::control::privilege::{self, Doubt};
 use crate::control::{Bound, bind};
-use crate::control::admin;
 use crate::health::probe::Probe;
 use crate::net::descriptors;
 
@@ -104,17 +104,7 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, Failure> 
     }
     let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
     users.dedup();
-    Ok(Prepared {
-        source,
-        probes,
-        bound,
-        inheritance,
-        admin,
-        workers,
-        files,
-        users,
-        doubts,
-    })
+    Ok(Prepared { source, probes, bound, inheritance, admin, workers, files, users, doubts })
 }
 
 fn processors() -> usize {

@@ -4,9 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use config::Config;
+use process::control::Control;
 use process::messages::{Tick, line};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
@@ -27,7 +29,19 @@ pub(crate) fn patience(config: &Config) -> Duration {
 }
 
 /// Ticks while the workers live, until the supervisor is gone.
-pub(crate) async fn run(
+///
+/// # Errors
+/// The runtime cannot take the socket.
+pub(crate) fn start(
+    supervisor: &Control,
+    alive: watch::Receiver<bool>,
+    patience: watch::Receiver<Duration>,
+) -> io::Result<JoinHandle<()>> {
+    let socket = UnixStream::from_std(supervisor.socket()?)?;
+    Ok(tokio::spawn(run(socket, alive, patience)))
+}
+
+async fn run(
     socket: UnixStream,
     alive: watch::Receiver<bool>,
     patience: watch::Receiver<Duration>,

@@ -36,7 +36,7 @@ impl Snapshot {
             problems
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let (variables, included) = (RefCell::default(), RefCell::default());
+        let (variables, included) = (RefCell::new(BTreeMap::new()), RefCell::new(BTreeMap::new()));
         let surroundings = Surroundings {
             variable: &|name| {
                 let value = std::env::var(name).ok();

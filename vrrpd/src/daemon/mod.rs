@@ -12,12 +12,12 @@ mod answer;
 mod hearsay;
 mod pause;
 mod presumption;
+mod reload;
 mod routers;
-mod watchdog;
+mod source;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,17 +25,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::{Config, Loaded, load};
+use config::Config;
+use process::control::Control;
 use process::messages::VRRPD_SOCKET;
+use process::transaction::Transaction;
 use process::{scheduling, signals, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use vocabulary::{Name, RouterId};
 
 use self::pause::Pause;
 use self::presumption::Presumption;
 use self::routers::Routers;
+use self::source::{NoSource, Source};
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
 use crate::driver::{self, Setup};
@@ -81,14 +84,15 @@ const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let loaded = match load(&args.config) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            complain(&problems.to_string());
+    let outcome = match Source::read(args) {
+        Ok(source) => prepared(args, source),
+        Err(NoSource::Failed(failure)) => Err(failure),
+        Err(NoSource::Wrong(words)) => {
+            complain(&words);
             return ExitCode::from(2);
         }
     };
-    match prepared(args, loaded) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&format!("error: vrrpd: {failure:#}\n"));
@@ -104,11 +108,10 @@ fn complain(text: &str) {
 }
 
 /// What needs more privileges than the daemon keeps comes first.
-fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
+fn prepared(args: &Args, Source { config, control }: Source) -> anyhow::Result<()> {
     let path = args.runtime_dir.join(VRRPD_SOCKET);
-    let bound = link::bind(&path, &loaded.config.lbproxy.user)
+    let bound = link::bind(&path, &config.lbproxy.user)
         .with_context(|| format!("listen on {}; does the directory exist?", path.display()))?;
-    let watchdog = if args.watchdog { Some(watchdog::inherited()?) } else { None };
     let privileges = privilege::keep_only_the_needed();
     // The log's thread is not urgent.
     scheduling::ordinary();
@@ -117,11 +120,9 @@ fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
         warn!(%error, "cannot give up privileges that are not needed");
     }
     scheduling::lock_memory();
-    // Of the file nothing but its meaning stays in memory.
-    let config = told(loaded, args.watchdog);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let daemon = Daemon::start(args, config, bound, watchdog).await?;
+        let daemon = Daemon::start(args, config, bound, control).await?;
         scheduling::real_time("addresses", ADDRESS_PRIORITY);
         daemon.run().await
     });
@@ -136,17 +137,10 @@ fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
     ended
 }
 
-/// The configuration; its warnings are logged unless a supervisor has done so.
-fn told(loaded: Loaded, supervised: bool) -> Config {
-    if !supervised {
-        loaded.warnings.log();
-    }
-    loaded.config
-}
-
 struct Daemon {
     path: PathBuf,
     supervised: bool,
+    transaction: Transaction<Config>,
     pause: Pause,
     started: Instant,
     config: Config,
@@ -171,7 +165,7 @@ impl Daemon {
         args: &Args,
         config: Config,
         bound: link::Bound,
-        watchdog: Option<UnixStream>,
+        control: Option<Control>,
     ) -> anyhow::Result<Self> {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
@@ -182,6 +176,7 @@ impl Daemon {
         let (hub, asked) = bound.serve(&occurrences).context("serve the link's socket")?;
         let (pulse_sender, pulse) = watch::channel(started);
         let (surroundings, receiver) = watch::channel(Arc::default());
+        let watchdog = control.as_ref().map(Control::socket).transpose()?;
         let setup = Setup {
             surroundings: receiver,
             pulse: pulse_sender,
@@ -204,7 +199,8 @@ impl Daemon {
         let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
         let mut daemon = Self {
             path: args.config.clone(),
-            supervised: args.watchdog,
+            supervised: args.supervised,
+            transaction: Transaction::new(control).context("hear the supervisor")?,
             pause: Pause::read(&args.runtime_dir),
             started,
             config,
@@ -258,6 +254,7 @@ impl Daemon {
                 biased;
                 _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
                 _ = self.interrupt.recv() => { self.stop(&mut stopping).await; }
+                step = self.transaction.next() => self.take_step(step).await,
                 _ = self.hang_up.recv() => self.reload().await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
@@ -335,22 +332,6 @@ impl Daemon {
             }
         }
         self.look_around();
-    }
-
-    async fn reload(&mut self) {
-        match load(&self.path) {
-            Ok(loaded) => {
-                info!(path = %self.path.display(), "reloads the configuration");
-                let config = told(loaded, self.supervised);
-                self.routers.change(&self.config, &config).await;
-                self.config = config;
-                self.rivals.look_out_for(&self.config);
-                self.trackers.run(&self.config.trackers, &mut self.tracking);
-            }
-            Err(wrong) => {
-                error!("the new configuration is wrong, and everything stays as it is:\n{wrong}");
-            }
-        }
     }
 
     /// Publishes what surrounds each router.

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Config, load};
+use config::Config;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -29,6 +29,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use process::transaction::Step;
 use process::{signals, telemetry};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,7 +37,7 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use self::node::Wanted;
-use crate::watched::{Args, Ticker};
+use crate::watched::{self, Args, parse};
 
 /// Connections at once: a few scrapers, and somebody with a browser. More wait in the backlog.
 const CONNECTIONS: usize = 16;
@@ -53,16 +54,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let config = match load(&args.config) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
+    let source = match watched::Source::read(args) {
+        Ok(source) => source,
+        Err(words) => {
             let _log = telemetry::init();
-            error!("{problems}");
+            error!("{words}");
             return ExitCode::from(2);
         }
     };
     // As long as there is one thread. It meets strangers, and needs nothing.
-    let mut doubts = lbproxy::control::privilege::drop_all(&config.lbproxy.user);
+    let mut doubts = lbproxy::control::privilege::drop_all(&source.config.lbproxy.user);
     doubts.extend(lbproxy::control::privilege::leave_real_time());
     let _log = telemetry::init();
     for doubt in doubts {
@@ -71,7 +72,7 @@ pub fn run(args: &Args) -> ExitCode {
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .and_then(|runtime| runtime.block_on(serve(args, config)));
+        .and_then(|runtime| runtime.block_on(serve(args, source)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -97,8 +98,11 @@ impl Source {
     }
 }
 
-async fn serve(args: &Args, config: Config) -> io::Result<()> {
-    let mut ticker = Ticker::new(args.watchdog)?;
+/// What can be gone over to: the address is listened on.
+type Staged = (Config, Option<TcpListener>);
+
+async fn serve(args: &Args, source: watched::Source) -> io::Result<()> {
+    let (config, mut ticker, mut transaction) = source.split::<Staged>()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -113,15 +117,20 @@ async fn serve(args: &Args, config: Config) -> io::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             () = ticker.tick() => {}
-            _ = hang_up.recv() => {
-                // What is wrong with the file, the others say.
-                let Ok(loaded) = load(&args.config) else { continue };
-                source = Source::new(args, &loaded.config);
-                if loaded.config.metrics != address {
-                    address = loaded.config.metrics;
-                    listener = listen(address).await?;
+            // The supervisor is who reloads.
+            _ = hang_up.recv() => {}
+            step = transaction.next() => match step {
+                Step::Prepare(generation, content) => {
+                    transaction.prepared(generation, staged(&content, address).await);
                 }
-            }
+                Step::Commit(generation, (config, bound)) => {
+                    source = Source::new(args, &config);
+                    if config.metrics != address {
+                        (address, listener) = (config.metrics, bound);
+                    }
+                    transaction.committed(generation);
+                }
+            },
             stream = accept(&listener, &places) => {
                 let Some((stream, place)) = stream else { continue };
                 let source = source.clone();
@@ -132,6 +141,14 @@ async fn serve(args: &Args, config: Config) -> io::Result<()> {
             }
         }
     }
+}
+
+/// Where the address stays the same, so does the socket.
+async fn staged(content: &[u8], address: Option<SocketAddr>) -> Result<Staged, String> {
+    let config = parse(content)?;
+    let other = config.metrics.filter(|wanted| Some(*wanted) != address);
+    let bound = listen(other).await.map_err(|error| error.to_string())?;
+    Ok((config, bound))
 }
 
 async fn listen(address: Option<SocketAddr>) -> io::Result<Option<TcpListener>> {

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use config::{Config, NotifyConfig, load};
+use process::transaction::{Step, Transaction};
 use process::{scheduling, signals, telemetry};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,7 +41,7 @@ use self::follow::Following;
 use self::lane::Lane;
 use self::scripts::Scripts;
 use self::word::{Notice, Told};
-use crate::watched::{Args, Ticker};
+use crate::watched::{Args, Source, Ticker, parse};
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
 /// root has root's rights again: the kernel gives them at its start.
@@ -65,14 +66,14 @@ pub fn run(args: &Args) -> ExitCode {
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
-    let config = match load(&args.config) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
-            error!("{problems}");
+    let source = match Source::read(args) {
+        Ok(source) => source,
+        Err(words) => {
+            error!("{words}");
             return ExitCode::from(2);
         }
     };
-    match follow(args, config) {
+    match follow(args, source) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "no program is run any more");
@@ -81,14 +82,15 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn follow(args: &Args, config: Config) -> io::Result<()> {
+fn follow(args: &Args, source: Source) -> io::Result<()> {
     keep_only_the_needed().unwrap_or_else(
         |error| warn!(%error, "cannot give up privileges that running programs does not need"),
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let (config, ticker, transaction) = source.split()?;
         let mut runner = Runner::new(config, &args.runtime_dir);
-        runner.follow(args, Ticker::new(args.watchdog)?).await?;
+        runner.follow(args, ticker, transaction).await?;
         runner.end().await;
         Ok(())
     })
@@ -133,7 +135,12 @@ impl Runner {
     }
 
     /// Follows `vrrpd` until told to end.
-    async fn follow(&mut self, args: &Args, mut ticker: Ticker) -> io::Result<()> {
+    async fn follow(
+        &mut self,
+        args: &Args,
+        mut ticker: Ticker,
+        mut transaction: Transaction<Config>,
+    ) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
@@ -144,6 +151,15 @@ impl Runner {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
                 _ = hang_up.recv() => self.reload(args),
+                step = transaction.next() => match step {
+                    Step::Prepare(generation, content) => {
+                        transaction.prepared(generation, parse(&content));
+                    }
+                    Step::Commit(generation, config) => {
+                        self.go_over_to(config);
+                        transaction.committed(generation);
+                    }
+                },
                 () = ticker.tick() => {}
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
                 Some(health) = self.results.recv() => self.following.tell(health),
@@ -194,20 +210,21 @@ impl Runner {
         self.next(&name);
     }
 
+    /// Without a supervisor: goes over to what the file says now.
     fn reload(&mut self, args: &Args) {
-        match load(&args.config) {
-            Ok(loaded) => {
-                self.scripts.run(&loaded.config.trackers);
-                self.following.retain(|tracker| self.scripts.has(tracker));
-                self.config = loaded.config.notify;
-            }
-            Err(problems) => {
-                error!(
-                    "the new configuration is wrong: hooks and scripts stay as they are:\n{problems}"
-                );
-                return;
-            }
+        if args.supervised {
+            return info!("told to reload: the supervisor is who does that");
         }
+        match load(&args.config) {
+            Ok(loaded) => self.go_over_to(loaded.config),
+            Err(problems) => error!("reload refused, everything stays as it was:\n{problems}"),
+        }
+    }
+
+    fn go_over_to(&mut self, config: Config) {
+        self.scripts.run(&config.trackers);
+        self.following.retain(|tracker| self.scripts.has(tracker));
+        self.config = config.notify;
         if self.fifo.as_ref().map(Fifo::config) != self.config.fifo.as_ref() {
             self.open_fifo();
         }

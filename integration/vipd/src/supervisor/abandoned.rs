@@ -53,9 +53,8 @@ impl AbandonedRouters {
     pub(super) fn resumption(&self, now: Instant) -> Resumption {
         let (in_time, late): (Vec<_>, Vec<_>) =
             self.0.iter().partition(|abandoned| abandoned.until >= now + RESUME_TIME);
-        let resumed = |abandoned: &Abandoned| {
-            (abandoned.router.clone(), millis_until(abandoned.until, now))
-        };
+        let resumed =
+            |abandoned: &Abandoned| (abandoned.router.clone(), millis_until(abandoned.until, now));
         Resumption {
             in_time: in_time.into_iter().map(resumed).collect(),
             late: late.into_iter().map(|abandoned| abandoned.router.clone()).collect(),

@@ -208,7 +208,9 @@ impl Supervisor {
             Role::Successor => vec![TAKE_OVER.to_owned()],
             Role::Alone { resume } => resume
                 .iter()
-                .flat_map(|(router, millis)| ["--resume".to_owned(), resume_argument(router, *millis)])
+                .flat_map(|(router, millis)| {
+                    ["--resume".to_owned(), resume_argument(router, *millis)]
+                })
                 .collect(),
         };
         match self.spawn(program, &arguments) {
@@ -241,7 +243,11 @@ impl Supervisor {
             .iter_mut()
             .flat_map(|(pid, child)| {
                 let program = child.program;
-                child.hear(buffer).into_iter().map(|heard| (*pid, program, heard)).collect::<Vec<_>>()
+                child
+                    .hear(buffer)
+                    .into_iter()
+                    .map(|heard| (*pid, program, heard))
+                    .collect::<Vec<_>>()
             })
             .collect();
         for (pid, program, heard) in heard {

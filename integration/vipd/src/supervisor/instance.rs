@@ -74,8 +74,10 @@ impl fmt::Display for Exit {
 impl Instance {
     /// One that was started at `now`, or taken over from before an upgrade.
     pub(super) fn new(pid: i32, now: Instant) -> Self {
-        let tick =
-            Tick { patience_ms: u64::try_from(START_TIME.as_millis()).unwrap_or(u64::MAX), ..Tick::default() };
+        let tick = Tick {
+            patience_ms: u64::try_from(START_TIME.as_millis()).unwrap_or(u64::MAX),
+            ..Tick::default()
+        };
         let (seen, watched, ending) = (false, true, Ending::None);
         Self { pid, started: now, ending, tick, seen_at: now, seen, watched }
     }

@@ -188,7 +188,9 @@ impl Supervisor {
     fn refused(&mut self, problems: &str) {
         self.candidate = None;
         if self.requesters.iter().all(|one| matches!(one, Requester::Files)) {
-            warn!("files that checks name have changed and cannot be used, the last ones stay:\n{problems}");
+            warn!(
+                "files that checks name have changed and cannot be used, the last ones stay:\n{problems}"
+            );
         } else {
             error!("reload refused, everything stays as it was:\n{problems}");
         }

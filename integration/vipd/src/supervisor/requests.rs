@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 /// Its name in the runtime directory.
-pub(super) const SOCKET: &str = "supervisor.sock";
+pub(crate) const SOCKET: &str = "supervisor.sock";
 
 /// Those who are served at once; more wait.
 const CLIENTS: usize = 8;

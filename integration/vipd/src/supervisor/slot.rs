@@ -6,7 +6,7 @@ use process::messages::Tick;
 use rustix::process::Signal;
 
 use super::backoff::Backoff;
-use super::instance::{Ending, Exit, Instance};
+use super::instance::{Ending, Instance};
 use super::program::Program;
 
 /// The least time before another try when the system gives no process.
@@ -23,7 +23,10 @@ pub(super) enum SlotState {
     Starting,
     Running(Instance),
     /// Both run: `old` serves until `new` does.
-    Handing { old: Instance, new: Instance },
+    Handing {
+        old: Instance,
+        new: Instance,
+    },
 }
 
 /// A place for a program.
@@ -123,9 +126,7 @@ impl Slot {
     pub(super) fn started(&mut self, pid: i32, now: Instant) {
         let new = Instance::new(pid, now);
         self.state = match std::mem::replace(&mut self.state, SlotState::Idle) {
-            SlotState::Idle | SlotState::Due(_) | SlotState::Starting => {
-                SlotState::Running(new)
-            },
+            SlotState::Idle | SlotState::Due(_) | SlotState::Starting => SlotState::Running(new),
             SlotState::Running(old) | SlotState::Handing { old, .. } => {
                 SlotState::Handing { old, new }
             }
@@ -157,7 +158,11 @@ impl Slot {
                 self.state = SlotState::Running(new);
                 Some(old)
             }
-            state => {
+            state @ (SlotState::Idle
+            | SlotState::Due(_)
+            | SlotState::Starting
+            | SlotState::Running(_)
+            | SlotState::Handing { .. }) => {
                 self.state = state;
                 None
             }
@@ -179,7 +184,11 @@ impl Slot {
                 self.state = SlotState::Running(new);
                 Some((old, if self.wanted { Outcome::PredecessorDied } else { Outcome::Ended }))
             }
-            state => {
+            state @ (SlotState::Idle
+            | SlotState::Due(_)
+            | SlotState::Starting
+            | SlotState::Running(_)
+            | SlotState::Handing { .. }) => {
                 self.state = state;
                 None
             }

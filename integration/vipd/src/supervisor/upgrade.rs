@@ -136,7 +136,9 @@ fn received() -> io::Result<(Vec<Left>, Vec<OwnedFd>)> {
 }
 
 /// Waits for the outcome of a trial; for ever without one. Cancel-safe.
-pub(super) async fn tried(trial: &mut Option<JoinHandle<Result<(), String>>>) -> Result<(), String> {
+pub(super) async fn tried(
+    trial: &mut Option<JoinHandle<Result<(), String>>>,
+) -> Result<(), String> {
     match trial {
         Some(trial) => trial.await.unwrap_or_else(|error| Err(error.to_string())),
         None => std::future::pending().await,

@@ -16,7 +16,7 @@ use config::{Config, Loaded, Problems};
 use process::messages::{VRRPD_SOCKET, line};
 use process::transaction::Transaction;
 use process::{signals, telemetry};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -118,7 +118,8 @@ impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
         let failed = |what| move |error: io::Error| Failure::run(what, &error);
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
-        let Source { loaded: Loaded { config, warnings, .. }, control: orders, .. } = prepared.source;
+        let Source { loaded, control: orders, .. } = prepared.source;
+        let Loaded { config, warnings, .. } = loaded;
         tell_warnings(args, &warnings);
         let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
@@ -141,9 +142,8 @@ impl Daemon {
         succession.ends_with_us(tokio::spawn(admin::run(admin, prepared.users, ask)));
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         if let Some(orders) = &orders {
-            let socket = orders.socket().and_then(UnixStream::from_std);
-            let socket = socket.map_err(failed("watch the supervisor"))?;
-            succession.ends_with_us(tokio::spawn(watchdog::run(socket, alive.clone(), patient)));
+            let ticks = watchdog::start(orders, alive.clone(), patient);
+            succession.ends_with_us(ticks.map_err(failed("watch the supervisor"))?);
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;

@@ -55,7 +55,7 @@ impl Proxy {
     }
 
     pub(crate) fn start_in(dir: TempDir, config: &str, supervisor: Option<OwnedFd>) -> Self {
-        let watchdog = supervisor.is_some().then_some("--watchdog");
+        let watchdog = supervisor.is_some().then_some("--supervised");
         let stdin = supervisor.map_or_else(Stdio::null, Stdio::from);
         write_config(&dir, config);
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, watchdog, stdin)

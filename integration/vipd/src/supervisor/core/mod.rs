@@ -17,13 +17,13 @@ use process::messages::Tick;
 use rustix::process::Signal;
 use vocabulary::RouterId;
 
+use self::stop::Stop;
+use self::upgrade::Upgrade;
 use super::abandoned::{self, AbandonedRouters, Resumption};
 use super::instance::{Ending, Exit, Instance};
 use super::notice::Notice;
 use super::program::{Program, Wanted};
 use super::slot::{Outcome, Slot};
-use self::stop::Stop;
-use self::upgrade::Upgrade;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +143,8 @@ impl Core {
 
     /// When [`Event::Time`] has work to do next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let waits = |slot: &&Slot| self.orphans_left && slot.program == Program::Runner && slot.is_empty();
+        let waits =
+            |slot: &&Slot| self.orphans_left && slot.program == Program::Runner && slot.is_empty();
         let slots = self.slots.iter().filter(|slot| !waits(slot)).filter_map(Slot::deadline);
         let retired = self.retired.iter().filter(|one| one.ending != Ending::None);
         let retired = retired.filter_map(Instance::deadline);
@@ -248,7 +249,8 @@ impl Core {
     fn exited(&mut self, pid: i32, status: ExitStatus, now: Instant, effects: &mut Vec<Effect>) {
         if let Some(place) = self.retired.iter().position(|one| one.pid == pid) {
             let ending = self.retired.swap_remove(place).ending;
-            return effects.push(Effect::Say(Notice::RetiredEnded { exit: Exit { status, ending } }));
+            return effects
+                .push(Effect::Say(Notice::RetiredEnded { exit: Exit { status, ending } }));
         }
         let found = self.slots.iter_mut().find_map(|slot| {
             slot.exited(pid, now).map(|(instance, outcome)| (slot.program, instance, outcome))

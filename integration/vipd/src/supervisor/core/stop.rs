@@ -8,8 +8,7 @@ use crate::supervisor::notice::Notice;
 use crate::supervisor::program::Program;
 
 /// Who ends after whom.
-const ORDER: [Program; 4] =
-    [Program::Vrrpd, Program::Lbproxy, Program::Exporter, Program::Runner];
+const ORDER: [Program; 4] = [Program::Vrrpd, Program::Lbproxy, Program::Exporter, Program::Runner];
 
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

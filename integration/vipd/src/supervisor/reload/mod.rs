@@ -83,8 +83,16 @@ enum State {
     Idle,
     /// Somebody reads.
     Reading,
-    Preparing { waits: BTreeSet<Program>, asked: BTreeSet<Program>, problems: Vec<Problem>, until: Instant },
-    Committing { waits: BTreeSet<Program>, until: Instant },
+    Preparing {
+        waits: BTreeSet<Program>,
+        asked: BTreeSet<Program>,
+        problems: Vec<Problem>,
+        until: Instant,
+    },
+    Committing {
+        waits: BTreeSet<Program>,
+        until: Instant,
+    },
 }
 
 /// The coordinator.
@@ -150,7 +158,8 @@ impl Reload {
         self.generation += 1;
         let generation = self.generation;
         let waits: BTreeSet<Program> = programs.into_iter().collect();
-        effects.extend(waits.iter().map(|program| Effect::Prepare { program: *program, generation }));
+        effects
+            .extend(waits.iter().map(|program| Effect::Prepare { program: *program, generation }));
         let (asked, problems, until) = (waits.clone(), Vec::new(), now + ANSWER_LIMIT);
         self.state = State::Preparing { waits, asked, problems, until };
     }
@@ -230,7 +239,8 @@ impl Reload {
                 let (asked, problems) = (std::mem::take(asked), std::mem::take(problems));
                 if problems.is_empty() {
                     effects.push(Effect::Adopt { generation });
-                    let commit = |program: &Program| Effect::Commit { program: *program, generation };
+                    let commit =
+                        |program: &Program| Effect::Commit { program: *program, generation };
                     effects.extend(asked.iter().map(commit));
                     self.state = State::Committing { waits: asked, until: now + ANSWER_LIMIT };
                     return self.decide(now, effects);
