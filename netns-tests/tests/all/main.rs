@@ -22,5 +22,6 @@ mod rivals;
 mod scripts;
 mod told;
 mod trackers;
+mod transaction;
 mod upgrade;
 mod virtual_mac;

@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::Config;
+use config::{Config, Problems};
 use process::control::Control;
 use process::messages::VRRPD_SOCKET;
 use process::transaction::Transaction;
@@ -108,7 +108,8 @@ fn complain(text: &str) {
 }
 
 /// What needs more privileges than the daemon keeps comes first.
-fn prepared(args: &Args, Source { config, control }: Source) -> anyhow::Result<()> {
+fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
+    let Source { config, warnings, control } = source;
     let path = args.runtime_dir.join(VRRPD_SOCKET);
     let bound = link::bind(&path, &config.lbproxy.user)
         .with_context(|| format!("listen on {}; does the directory exist?", path.display()))?;
@@ -116,6 +117,7 @@ fn prepared(args: &Args, Source { config, control }: Source) -> anyhow::Result<(
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
+    warnings.iter().for_each(Problems::log);
     if let Err(error) = privileges {
         warn!(%error, "cannot give up privileges that are not needed");
     }

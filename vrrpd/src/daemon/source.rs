@@ -1,7 +1,7 @@
 //! What to start with: the supervisor hands it down, or a file holds it.
 
 use anyhow::Context;
-use config::{Config, Loaded, Snapshot, load};
+use config::{Config, Loaded, Problems, Snapshot, load};
 use process::control::Control;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -10,6 +10,8 @@ use crate::cli::Args;
 /// A configuration, and who gives others.
 pub(super) struct Source {
     pub(super) config: Config,
+    /// What is doubtful in it, unless a supervisor has said so.
+    pub(super) warnings: Option<Problems>,
     /// The supervisor's socket, if there is one.
     pub(super) control: Option<Control>,
 }
@@ -30,8 +32,7 @@ impl Source {
         }
         match load(&args.config) {
             Ok(Loaded { config, warnings, .. }) => {
-                warnings.log();
-                Ok(Self { config, control: None })
+                Ok(Self { config, warnings: Some(warnings), control: None })
             }
             Err(problems) => Err(NoSource::Wrong(problems.to_string())),
         }
@@ -44,7 +45,7 @@ fn handed_down() -> anyhow::Result<Source> {
     let control = Control::inherited().context("take the supervisor's socket")?;
     let content = control.start().context("wait for the supervisor's configuration")?;
     let config = parse(&content).map_err(anyhow::Error::msg)?;
-    Ok(Source { config, control: Some(control) })
+    Ok(Source { config, warnings: None, control: Some(control) })
 }
 
 /// What the supervisor handed down.
