@@ -1,41 +1,75 @@
 //! The start while there are privileges: everything that needs them, and their end.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::PathBuf;
 
-use config::{Config, Files, Loaded, Snapshot, load};
+use config::{Config, Files, Loaded, Problems, ProxyConfig, Snapshot, load};
+use process::control;
 use process::messages::LBPROXY_SOCKET;
+use vocabulary::Name;
 
 use crate::cli::Args;
 use crate::control::admin;
 use crate::control::estate::Inheritance;
 use crate::control::privilege::{self, Doubt};
 use crate::control::{Bound, bind};
-use crate::health::probe::Probe;
+use crate::health::CheckError;
+use crate::health::check::Check;
 use crate::net::descriptors;
+use crate::net::listen::ListenError;
 
 /// Why the proxy could not start or go on.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: u8,
-    pub(crate) words: String,
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Configuration(#[from] Problems),
+    /// The supervisor did not hand a configuration down.
+    #[error("hear the supervisor: {0}")]
+    Supervisor(io::Error),
+    #[error(transparent)]
+    Check(#[from] UnfitCheck),
+    #[error("take over from the lbproxy at {}: {source}", path.display())]
+    TakeOver { path: PathBuf, source: io::Error },
+    #[error("listen on {}: {source}", path.display())]
+    Admin { path: PathBuf, source: io::Error },
+    #[error("{0}: {source}", source = .0.source)]
+    Listen(#[from] ListenError),
+    /// Of the operating system.
+    #[error("{what}: {source}")]
+    System { what: &'static str, source: io::Error },
+    #[error("a worker thread ended; ending as well, to be started anew")]
+    WorkerEnded,
 }
 
-impl Failure {
-    pub(crate) fn run(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 1, words: format!("{what}: {error}") }
+impl StartError {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) | Self::Supervisor(_) | Self::Check(_) => 2,
+            Self::TakeOver { .. }
+            | Self::Admin { .. }
+            | Self::Listen(_)
+            | Self::System { .. }
+            | Self::WorkerEnded => 1,
+        }
     }
+}
 
-    pub(crate) fn usage(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 2, words: format!("{what}: {error}") }
-    }
+/// A proxy's check cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("check of proxy {proxy}: {source}")]
+pub(crate) struct UnfitCheck {
+    proxy: Name,
+    source: CheckError,
 }
 
 /// What was made while there were privileges.
 pub(crate) struct Prepared {
     pub(crate) source: Source,
-    pub(crate) probes: Vec<Probe>,
+    pub(crate) checks: Vec<Check>,
     pub(crate) bound: Bound,
     pub(crate) inheritance: Option<Inheritance>,
     pub(crate) admin: StdListener,
@@ -50,7 +84,7 @@ pub(crate) struct Source {
     pub(crate) loaded: Loaded,
     pub(crate) files: Files,
     /// The supervisor's, if there is one.
-    pub(crate) control: Option<process::control::Control>,
+    pub(crate) control: Option<control::Control>,
 }
 
 impl Source {
@@ -58,19 +92,18 @@ impl Source {
     ///
     /// # Errors
     /// Neither is of any use.
-    pub(crate) fn read(args: &Args) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::usage("start", error);
+    pub(crate) fn read(args: &Args) -> Result<Self, StartError> {
         if !args.supervised {
-            let loaded = load(&args.config)
-                .map_err(|problems| Failure { code: 2, words: problems.to_string() })?;
+            let loaded = load(&args.config)?;
             let files = Files::of(&loaded.config);
             return Ok(Self { loaded, files, control: None });
         }
-        let control = process::control::Control::inherited().map_err(|error| failed(&error))?;
-        let content = control.start().map_err(|error| failed(&error))?;
-        let snapshot = Snapshot::from_bytes(&content).map_err(|error| failed(&error))?;
-        let loaded = snapshot.parse().map_err(|problems| failed(&problems))?;
-        Ok(Self { loaded, files: snapshot.files().clone(), control: Some(control) })
+        let control = control::Control::inherited().map_err(StartError::Supervisor)?;
+        let content = control.start().map_err(StartError::Supervisor)?;
+        let snapshot = Snapshot::from_bytes(&content)
+            .map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
+        let (loaded, files) = (snapshot.parse()?, snapshot.files().clone());
+        Ok(Self { loaded, files, control: Some(control) })
     }
 }
 
@@ -78,24 +111,24 @@ impl Source {
 ///
 /// # Errors
 /// Nothing works without what failed.
-pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, Failure> {
+pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartError> {
     let mut doubts: Vec<Doubt> = privilege::leave_real_time().into_iter().collect();
     let config = &source.loaded.config;
     let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
     let files = descriptors::raise();
-    let probes = probes(config, &source.files).map_err(|words| Failure { code: 2, words })?;
+    let checks = checks(config, &source.files)?;
     let path = admin_path(args);
     let mut inheritance = match args.take_over {
         false => None,
-        true => Some(Inheritance::claim(&path).map_err(|error| {
-            Failure::run(&format!("take over from the lbproxy at {}", path.display()), &error)
-        })?),
+        true => {
+            let claimed = Inheritance::claim(&path);
+            Some(claimed.map_err(|source| StartError::TakeOver { path: path.clone(), source })?)
+        }
     };
     let admin = inheritance.as_mut().and_then(|theirs| theirs.admin.take());
     let admin = admin::bind(&path, &config.lbproxy.user, admin)
-        .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
-    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)
-        .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
+        .map_err(|source| StartError::Admin { path, source })?;
+    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)?;
     let started_by = nix::unistd::geteuid();
     doubts.extend(privilege::drop_all(&config.lbproxy.user));
     if args.supervised {
@@ -104,7 +137,7 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, Failure> 
     }
     let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
     users.dedup();
-    Ok(Prepared { source, probes, bound, inheritance, admin, workers, files, users, doubts })
+    Ok(Prepared { source, checks, bound, inheritance, admin, workers, files, users, doubts })
 }
 
 fn processors() -> usize {
@@ -116,10 +149,13 @@ pub(crate) fn admin_path(args: &Args) -> PathBuf {
     args.runtime_dir.join(LBPROXY_SOCKET)
 }
 
-/// Makes the checks ready; the error says which proxy's cannot be.
-pub(crate) fn probes(config: &Config, files: &Files) -> Result<Vec<Probe>, String> {
-    let make = |proxy: &config::ProxyConfig| {
-        Probe::new(proxy, files).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
+/// Makes the checks ready.
+///
+/// # Errors
+/// A file that one needs cannot be read or used.
+pub(crate) fn checks(config: &Config, files: &Files) -> Result<Vec<Check>, UnfitCheck> {
+    let make = |proxy: &ProxyConfig| {
+        Check::new(proxy, files).map_err(|source| UnfitCheck { proxy: proxy.name.clone(), source })
     };
     config.proxies.iter().map(make).collect()
 }

@@ -6,7 +6,7 @@
 mod reload;
 mod succession;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,14 +28,15 @@ use crate::cli::Args;
 use crate::clock;
 use crate::control::admin::{self, Asked, CLIENTS, Reply};
 use crate::control::link::{Event, Link};
-use crate::control::prepare::{Failure, Prepared, Source, admin_path, prepare};
+use crate::control::prepare::{Prepared, Source, StartError, admin_path, prepare};
 use crate::control::status::{Request, Status, Usage};
 use crate::control::{Control, Ends, empty_plan};
 use crate::control::{pulse, watchdog};
 use crate::data::access_log::AccessLog;
 use crate::data::spread::Spread;
 use crate::data::worker;
-use crate::health::News;
+use crate::health::outcome::Report;
+use crate::health::runner::CheckRunner;
 use crate::health::thread::CheckThread;
 use crate::net::descriptors;
 use crate::plan::Plan;
@@ -55,25 +56,31 @@ const END: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let prepared = Source::read(args).and_then(|source| prepare(args, source));
+    let source = Source::read(args);
+    if let Err(StartError::Configuration(problems)) = &source {
+        // Where nobody reads it there is nobody to tell.
+        drop(write!(io::stderr(), "{problems}"));
+        return ExitCode::from(2);
+    }
+    let prepared = source.and_then(|source| prepare(args, source));
     // From here on there may be threads: the privileges are gone.
     let _logging = telemetry::init();
     match prepared.and_then(|prepared| start(args, prepared)) {
         Ok(code) => code,
-        Err(Failure { code, words }) => {
-            error!("{words}");
-            ExitCode::from(code)
+        Err(error) => {
+            error!("{error}");
+            ExitCode::from(error.code())
         }
     }
 }
 
-fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
+fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::run("make the runtime", &error))?;
+        .map_err(|source| StartError::System { what: "make the runtime", source })?;
     let (log, _flush) = AccessLog::start(prepared.source.loaded.config.lbproxy.log_format)
-        .map_err(|error| Failure::run("use standard output", &error))?;
+        .map_err(|source| StartError::System { what: "use standard output", source })?;
     let mut replaced = false;
     let outcome = runtime.block_on(async {
         let mut daemon = Daemon::start(args, prepared, log)?;
@@ -99,7 +106,7 @@ struct Daemon {
     started: Instant,
     log: AccessLog,
     workers: Vec<worker::Handle>,
-    results: mpsc::Receiver<News>,
+    results: mpsc::Receiver<Report>,
     asked: mpsc::Receiver<Asked>,
     news: mpsc::Receiver<Event>,
     alive: watch::Receiver<bool>,
@@ -115,8 +122,8 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
-        let failed = |what| move |error: io::Error| Failure::run(what, &error);
+    fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
+        let failed = |what| move |source: io::Error| StartError::System { what, source };
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let Source { loaded, control: orders, .. } = prepared.source;
         let Loaded { config, warnings, .. } = loaded;
@@ -147,13 +154,14 @@ impl Daemon {
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
-        let ends = Ends { results: found, checks, plans, scores, applied, answers };
+        let checks = CheckRunner::new(checks, found);
+        let ends = Ends { checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
         if prepared.inheritance.is_some() {
             control.wait();
         }
-        control.configure(&config, prepared.bound, prepared.probes, started);
+        control.configure(&config, prepared.bound, prepared.checks, started);
         let inherited = succession.inherit(prepared.inheritance, &mut control, started);
         inherited.map_err(failed("talk to the predecessor"))?;
         tell_start(config.proxies.len(), workers.len(), limit);
@@ -188,7 +196,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    async fn run(&mut self) -> Result<ExitCode, Failure> {
+    async fn run(&mut self) -> Result<ExitCode, StartError> {
         let mut first_worker = self.workers.iter().map(|w| w.applied.clone()).collect::<Vec<_>>();
         loop {
             tokio::select! {
@@ -210,8 +218,7 @@ impl Daemon {
                     }
                 }
                 () = any_ended(&mut first_worker) => {
-                    let words = "a worker thread ended; ending as well, to be started anew";
-                    return Err(Failure { code: 1, words: words.to_owned() });
+                    return Err(StartError::WorkerEnded);
                 }
             }
         }
@@ -303,7 +310,7 @@ fn spawn_workers(
     pipes: usize,
     plans: &watch::Receiver<Arc<Plan>>,
     log: &AccessLog,
-) -> Result<Vec<worker::Handle>, Failure> {
+) -> Result<Vec<worker::Handle>, StartError> {
     let spreads = Spread::over(count).into_iter().enumerate();
     spreads
         .map(|(index, spread)| {
@@ -314,7 +321,7 @@ fn spawn_workers(
             worker::spawn(start, spread)
         })
         .collect::<io::Result<_>>()
-        .map_err(|error| Failure::run("start the workers", &error))
+        .map_err(|source| StartError::System { what: "start the workers", source })
 }
 
 /// Waits until some worker thread has ended. Cancel-safe.

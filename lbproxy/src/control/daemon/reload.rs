@@ -6,16 +6,16 @@ use tracing::{error, info, warn};
 
 use super::{Daemon, tell_warnings};
 use crate::clock;
-use crate::control::prepare::probes;
+use crate::control::prepare::{StartError, checks};
 use crate::control::{Bound, watchdog};
-use crate::health::probe::Probe;
+use crate::health::check::Check;
 
 /// A configuration that can be gone over to: its sockets are bound, and its checks are ready.
 #[derive(Debug)]
 pub(super) struct Staged {
     config: Config,
     bound: Bound,
-    probes: Vec<Probe>,
+    checks: Vec<Check>,
 }
 
 impl Daemon {
@@ -56,17 +56,17 @@ impl Daemon {
     }
 
     fn staged(&self, config: Config, files: &Files) -> Result<Staged, String> {
-        let probes = probes(&config, files)?;
-        let bound = self.control.bind_for(&config);
-        let bound = bound.map_err(|error| format!("{error}: {}", error.source))?;
-        Ok(Staged { config, bound, probes })
+        let ready = checks(&config, files).map_err(StartError::from);
+        let ready = ready.and_then(|checks| Ok((checks, self.control.bind_for(&config)?)));
+        let (checks, bound) = ready.map_err(|error| error.to_string())?;
+        Ok(Staged { config, bound, checks })
     }
 
-    fn commit(&mut self, Staged { config, bound, probes }: Staged) {
+    fn commit(&mut self, Staged { config, bound, checks }: Staged) {
         if config.lbproxy != self.config.lbproxy {
             warn!("what changed in [lbproxy] takes effect at the next start");
         }
-        self.control.configure(&config, bound, probes, clock::now());
+        self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));
         self.config = config;
         self.link_where_needed();
