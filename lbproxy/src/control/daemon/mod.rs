@@ -83,6 +83,7 @@ fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, StartError> {
         .map_err(|source| StartError::System { what: "use standard output", source })?;
     let mut replaced = false;
     let outcome = runtime.block_on(async {
+        tell_warnings(args, &prepared.source.loaded.warnings);
         let mut daemon = Daemon::start(args, prepared, log)?;
         let code = daemon.run().await;
         replaced = daemon.succession.is_over();
@@ -125,9 +126,7 @@ impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
         let failed = |what| move |source: io::Error| StartError::System { what, source };
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
-        let Source { loaded, control: orders, .. } = prepared.source;
-        let Loaded { config, warnings, .. } = loaded;
-        tell_warnings(args, &warnings);
+        let Source { loaded: Loaded { config, .. }, control: orders, .. } = prepared.source;
         let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
