@@ -173,7 +173,8 @@ check = { https = "/readyz", ca = "CA", token_file = "TOKEN" }
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         std::fs::create_dir(at("more")).unwrap();
-        let more = "[[proxy]]\nname = \"web\"\nlisten = [\"127.0.0.1:443\"]\nservers = [\"192.0.2.2:443\"]\ncheck = { tcp = true }\n";
+        let more = "[[proxy]]\nname = \"web\"\nlisten = [\"127.0.0.1:443\"]\n\
+                    servers = [\"192.0.2.2:443\"]\ncheck = { tcp = true }\n";
         write(at("more/web.toml"), more).unwrap();
         let ca = at("ca.crt").display().to_string();
         let text = FILE.replace("CA", &ca).replace("TOKEN", &at("token").display().to_string());

@@ -1,8 +1,8 @@
 //! How a reload is decided: as one transaction over all programs. Pure: events and `now` in, effects out.
 //!
 //! ```text
-//! Idle ── Request ─► Read ─┬─ NoCandidate ─────────────────────────────────► Idle: refused
-//!                          └─ Candidate ─► Preparing: every program is asked whether it can
+//! Idle ─ Request ─► Read ─┬─ NoCandidate ───────────────────────────────────► Idle: refused
+//!                         └─ Candidate ─► Preparing: every program is asked whether it can
 //!                                 one cannot, dies or is silent ─► Abort to all ─► Idle: refused
 //!                                 all can ─► Adopt, Commit to all ─► Committing
 //!                                 all have, died, or were killed for silence ────► Idle: taken
