@@ -5,7 +5,8 @@
 //! it owns. `vipd` asks the same socket for [`ToVrrpd::Status`], or to [`ToVrrpd::Follow`]. A follower may
 //! report health as well: of the scripts that it runs.
 //!
-//! Each child of `vipd` also ticks into the [control](crate::control) socket that it was started with ([`Tick`]).
+//! Each child of `vipd` also ticks into the [control](crate::control) socket that it was started with
+//! ([`Tick`]).
 
 use std::net::IpAddr;
 use std::time::Duration;
