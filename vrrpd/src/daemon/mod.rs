@@ -54,15 +54,11 @@ use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
 use crate::rivals::{Rivals, Sighting};
 use crate::trackers::{Found, Trackers};
-use vrrp::tracking::Tracking;
+use vrrp::tracking::{PROOF_LIMIT, Tracking};
 
 /// Real-time priority of the main thread. Address keeping comes second to the adverts: an address that
 /// is late costs less.
 const ADDRESS_PRIORITY: u8 = 10;
-
-/// A router whose trackers have not told their state takes part after so long all the same, as one
-/// that is unusable: somebody must have the addresses.
-const PROOF_LIMIT: Duration = Duration::from_secs(5);
 
 /// For so long a successor of an Active router trusts that what it tracks is usable.
 const PRESUMPTION: Duration = Duration::from_secs(1);

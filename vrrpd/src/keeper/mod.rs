@@ -45,11 +45,7 @@ use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
 use crate::link::Hub;
 use vrrp::election::Release;
-use vrrp::wish::{Wanted, Wish};
-
-/// How long the addresses stay after another router was heard: its announcement reaches everyone
-/// meanwhile, so that no packet comes to nobody.
-const RELIEF_HOLD: Duration = Duration::from_millis(10);
+use vrrp::wish::{RELIEF_HOLD, Wanted, Wish};
 
 /// How soon a failed change is tried again.
 const RETRY: Duration = Duration::from_millis(100);

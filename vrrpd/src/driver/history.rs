@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 use vocabulary::RouterId;
 
 use crate::occurrence::{Discarded, Occurrence, Occurrences, StateChange};
-use crate::status::{Change, Evidence, LastHeard};
-use vrrp::election::{Election, State, Transition};
+use crate::status::Change;
+use vrrp::election::Transition;
+use vrrp::router::Evidence;
 use vrrp::wire::Discard;
 
 /// Changes of state that are remembered.
-const HISTORY: usize = 32;
+const CHANGES: usize = 32;
 
-/// A router's memory.
+/// A router's history.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct History {
     router: RouterId,
     changes: VecDeque<Remembered>,
     since: Instant,
@@ -32,7 +33,7 @@ struct Remembered {
     evidence: Evidence,
 }
 
-impl Record {
+impl History {
     pub(super) fn new(router: RouterId, occurrences: Occurrences, now: Instant) -> Self {
         Self { router, changes: VecDeque::new(), since: now, count: 0, occurrences }
     }
@@ -56,7 +57,7 @@ impl Record {
             let router = self.router.clone();
             Occurrence::State(StateChange { router, change: change.tell(now) })
         });
-        self.changes.truncate(HISTORY - 1);
+        self.changes.truncate(CHANGES - 1);
         self.changes.push_front(change);
     }
 
@@ -70,7 +71,7 @@ impl Record {
     }
 
     /// The last changes, latest first.
-    pub(super) fn history(&self, now: Instant) -> Vec<Change> {
+    pub(super) fn latest_first(&self, now: Instant) -> Vec<Change> {
         self.changes.iter().map(|change| change.tell(now)).collect()
     }
 }
@@ -90,27 +91,8 @@ impl Remembered {
     }
 }
 
-/// What is known when an event comes, before the election forgets it. `due` is when the event should
-/// have come, if that was known.
-pub(super) fn evidence(election: &Election, due: Option<Instant>, now: Instant) -> Evidence {
-    let heard = match election.state() {
-        State::Backup(backup) => backup.following.map(|following| LastHeard {
-            address: following.source,
-            priority: following.priority,
-            ago_us: micros(now.saturating_duration_since(backup.heard_at)),
-        }),
-        State::Initialize | State::Active(_) | State::Releasing { .. } => None,
-    };
-    let lag_us = due.map(|due| micros(now.saturating_duration_since(due)));
-    Evidence { priority: election.settings().priority, heard, lag_us }
-}
-
 pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -128,7 +110,7 @@ mod tests {
         let router = RouterId { name: Name::try_from("api").unwrap(), family: Family::Ipv4 };
         let occurrences = Occurrences::default();
         let mut follower = occurrences.follow();
-        let mut record = Record::new(router, occurrences, start);
+        let mut record = History::new(router, occurrences, start);
         let evidence =
             Evidence { priority: vocabulary::Priority::DEFAULT, heard: None, lag_us: None };
         let (from, to) = (StateName::Initialize, StateName::Backup);
@@ -137,7 +119,7 @@ mod tests {
             record.changed(Transition { from, to, cause: Cause::Started }, evidence, at);
         }
         let now = start + Duration::from_millis(50);
-        let history = record.history(now);
+        let history = record.latest_first(now);
         let numbers: Vec<u64> = history.iter().map(|change| change.number).collect();
         assert_eq!(numbers, (9..=40).rev().collect::<Vec<u64>>());
         let Change { ago_ms, cause, reason, .. } = &history[0];

@@ -75,60 +75,103 @@ pub struct Heard {
     pub other_addresses: Option<OtherAddresses>,
 }
 
-/// Receive checks in order; the first that fails names the discard. `router` finds what the router
-/// with a VRID expects, on the interface and in the family the packet arrived by.
+/// A packet that failed a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The position of the router whose VRID it bears, as `find` named it; none: no router of ours has
+    /// that VRID.
+    pub router: Option<usize>,
+    /// The first check that failed.
+    pub discard: Discard,
+}
+
+/// Receive checks in order; the first that fails names the discard. `find` names the router with a VRID,
+/// on the interface and in the family the packet arrived by: its position, and what it expects.
 ///
 /// # Errors
-/// The first check that failed.
+/// The first check that failed, and the router the packet was meant for.
 pub fn accept<'r>(
     datagram: &Datagram<'_>,
-    router: impl Fn(Vrid) -> Option<&'r Expectation>,
-) -> Result<Heard, Discard> {
-    let message = datagram.message;
-    // §5.1.1.3: a packet that crossed a router is not from this link. Unicast peers may be further.
-    if datagram.destination.is_multicast() && datagram.hops != HOPS {
-        return Err(Discard::Hops(datagram.hops));
-    }
-    let header: &[u8; HEADER] =
-        message.first_chunk().ok_or(Discard::Length { actual: message.len(), expected: HEADER })?;
-    let [version_type, vrid, priority, count, interval_high, interval_low, ..] = *header;
-    // §5.2.1, §5.2.2.
-    let (version, kind) = (version_type >> 4, version_type & 0x0F);
-    if !(version == 3 || version == 2 && datagram.source.is_ipv4()) {
-        return Err(Discard::Version(version));
-    }
-    if kind != TYPE {
-        return Err(Discard::Type(kind));
-    }
-    // The complete packet, no more and no less.
-    let family = Family::of(datagram.source);
-    let addresses_end = HEADER + usize::from(count) * address_length(family);
-    let expected = addresses_end + if version == 2 { AUTH_TRAILER } else { 0 };
-    if message.len() != expected {
-        return Err(Discard::Length { actual: message.len(), expected });
-    }
-    let coverage = verify_checksum(datagram, version)?;
+    find: impl FnOnce(Vrid) -> Option<(usize, &'r Expectation)>,
+) -> Result<(usize, Heard), Rejected> {
+    let vrid = datagram.message.get(1).copied().unwrap_or_default();
+    let found = Vrid::try_from(vrid).ok().and_then(|vrid| Some((vrid, find(vrid)?)));
+    let router = found.map(|(_, (position, _))| position);
+    let rejected = |discard| Rejected { router, discard };
+    let message = Message::check(datagram).map_err(rejected)?;
     // §7.1: the VRID is configured here.
-    let vrid = Vrid::try_from(vrid).map_err(|_| Discard::Vrid(vrid))?;
-    let router = router(vrid).ok_or(Discard::Vrid(vrid.get()))?;
-    check_sender(datagram, version, router)?;
-    let interval = match router.dialect {
-        Dialect::V2(auth) => {
-            check_auth(auth, interval_high, &message[addresses_end..])?;
-            check_interval_v2(interval_low, router.interval)?
+    let (vrid, (position, expectation)) = found.ok_or(rejected(Discard::Vrid(vrid)))?;
+    let heard = message.check_for(vrid, expectation).map_err(rejected)?;
+    Ok((position, heard))
+}
+
+/// A message that is whole, whoever it is for.
+struct Message<'a> {
+    datagram: &'a Datagram<'a>,
+    version: u8,
+    priority: u8,
+    /// Bytes 4 and 5: authentication type and seconds in version 2, centiseconds in version 3.
+    interval: [u8; 2],
+    coverage: Coverage,
+    addresses: &'a [u8],
+    trailer: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// The checks that ask no configuration.
+    fn check(datagram: &'a Datagram<'a>) -> Result<Self, Discard> {
+        let message = datagram.message;
+        // §5.1.1.3: a packet that crossed a router is not from this link. Unicast peers may be further.
+        if datagram.destination.is_multicast() && datagram.hops != HOPS {
+            return Err(Discard::Hops(datagram.hops));
         }
-        // §5.2.6: the four reserved bits are ignored. §5.2.7: the rest counts centiseconds.
-        Dialect::V3(_) => {
-            let field = u16::from_be_bytes([interval_high & 0x0F, interval_low]);
-            AdvertInterval::from_centiseconds(field).map_err(|_| Discard::ZeroInterval)?
+        let short = Discard::Length { actual: message.len(), expected: HEADER };
+        let header: &[u8; HEADER] = message.first_chunk().ok_or(short)?;
+        let [version_type, _, priority, count, interval_high, interval_low, ..] = *header;
+        // §5.2.1, §5.2.2.
+        let (version, kind) = (version_type >> 4, version_type & 0x0F);
+        if !(version == 3 || version == 2 && datagram.source.is_ipv4()) {
+            return Err(Discard::Version(version));
         }
-    };
-    let addresses = addresses(&message[HEADER..addresses_end], family);
-    check_addresses(&addresses)?;
-    let other_addresses = OtherAddresses::between(&addresses, &router.addresses);
-    let claim = Priority::try_from(priority).map_or(Claim::Resign, Claim::Lead);
-    let advert = Advert { vrid, claim, interval, addresses };
-    Ok(Heard { source: datagram.source, advert, coverage, other_addresses })
+        if kind != TYPE {
+            return Err(Discard::Type(kind));
+        }
+        // The complete packet, no more and no less.
+        let family = Family::of(datagram.source);
+        let addresses_end = HEADER + usize::from(count) * address_length(family);
+        let expected = addresses_end + if version == 2 { AUTH_TRAILER } else { 0 };
+        if message.len() != expected {
+            return Err(Discard::Length { actual: message.len(), expected });
+        }
+        let coverage = verify_checksum(datagram, version)?;
+        let interval = [interval_high, interval_low];
+        let (addresses, trailer) = (&message[HEADER..addresses_end], &message[addresses_end..]);
+        Ok(Self { datagram, version, priority, interval, coverage, addresses, trailer })
+    }
+
+    /// The checks of the router with its VRID.
+    fn check_for(&self, vrid: Vrid, router: &Expectation) -> Result<Heard, Discard> {
+        check_sender(self.datagram, self.version, router)?;
+        let [high, low] = self.interval;
+        let interval = match router.dialect {
+            Dialect::V2(auth) => {
+                check_auth(auth, high, self.trailer)?;
+                check_interval_v2(low, router.interval)?
+            }
+            // §5.2.6: the four reserved bits are ignored. §5.2.7: the rest counts centiseconds.
+            Dialect::V3(_) => {
+                let field = u16::from_be_bytes([high & 0x0F, low]);
+                AdvertInterval::from_centiseconds(field).map_err(|_| Discard::ZeroInterval)?
+            }
+        };
+        let source = self.datagram.source;
+        let addresses = addresses(self.addresses, Family::of(source));
+        check_addresses(&addresses)?;
+        let other_addresses = OtherAddresses::between(&addresses, &router.addresses);
+        let claim = Priority::try_from(self.priority).map_or(Claim::Resign, Claim::Lead);
+        let advert = Advert { vrid, claim, interval, addresses };
+        Ok(Heard { source, advert, coverage: self.coverage, other_addresses })
+    }
 }
 
 fn address_length(family: Family) -> usize {

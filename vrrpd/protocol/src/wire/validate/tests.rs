@@ -1,4 +1,4 @@
-//! One rung, one row: a packet that is right but for one thing, and the reason it is discarded for.
+//! One check, one row: a packet that is right but for one thing, and the reason it is discarded for.
 
 use config::{Checksum, Password};
 
@@ -47,10 +47,11 @@ fn multicast(message: &[u8]) -> Datagram<'_> {
 
 /// What becomes of `datagram` where only `router`, with `vrid`, is configured.
 fn outcome(datagram: Datagram<'_>, vrid: u8, router: &Expectation) -> Result<Heard, Discard> {
-    accept(&datagram, |asked| (asked.get() == vrid).then_some(router))
+    let accepted = accept(&datagram, |asked| (asked.get() == vrid).then_some((0, router)));
+    accepted.map(|(_, heard)| heard).map_err(|rejected| rejected.discard)
 }
 
-/// The same message with a checksum that fits, so that the later rungs are reached.
+/// The same message with a checksum that fits, so that the later checks are reached.
 fn resealed(message: &[u8]) -> Vec<u8> {
     let mut message = message.to_vec();
     let sum = checksum(&message, Coverage::Message, ip("192.0.2.251"), ip("224.0.0.18"));
@@ -75,6 +76,30 @@ fn a_good_advert_is_heard_whole() {
     assert_eq!(heard.coverage, Coverage::Message);
     // The order of the addresses means nothing.
     assert_eq!(heard.other_addresses, None);
+}
+
+/// Whatever is wrong with a packet, it counts for the router whose VRID it bears.
+#[test]
+fn a_rejected_advert_names_the_router_it_was_meant_for() {
+    let router = version_3();
+    let refused = |message: &[u8], hops: u8| {
+        let datagram = Datagram { hops, ..multicast(message) };
+        let find = |vrid: Vrid| (vrid.get() == 10).then_some((7, &router));
+        accept(&datagram, find).unwrap_err()
+    };
+    let stranger = changed(&GOOD, &[(1, 11)]);
+    let none = changed(&GOOD, &[(1, 0)]);
+    for (message, hops, router, discard) in [
+        (&GOOD[..], 64, Some(7), Discard::Hops(64)),
+        (&GOOD[..2], 255, Some(7), Discard::Length { actual: 2, expected: 8 }),
+        (&GOOD[..1], 255, None, Discard::Length { actual: 1, expected: 8 }),
+        (&changed(&GOOD, &[(5, 0)]), 255, Some(7), Discard::ZeroInterval),
+        (&stranger, 255, None, Discard::Vrid(11)),
+        (&stranger, 64, None, Discard::Hops(64)),
+        (&none, 255, None, Discard::Vrid(0)),
+    ] {
+        assert_eq!(refused(message, hops), Rejected { router, discard });
+    }
 }
 
 #[test]
@@ -125,7 +150,7 @@ fn other_addresses_are_told_but_heard() {
 }
 
 #[test]
-fn each_rung_of_version_3_discards() {
+fn each_check_of_version_3_discards() {
     let truncated = &GOOD[..15];
     let long = [&GOOD[..], &[0]].concat();
     let rows: &[(&str, Vec<u8>, Discard)] = &[
@@ -155,7 +180,7 @@ fn each_rung_of_version_3_discards() {
 }
 
 #[test]
-fn each_rung_of_version_2_discards() {
+fn each_check_of_version_2_discards() {
     let rows: &[(&str, Vec<u8>, Discard)] = &[
         (
             "no authentication",
@@ -287,7 +312,7 @@ mod any_bytes {
             let datagram = Datagram { hops, ..multicast(&message) };
             for router in [version_2(), version_3()] {
                 // Whatever is heard fits into the packet.
-                if let Ok(heard) = accept(&datagram, |_| Some(&router)) {
+                if let Ok((_, heard)) = accept(&datagram, |_| Some((0, &router))) {
                     prop_assert!(heard.advert.addresses.len() * 4 < message.len());
                 }
             }

@@ -1,7 +1,7 @@
 //! The last packets that were discarded, by who sent them: what an operator asks for when two nodes do
 //! not understand each other.
 //!
-//! Whatever arrives, a ledger stays within a few hundred kilobytes: so many senders, so many entries of
+//! Whatever arrives, a log stays within a few hundred kilobytes: so many senders, so many entries of
 //! each, so many addresses in an entry.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use vocabulary::InterfaceName;
 
 use crate::status::{Rejected, RejectedAdvert, RejectedSender};
-use vrrp::wire::{Discard, Excerpt, Heard};
+use vrrp::wire::{Discard, Excerpt};
 
 /// Entries kept of each sender.
 const ENTRIES: usize = 32;
@@ -23,24 +23,16 @@ const SENDERS: usize = 16;
 /// not kept, so that nobody can drive a node out that keeps being misunderstood.
 const SILENT: Duration = Duration::from_secs(60);
 
-/// A packet that was taken from a port, and climbed the ladder or fell.
-pub(super) struct Taken {
-    pub(super) outcome: Result<Heard, (Discard, Excerpt)>,
-    /// The position of the router it is meant for.
-    pub(super) router: Option<usize>,
-    pub(super) source: Option<IpAddr>,
-}
-
-/// Two ledgers: other pairs on the link may be many, and shall not crowd out what concerns us.
+/// Two logs: other pairs on the link may be many, and shall not crowd out what concerns us.
 #[derive(Debug, Default)]
-pub(super) struct Ledgers {
-    ours: Ledger,
-    foreign: Ledger,
+pub(super) struct RejectedLogs {
+    ours: RejectedLog,
+    foreign: RejectedLog,
 }
 
-impl Ledgers {
-    /// The ledger for packets that are, or are not, meant for a router of ours.
-    pub(super) fn of(&mut self, ours: bool) -> &mut Ledger {
+impl RejectedLogs {
+    /// The log of packets that are, or are not, meant for a router of ours.
+    pub(super) fn of(&mut self, ours: bool) -> &mut RejectedLog {
         if ours { &mut self.ours } else { &mut self.foreign }
     }
 
@@ -51,7 +43,7 @@ impl Ledgers {
 
 /// What was discarded of late.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct RejectedLog {
     senders: Vec<Sender>,
 }
 
@@ -73,7 +65,7 @@ struct Entry {
     last: Instant,
 }
 
-impl Ledger {
+impl RejectedLog {
     /// Notes a discarded packet. The same one again is counted, not repeated.
     pub(super) fn note(
         &mut self,
@@ -175,19 +167,19 @@ mod tests {
         Excerpt::of(&[0x31, 10, priority, 1, 0, 100, 0, 0, 192, 0, 2, 1], Family::Ipv4)
     }
 
-    fn note(ledger: &mut Ledger, sender: [u8; 4], priority: u8, now: Instant) {
+    fn note(log: &mut RejectedLog, sender: [u8; 4], priority: u8, now: Instant) {
         let eth0 = InterfaceName::try_from("eth0").unwrap();
         let discard = Discard::OtherVersion { theirs: 3, ours: 2 };
-        ledger.note(&eth0, sender.into(), discard, excerpt(priority), now);
+        log.note(&eth0, sender.into(), discard, excerpt(priority), now);
     }
 
     #[test]
     fn tells_what_was_wrong_and_what_it_said() {
         let start = start();
-        let mut ledger = Ledger::default();
-        note(&mut ledger, [10, 0, 0, 1], 200, start);
-        note(&mut ledger, [10, 0, 0, 1], 200, start + Duration::from_secs(1));
-        let told = ledger.status(start + Duration::from_secs(3));
+        let mut log = RejectedLog::default();
+        note(&mut log, [10, 0, 0, 1], 200, start);
+        note(&mut log, [10, 0, 0, 1], 200, start + Duration::from_secs(1));
+        let told = log.status(start + Duration::from_secs(3));
         assert_eq!(told.len(), 1);
         assert_eq!((told[0].address.to_string(), told[0].total), ("10.0.0.1".to_owned(), 2));
         let expected = RejectedAdvert {
@@ -209,11 +201,11 @@ mod tests {
     #[test]
     fn keeps_the_last_32_of_each_sender() {
         let start = start();
-        let mut ledger = Ledger::default();
+        let mut log = RejectedLog::default();
         for priority in 0..100 {
-            note(&mut ledger, [10, 0, 0, 1], priority, start);
+            note(&mut log, [10, 0, 0, 1], priority, start);
         }
-        let told = ledger.status(start);
+        let told = log.status(start);
         let priorities: Vec<u8> = told[0].adverts.iter().filter_map(|a| a.priority).collect();
         assert_eq!((priorities.len(), priorities[0], priorities[31]), (32, 99, 68));
         assert_eq!(told[0].total, 100);
@@ -222,19 +214,19 @@ mod tests {
     #[test]
     fn a_crowd_drives_nobody_out_who_still_speaks() {
         let start = start();
-        let mut ledger = Ledger::default();
-        note(&mut ledger, [10, 0, 0, 1], 200, start);
+        let mut log = RejectedLog::default();
+        note(&mut log, [10, 0, 0, 1], 200, start);
         for last in 0..=255 {
-            note(&mut ledger, [10, 0, 1, last], 200, start);
+            note(&mut log, [10, 0, 1, last], 200, start);
         }
-        assert_eq!(ledger.senders.len(), 16);
+        assert_eq!(log.senders.len(), 16);
         // The crowd falls silent, the misunderstood node does not.
         let later = start + Duration::from_secs(60);
-        note(&mut ledger, [10, 0, 0, 1], 200, later);
+        note(&mut log, [10, 0, 0, 1], 200, later);
         for last in 0..=255 {
-            note(&mut ledger, [10, 0, 2, last], 200, later);
+            note(&mut log, [10, 0, 2, last], 200, later);
         }
-        let told = ledger.status(later);
+        let told = log.status(later);
         assert_eq!(told.len(), 16);
         assert!(told.iter().any(|sender| sender.address == IpAddr::from([10, 0, 0, 1])));
     }
