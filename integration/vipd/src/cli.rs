@@ -11,7 +11,7 @@ use vocabulary::Name;
 #[cfg(feature = "drill")]
 use crate::drill;
 use crate::{
-    check, console, doctor, events, handover, orders, runner, status, supervisor, upgrade,
+    check, console, doctor, events, handover, orders, reload, runner, status, supervisor, upgrade,
 };
 #[cfg(feature = "drill")]
 use lab::backend;
@@ -48,6 +48,8 @@ enum Command {
     Pause(Running),
     /// Take part as before `vipd pause` or `vipd handover`
     Resume(Running),
+    /// Have the node that runs go over to what its file says now, all of it or nothing
+    Reload(Running),
     /// Have the node that runs become this release, without a lost connection
     Upgrade(Running),
     /// Take a server out of its proxy, bring it back, or change its share
@@ -187,6 +189,7 @@ impl Cli {
             Command::Handover(asked) => hand_over(asked),
             Command::Pause(node) => handover::pause(&node.runtime_dir),
             Command::Resume(node) => handover::resume(&node.runtime_dir),
+            Command::Reload(node) => reload::run(&node.runtime_dir),
             Command::Upgrade(node) => upgrade::run(&node.runtime_dir),
             Command::Server(order) => orders::server(&order),
             Command::Sessions(order) => orders::sessions(&order),
@@ -202,9 +205,9 @@ impl Cli {
                 name_process(c"lbproxy");
                 lbproxy::control::daemon::run(&args)
             }
-            Command::Runner(args) => {
+            Command::Runner(_) => {
                 name_process(c"runner");
-                runner::run(&args)
+                runner::run()
             }
             Command::Console(args) => {
                 name_process(c"console");

@@ -10,6 +10,7 @@ pub mod drill;
 pub mod events;
 pub mod handover;
 pub mod orders;
+mod reload;
 pub mod runner;
 pub mod status;
 pub mod supervisor;

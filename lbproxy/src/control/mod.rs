@@ -23,7 +23,7 @@ use config::Config;
 use process::messages::{Ownership, OwnershipState, RELEASE_LIMIT, ToVrrpd};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::succession::Phase;
@@ -75,7 +75,7 @@ pub(crate) fn empty_plan() -> Arc<Plan> {
 }
 
 /// Makes the sockets of a configuration: those that are there already stay the same, a predecessor's
-/// are taken over, others are bound.
+/// are taken over, others are bound. Those listen from [`Control::configure`] on.
 ///
 /// # Errors
 /// An address cannot be bound; nothing has changed then.
@@ -132,6 +132,9 @@ impl Control {
             for listeners in proxy.listen.iter().filter_map(|address| bound.get(address)) {
                 if let Err(error) = listeners.set_user_timeout(proxy.limits.user) {
                     warn!(listen = %listeners.address, %error, "user_timeout stays as it was");
+                }
+                if let Err(error) = listeners.listen() {
+                    error!(listen = %listeners.address, %error, "cannot listen");
                 }
             }
         }

@@ -3,13 +3,12 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream as StdStream;
-use std::time::Duration;
 
-use config::{Config, Loaded, ProxyConfig};
-use process::channels::{self, Channel};
+use config::{Config, Files, Loaded, Problems, ProxyConfig, Snapshot, load};
+use process::channels::Channel;
+use process::control::{Control, end_with_parent};
 use process::privileges::{CapabilitySet, Doubt, Kept, give_up_all_but};
 use process::scheduling;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vocabulary::Name;
 
 use crate::cli::Args;
@@ -20,15 +19,15 @@ use crate::health::check::Check;
 use crate::net::descriptors;
 use crate::net::listen::ListenError;
 
-/// How long the supervisor may take to hand over the channel to the predecessor.
-const CHANNEL_LIMIT: Duration = Duration::from_secs(2);
-
 /// Why the proxy could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    /// What was given as standard input.
-    #[error("--watchdog needs the supervisor's socket as standard input: {0}")]
-    NoWatchdog(io::Error),
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Configuration(#[from] Problems),
+    /// The supervisor did not hand a configuration down.
+    #[error("hear the supervisor: {0}")]
+    Supervisor(io::Error),
     #[error(transparent)]
     Check(#[from] UnfitCheck),
     #[error("{0}: {source}", source = .0.source)]
@@ -44,7 +43,7 @@ impl StartError {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::NoWatchdog(_) | Self::Check(_) => 2,
+            Self::Configuration(_) | Self::Supervisor(_) | Self::Check(_) => 2,
             Self::Listen(_) | Self::System { .. } | Self::WorkerEnded => 1,
         }
     }
@@ -60,12 +59,10 @@ pub(crate) struct UnfitCheck {
 
 /// What was made while there were privileges.
 pub(crate) struct Prepared {
-    pub(crate) loaded: Loaded,
+    pub(crate) source: Source,
     pub(crate) checks: Vec<Check>,
     pub(crate) bound: Bound,
     pub(crate) inheritance: Option<Inheritance>,
-    /// The supervisor's socket.
-    pub(crate) supervisor: Option<StdStream>,
     /// Channels that came before the one to the predecessor.
     pub(crate) channels: Vec<(Channel, StdStream)>,
     pub(crate) workers: usize,
@@ -73,26 +70,54 @@ pub(crate) struct Prepared {
     pub(crate) doubts: Vec<Doubt>,
 }
 
+/// What to start with, and where it came from.
+pub(crate) struct Source {
+    pub(crate) loaded: Loaded,
+    pub(crate) files: Files,
+    /// The supervisor's, if there is one.
+    pub(crate) control: Option<Control>,
+}
+
+impl Source {
+    /// From the supervisor, or from the file.
+    ///
+    /// # Errors
+    /// Neither is of any use.
+    pub(crate) fn read(args: &Args) -> Result<Self, StartError> {
+        if !args.common.supervised {
+            let loaded = load(&args.common.config)?;
+            let files = Files::of(&loaded.config);
+            let control = args.common.channels.then(Control::inherited).transpose();
+            let control = control.map_err(StartError::Supervisor)?;
+            return Ok(Self { loaded, files, control });
+        }
+        let control = Control::inherited().map_err(StartError::Supervisor)?;
+        let content = control.start().map_err(StartError::Supervisor)?;
+        let snapshot = Snapshot::from_bytes(&content)
+            .map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
+        let (loaded, files) = (snapshot.parse()?, snapshot.files().clone());
+        Ok(Self { loaded, files, control: Some(control) })
+    }
+}
+
 /// Does what needs privileges, and gives them up.
 ///
 /// # Errors
 /// Nothing works without what failed.
-pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartError> {
+pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartError> {
     // Only adverts deserve the real-time class that may be inherited from the supervisor.
     scheduling::ordinary();
     scheduling::spare_no_more();
-    let supervisor = args.common.watchdog.then(channels::supervisor).transpose();
-    let supervisor = supervisor.map_err(StartError::NoWatchdog)?;
     let failed = |what| move |source: io::Error| StartError::System { what, source };
-    let config = &loaded.config;
+    let config = &source.loaded.config;
     let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
     let files = descriptors::raise();
-    let checks = checks(config)?;
+    let checks = checks(config, &source.files)?;
     let mut channels = Vec::new();
     let mut inheritance = match args.take_over {
         false => None,
         true => Some(
-            take_over(supervisor.as_ref(), &mut channels)
+            take_over(source.control.as_ref(), &mut channels)
                 .map_err(failed("take over from the lbproxy that runs"))?,
         ),
     };
@@ -103,40 +128,19 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartErro
         capabilities: CapabilitySet::NET_BIND_SERVICE,
         new_privileges: false,
     });
-    if args.common.watchdog {
-        channels::end_with_parent().map_err(failed("end with the supervisor"))?;
+    if source.control.is_some() {
+        end_with_parent().map_err(failed("end with the supervisor"))?;
     }
-    Ok(Prepared {
-        loaded,
-        checks,
-        bound,
-        inheritance,
-        supervisor,
-        channels,
-        workers,
-        files,
-        doubts,
-    })
+    Ok(Prepared { source, checks, bound, inheritance, channels, workers, files, doubts })
 }
 
 /// Waits for the channel to the predecessor, and asks it for everything.
 fn take_over(
-    supervisor: Option<&StdStream>,
+    control: Option<&Control>,
     others: &mut Vec<(Channel, StdStream)>,
 ) -> io::Result<Inheritance> {
-    let supervisor = supervisor.ok_or_else(|| io::Error::other("there is no supervisor"))?;
-    let limit = Timespec::try_from(CHANNEL_LIMIT).map_err(io::Error::other)?;
-    loop {
-        let mut ready = [PollFd::new(supervisor, PollFlags::IN)];
-        if poll(&mut ready, Some(&limit))? == 0 {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came of the supervisor"));
-        }
-        match channels::receive(supervisor, &mut [0; 4096])? {
-            Some((Channel::Handoff, predecessor)) => return Inheritance::claim(predecessor),
-            Some(other) => others.push(other),
-            None => return Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
+    let control = control.ok_or_else(|| io::Error::other("there is no supervisor"))?;
+    Inheritance::claim(control.wait_for(Channel::Handoff, others)?)
 }
 
 fn processors() -> usize {
@@ -147,9 +151,9 @@ fn processors() -> usize {
 ///
 /// # Errors
 /// A file that one needs cannot be read or used.
-pub(crate) fn checks(config: &Config) -> Result<Vec<Check>, UnfitCheck> {
+pub(crate) fn checks(config: &Config, files: &Files) -> Result<Vec<Check>, UnfitCheck> {
     let make = |proxy: &ProxyConfig| {
-        Check::new(proxy).map_err(|source| UnfitCheck { proxy: proxy.name.clone(), source })
+        Check::new(proxy, files).map_err(|source| UnfitCheck { proxy: proxy.name.clone(), source })
     };
     config.proxies.iter().map(make).collect()
 }

@@ -54,7 +54,7 @@ pub(crate) async fn run(
         let patience_ms = u64::try_from(patience.borrow().as_millis()).unwrap_or(u64::MAX);
         match socket.try_write(&line(&Tick { patience_ms, ..Tick::default() })) {
             Ok(_) => {}
-            // It has not eaten the last ones yet; a newer one would tell it nothing more.
+            // It has not read the last ones yet; a newer one would say nothing more.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 warn!(%error, "the supervisor is gone; going on until told to stop");

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
+use config::{CheckKind, Files, HeaderVersion, HttpCheck, ProxyConfig};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{DATE, HeaderValue};
@@ -59,8 +59,8 @@ enum FileError {
 /// A token cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenError {
-    #[error("read the token {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("read the token {}: {words}", path.display())]
+    Read { path: PathBuf, words: String },
     /// It cannot be sent.
     #[error("{} holds no token", path.display())]
     Unfit { path: PathBuf },
@@ -111,6 +111,8 @@ pub(crate) struct Check {
     timeout: Duration,
     header: Option<HeaderVersion>,
     tls: Option<Tls>,
+    /// What to show as authorization.
+    token: Option<HeaderValue>,
 }
 
 impl Check {
@@ -118,20 +120,23 @@ impl Check {
     ///
     /// # Errors
     /// One cannot be read or used.
-    pub(crate) fn new(proxy: &ProxyConfig) -> Result<Self, CheckError> {
+    pub(crate) fn new(proxy: &ProxyConfig, files: &Files) -> Result<Self, CheckError> {
         let config = &proxy.check;
         let tls = match &config.kind {
             CheckKind::Tcp | CheckKind::Http(_) => None,
             CheckKind::Tls(verify) | CheckKind::Https(_, verify) => {
-                let tls = Tls::new(verify, config.certificate.as_ref());
+                let tls = Tls::new(verify, config.certificate.as_ref(), files);
                 Some(tls.map_err(FileError::from)?)
             }
         };
-        if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
-            token(http).map_err(FileError::from)?;
-        }
+        let token = match &config.kind {
+            CheckKind::Http(http) | CheckKind::Https(http, _) => {
+                token(http, files).map_err(FileError::from)?
+            }
+            CheckKind::Tcp | CheckKind::Tls(_) => None,
+        };
         let (kind, port, timeout) = (config.kind.clone(), config.port, config.timeout);
-        Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls })
+        Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls, token })
     }
 
     /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
@@ -196,8 +201,7 @@ impl Check {
             CheckKind::Tls(_) => return Ok(Outcome::pass("the TLS handshake succeeded")),
             CheckKind::Http(http) | CheckKind::Https(http, _) => http,
         };
-        // Without it the server says so, and counts as alive.
-        let token = token(http).unwrap_or_default();
+        let token = self.token.clone();
         let answer = timeout_at(deadline, get(stream, &http.path, token, host))
             .await
             .map_err(|_| Failure::NoReply { limit: self.timeout, path: http.path.clone() })?
@@ -246,15 +250,14 @@ fn excerpt(body: &[u8]) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What to show as authorization, read anew: tokens of service accounts are replaced every hour.
+/// What to show as authorization.
 ///
 /// # Errors
 /// The file cannot be read, or holds what cannot be sent.
-pub(super) fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, TokenError> {
+pub(super) fn token(http: &HttpCheck, files: &Files) -> Result<Option<HeaderValue>, TokenError> {
     let Some(path) = &http.token_file else { return Ok(None) };
     let path = || path.clone();
-    let token = std::fs::read_to_string(path())
-        .map_err(|source| TokenError::Read { path: path(), source })?;
+    let token = files.get(&path()).map_err(|words| TokenError::Read { path: path(), words })?;
     let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
     let mut value = value.map_err(|_| TokenError::Unfit { path: path() })?;
     value.set_sensitive(true);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{CheckKind, ProxyConfig, ServerConfig, Verify};
+use config::{CheckKind, Files, ProxyConfig, ServerConfig, Verify};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
@@ -49,11 +49,15 @@ pub async fn examine(
     now: SystemTime,
 ) -> Result<Examination, CheckError> {
     let located = Arc::new(Located::new(server.address.clone(), server.source));
-    let check = Check::new(proxy)?;
+    let files = Files::of_checks([&proxy.check].into_iter());
+    let check = Check::new(proxy, &files)?;
     let both = async {
         // A resolver may take longer than anybody waits.
         timeout(proxy.check.timeout, located.looked_up()).await.ok();
-        (check.run(&located, server.source, false).await, look(proxy, server, &located).await)
+        (
+            check.run(&located, server.source, false).await,
+            look(proxy, server, &located, &files).await,
+        )
     };
     let (outcome, look) = tokio::select! {
         never = located.refresh() => match never {},
@@ -63,7 +67,7 @@ pub async fn examine(
     let Look { chain, status, date } = look.unwrap_or_default();
     let vouched = authority(&proxy.check.kind).filter(|_| !chain.is_empty()).map(|ca| {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        vouched(ca, &chain, UnixTime::since_unix_epoch(since))
+        vouched(ca, &files, &chain, UnixTime::since_unix_epoch(since))
     });
     let certificate = chain.first().and_then(|leaf| Certificate::read(leaf));
     let passed = verdict == Verdict::Pass;
@@ -87,7 +91,12 @@ struct Look {
 
 /// Connects once more, takes any certificate, and asks for a page; none where it cannot connect, or the
 /// server speaks no TLS where none is configured.
-async fn look(proxy: &ProxyConfig, server: &ServerConfig, located: &Located) -> Option<Look> {
+async fn look(
+    proxy: &ProxyConfig,
+    server: &ServerConfig,
+    located: &Located,
+    files: &Files,
+) -> Option<Look> {
     let check = &proxy.check;
     let deadline = clock::deadline_in(check.timeout);
     let (http, plain) = match &check.kind {
@@ -96,7 +105,7 @@ async fn look(proxy: &ProxyConfig, server: &ServerConfig, located: &Located) -> 
         CheckKind::Tcp | CheckKind::Tls(_) => (None, false),
     };
     let path = http.map_or("/readyz", |http| http.path.as_str());
-    let token = http.and_then(|http| super::check::token(http).ok()?);
+    let token = http.and_then(|http| super::check::token(http, files).ok()?);
     let (address, host) = place(located, check.port).ok()?;
     let stream = dial(address, server.source, check.timeout);
     let mut stream = timeout_at(deadline, stream).await.ok()?.ok()?;
@@ -109,7 +118,7 @@ async fn look(proxy: &ProxyConfig, server: &ServerConfig, located: &Located) -> 
         ask(stream, path, token, &host, &mut seen, deadline).await;
         return Some(seen);
     }
-    let tls = Tls::lax(check.certificate.as_ref()).ok()?;
+    let tls = Tls::lax(check.certificate.as_ref(), files).ok()?;
     let stream =
         timeout_at(deadline, tls.connect(located.endpoint(), address, stream)).await.ok()?.ok()?;
     seen.chain = chain(&stream).to_vec();

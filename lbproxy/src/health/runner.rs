@@ -103,7 +103,7 @@ mod tests {
              check = {{ tcp = true, interval = \"20ms\", timeout = \"5s\" }}\n"
         );
         let Ok(loaded) = config::parse("vipd.toml", &text) else { panic!("{text}") };
-        let check = Check::new(&loaded.config.proxies[0]).unwrap();
+        let check = Check::new(&loaded.config.proxies[0], &config::Files::default()).unwrap();
         let effects =
             Registry::default().replace(&loaded.config.proxies, vec![check], clock::now());
         let (sender, mut reports) = mpsc::channel(1);

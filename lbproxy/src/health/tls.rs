@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{ClientCertificate, Verify};
+use config::{ClientCertificate, Files, Verify};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;
@@ -21,7 +21,10 @@ use super::verifier::{Anything, Vouched};
 /// The authorities of a check cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    /// The file cannot be read, or is not PEM.
+    /// The file cannot be read.
+    #[error("read {path}: {words}")]
+    Unreadable { path: PathBuf, words: String },
+    /// It is not PEM.
     #[error("read the authorities in {path}: {source}")]
     Read { path: PathBuf, source: rustls::pki_types::pem::Error },
     /// There is none in it.
@@ -30,7 +33,7 @@ pub(crate) enum TlsError {
     /// One of them is no authority.
     #[error("use the authorities in {path}: {source}")]
     Unfit { path: PathBuf, source: Error },
-    /// The check's own certificate or key cannot be read, or is not PEM.
+    /// The check's own certificate or key is not PEM.
     #[error("read the check's own {path}: {source}")]
     ReadOwn { path: PathBuf, source: rustls::pki_types::pem::Error },
     /// They do not fit together.
@@ -67,11 +70,15 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads the authorities.
+    /// Takes the authorities, and what the check shows of itself, from `files`.
     ///
     /// # Errors
     /// They cannot be read or used.
-    pub(crate) fn new(verify: &Verify, own: Option<&ClientCertificate>) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        verify: &Verify,
+        own: Option<&ClientCertificate>,
+        files: &Files,
+    ) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -80,11 +87,11 @@ impl Tls {
                 let config = builder
                     .dangerous()
                     .with_custom_certificate_verifier(Arc::new(Anything(provider)));
-                Ok(Self { config: showing(config, own)?, name: None })
+                Ok(Self { config: showing(config, own, files)?, name: None })
             }
             Verify::Authority { ca, server_name } => {
                 let verifier = WebPkiServerVerifier::builder_with_provider(
-                    Arc::new(authorities(ca)?),
+                    Arc::new(authorities(ca, files)?),
                     provider,
                 )
                 .build()
@@ -96,7 +103,7 @@ impl Tls {
                     ServerName::try_from(name.clone())
                         .map_err(|_| TlsError::Name { name: name.clone() })
                 });
-                Ok(Self { config: showing(config, own)?, name: name.transpose()? })
+                Ok(Self { config: showing(config, own, files)?, name: name.transpose()? })
             }
         }
     }
@@ -105,8 +112,8 @@ impl Tls {
     ///
     /// # Errors
     /// Its own certificate cannot be read or used.
-    pub(crate) fn lax(own: Option<&ClientCertificate>) -> Result<Self, TlsError> {
-        Self::new(&Verify::Nothing, own)
+    pub(crate) fn lax(own: Option<&ClientCertificate>, files: &Files) -> Result<Self, TlsError> {
+        Self::new(&Verify::Nothing, own, files)
     }
 
     /// Shakes hands with the server at `endpoint`, now at `address`.
@@ -147,11 +154,12 @@ pub(crate) fn chain<S>(stream: &TlsStream<S>) -> &[CertificateDer<'static>] {
 /// It does not, or the authorities cannot be had.
 pub(crate) fn vouched(
     ca: &Path,
+    files: &Files,
     chain: &[CertificateDer<'_>],
     now: UnixTime,
 ) -> Result<(), Distrust> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = authorities(ca).map_err(|error| Distrust::NoAuthority(error.to_string()))?;
+    let roots = authorities(ca, files).map_err(|error| Distrust::NoAuthority(error.to_string()))?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     let verifier = verifier.map_err(|error| Distrust::NoAuthority(error.to_string()))?;
     let [leaf, others @ ..] = chain else { return Err(Distrust::Other("none".to_owned())) };
@@ -183,26 +191,31 @@ fn distrusts(why: CertificateError) -> Result<(), Distrust> {
 fn showing(
     builder: ConfigBuilder<ClientConfig, WantsClientCert>,
     own: Option<&ClientCertificate>,
+    files: &Files,
 ) -> Result<Arc<ClientConfig>, TlsError> {
     let Some(ClientCertificate { cert, key }) = own else {
         return Ok(Arc::new(builder.with_no_client_auth()));
     };
     let read = |path: &Path, source| TlsError::ReadOwn { path: path.to_owned(), source };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|source| read(cert, source))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| read(key, source))?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(text(cert, files)?.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|source| read(cert, source))?;
+    let private = PrivateKeyDer::from_pem_slice(text(key, files)?.as_bytes())
+        .map_err(|source| read(key, source))?;
     let config = builder.with_client_auth_cert(chain, private);
     let unfit = |source| TlsError::UnfitOwn { path: cert.clone(), source };
     config.map(Arc::new).map_err(unfit)
 }
 
-fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+fn text<'a>(path: &Path, files: &'a Files) -> Result<&'a str, TlsError> {
+    files.get(path).map_err(|words| TlsError::Unreadable { path: path.to_owned(), words })
+}
+
+fn authorities(path: &Path, files: &Files) -> Result<RootCertStore, TlsError> {
     let of = || path.to_owned();
     let mut store = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path)
-        .map_err(|source| TlsError::Read { path: of(), source })?;
-    for certificate in certificates {
+    for certificate in CertificateDer::pem_slice_iter(text(path, files)?.as_bytes()) {
         let certificate = certificate.map_err(|source| TlsError::Read { path: of(), source })?;
         store.add(certificate).map_err(|source| TlsError::Unfit { path: of(), source })?;
     }

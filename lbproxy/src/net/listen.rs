@@ -32,7 +32,8 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Binds one socket for each of `workers`. The address may be absent from this node.
+    /// Binds one socket for each of `workers`, which do not [listen](Self::listen) yet: nobody notices. The
+    /// address may be absent from this node.
     ///
     /// # Errors
     /// The address is taken, or not ours to take.
@@ -63,6 +64,14 @@ impl Listeners {
             sockets.push(socket.map_err(|source| ListenError { address, source })?);
         }
         Ok(Self { address, sockets })
+    }
+
+    /// Lets clients in. Sockets that listen already are not disturbed.
+    ///
+    /// # Errors
+    /// Somebody else has come to listen on the address meanwhile.
+    pub(crate) fn listen(&self) -> io::Result<()> {
+        self.sockets.iter().try_for_each(|socket| SockRef::from(socket).listen(BACKLOG))
     }
 
     /// All of them, for a successor.
@@ -103,7 +112,6 @@ fn bind(address: SocketAddr, user_timeout: Duration) -> io::Result<TcpListener> 
     tune(&SockRef::from(&socket), user_timeout)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 

@@ -3,14 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::common::*;
 use process::channels::Channel;
+use process::control::{self, Order};
 use process::messages::{Lines, Ownership, OwnershipState, ToVrrpd, line};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustls::pki_types::PrivateKeyDer;
@@ -211,14 +213,14 @@ fn a_reload_keeps_connections_and_health_and_a_bad_file_changes_nothing() {
     ping(&mut client);
 
     proxy.reload("[[proxy]]\nname = 7\n");
-    proxy.log("reload rejected");
+    proxy.log("reload refused");
     ping(&mut client);
     ping(&mut connect(listen_at(ip)));
 
     // An address that somebody else listens on.
     let taken = TcpListener::bind((ip, 0)).unwrap();
     proxy.reload(&table(taken.local_addr().unwrap(), &[a], ONCE));
-    proxy.log("reload rejected");
+    proxy.log("reload refused");
     ping(&mut connect(listen_at(ip)));
 
     // The listener moves and the server is replaced: the connection stays with the old one.
@@ -322,20 +324,61 @@ fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
     vrrpd.hear_usable();
 }
 
+/// The text of a file as a supervisor hands it down.
+fn handed_down(config: &str) -> OwnedFd {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), config).unwrap();
+    let (snapshot, _) = config::Snapshot::read(file.path()).unwrap();
+    control::sealed(&snapshot.to_bytes()).unwrap()
+}
+
+/// The next answer, past the ticks.
+fn said(ours: &UnixStream) -> String {
+    loop {
+        let mut buffer = [0; 4096];
+        let length = (&*ours).read(&mut buffer).unwrap();
+        let packet = String::from_utf8(buffer[..length].to_vec()).unwrap();
+        if packet != "{\"patience_ms\":2000,\"resumable\":[]}\n" {
+            return packet;
+        }
+    }
+}
+
 #[test]
-fn the_supervisor_gets_ticks_until_it_leaves() {
+fn the_supervisor_gives_the_configuration_and_gets_ticks_until_it_leaves() {
     let ip = own_ip();
-    let config = table(listen_at(ip), &[echo(ip)], ONCE);
-    let mut proxy = Proxy::start(&config);
+    let (a, b) = (echo(ip), echo(ip));
+    let first = handed_down(&table(listen_at(ip), &[a], ONCE));
+    let mut proxy = Proxy::supervised(&first);
     let ours = proxy.supervisor.take().unwrap();
     ours.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut ticks = BufReader::new(ours);
-    for _ in 0..3 {
-        let mut tick = String::new();
-        ticks.read_line(&mut tick).unwrap();
-        assert_eq!(tick, "{\"patience_ms\":2000,\"resumable\":[]}\n");
-    }
-    drop(ticks);
+    let give = |order, config: &str| {
+        control::order(&ours, order, Some(handed_down(config).as_fd())).unwrap();
+    };
+    let mut buffer = [0; 4096];
+    let length = (&ours).read(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"{\"patience_ms\":2000,\"resumable\":[]}\n");
+    proxy.wait_for(&["up"]);
+
+    // Somebody else listens there: nothing changes.
+    let taken = TcpListener::bind((ip, 0)).unwrap();
+    give(Order::Prepare { generation: 2 }, &table(taken.local_addr().unwrap(), &[a], ONCE));
+    let words = said(&ours);
+    assert!(words.starts_with("{\"generation\":2,\"verdict\":{\"refused\":\"listen on"), "{words}");
+    control::order(&ours, Order::Abort { generation: 2 }, None).unwrap();
+    ping(&mut connect(listen_at(ip)));
+
+    // What is prepared lets nobody in before it is committed.
+    let elsewhere = SocketAddr::from((ip, 7001));
+    give(Order::Prepare { generation: 3 }, &table(elsewhere, &[b], ONCE));
+    assert_eq!(said(&ours), "{\"generation\":3,\"verdict\":\"prepared\"}\n");
+    assert!(TcpStream::connect(elsewhere).is_err());
+    ping(&mut connect(listen_at(ip)));
+    control::order(&ours, Order::Commit { generation: 3 }, None).unwrap();
+    assert_eq!(said(&ours), "{\"generation\":3,\"verdict\":\"committed\"}\n");
+    eventually("the new listener serves", || TcpStream::connect(elsewhere).is_ok());
+
+    drop(ours);
     proxy.log("the supervisor is gone");
     proxy.wait_for(&["up"]);
     proxy.signal("TERM");

@@ -149,7 +149,7 @@ fn demand(mut stream: impl Read + Write, line: &str) {
 }
 
 #[test]
-fn a_check_shows_its_token_as_the_file_has_it_now() {
+fn a_check_shows_its_token_as_the_file_had_it_at_the_last_reload() {
     let ip = own_ip();
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("token");
@@ -169,6 +169,7 @@ fn a_check_shows_its_token_as_the_file_has_it_now() {
     let proxy = Proxy::ready(&check("ok"), &["up"]);
     proxy.log("GET / answered 403 \"ok\": counted as alive");
     std::fs::write(&path, "right\n").unwrap();
+    proxy.reload(&check("ok"));
     let last = |proxy: &Proxy| proxy.status().unwrap().proxies[0].servers[0].last_check.clone();
     eventually("the token is taken", || last(&proxy) == "GET / answered 200");
     proxy.reload(&check("fine"));

@@ -23,5 +23,6 @@ mod rivals;
 mod scripts;
 mod told;
 mod trackers;
+mod transaction;
 mod upgrade;
 mod virtual_mac;

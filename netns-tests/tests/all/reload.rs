@@ -190,7 +190,7 @@ fn of_a_wrong_file_changes_nothing() {
     let capture = Capture::start(&duel, &duel.client);
     let wrong = router(200).replace("fd77::200", "fd77::300").replace("table = 1000", "table = 0");
     duel.reload(0, &first, &wrong);
-    first.wait_for_log("everything stays as it is", LIMIT).unwrap();
+    first.wait_for_log("everything stays as it was", LIMIT).unwrap();
     assert!(first.log().contains("`table` is 0"), "{}", first.log());
     sleep(Duration::from_millis(500));
     assert_eq!(monitor.log(), "");

@@ -1,7 +1,7 @@
 //! The configuration file: TOML in, a [`Config`] that is right or every problem it has out.
 //!
-//! [`load`] is what every program calls at start-up and at reload, and what `vipd check` shows.
-//! Nothing behind it checks a range again.
+//! [`load`] reads a file as `vipd check` shows it; what is handed from one program to another is a
+//! [`Snapshot`], which comes to the same result anywhere. Nothing behind it checks a range again.
 
 mod check;
 mod code;
@@ -17,6 +17,7 @@ mod raw;
 mod read;
 mod reference;
 mod schema;
+mod snapshot;
 mod spanned;
 mod track;
 mod variables;
@@ -43,6 +44,7 @@ pub use self::proxy::{
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
 pub use self::reference::reference;
 pub use self::schema::schema;
+pub use self::snapshot::{Files, Snapshot};
 use self::spanned::Spanned;
 pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{
@@ -144,24 +146,7 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
-    let name = path.display().to_string();
-    let source = match read_limited(path) {
-        Ok(source) => source,
-        Err(error) => {
-            let mut problems = Problems::new(&name, "");
-            problems.unreadable(
-                format!("cannot read the configuration: {error}"),
-                "name it with --config FILE",
-            );
-            return Err(problems);
-        }
-    };
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let surroundings = Surroundings {
-        variable: &|name| std::env::var(name).ok(),
-        files: &|pattern| include::matching(folder, pattern),
-    };
-    parse_in(&surroundings, &name, &source)
+    Snapshot::read(path).map(|(_, loaded)| loaded)
 }
 
 /// Checks a configuration's text, which stands alone: there is no environment, and no other file.
@@ -206,11 +191,16 @@ pub fn parse_in(
 }
 
 fn read_limited(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(read_bytes(path)?)
+        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+}
+
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     let size = std::fs::metadata(path)?.len();
     if size > SIZE_LIMIT {
         return Err(std::io::Error::other(format!("it has {size} bytes, more than {SIZE_LIMIT}")));
     }
-    std::fs::read_to_string(path)
+    std::fs::read(path)
 }
 
 fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {

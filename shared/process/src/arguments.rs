@@ -6,15 +6,20 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
+    /// The configuration, where no supervisor hands it down
+    #[arg(long, value_name = "FILE", default_value = "")]
     pub config: PathBuf,
 
     /// Where the node's files are
     #[arg(long, value_name = "DIR")]
     pub runtime_dir: PathBuf,
 
-    /// Standard input is the supervisor's socket: tick into it, and end when the supervisor dies
+    /// Standard input is the supervisor's control socket: start with what comes by it, tick into it, and
+    /// end when the supervisor dies
     #[arg(long, hide = true)]
-    pub watchdog: bool,
+    pub supervised: bool,
+
+    /// Standard input is a control socket for ticks and channels only
+    #[arg(long, hide = true)]
+    pub channels: bool,
 }

@@ -4,7 +4,8 @@
 //! say is no message there, and ends the channel. A proxy says [`ToVrrpd::Hello`] and then reports health;
 //! the end of its channel *is* the news that it died. `vrrpd` answers with what it owns.
 //!
-//! Each program also ticks into the supervisor's socket ([`Tick`]): the watchdog.
+//! Each child of `vipd` also ticks into the [control](crate::control) socket that it was started with
+//! ([`Tick`]).
 
 use std::net::IpAddr;
 use std::time::Duration;

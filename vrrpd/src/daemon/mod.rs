@@ -12,10 +12,11 @@ mod answer;
 mod hearsay;
 mod pause;
 mod presumption;
+mod reload;
 mod routers;
+mod source;
 
 use std::collections::BTreeMap;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,18 +24,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::{Config, Loaded, load};
-use process::channels::{self, Inbox};
+use config::{Config, Problems};
+use process::control::{self, Control};
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{Request, Requests};
+use process::transaction::Transaction;
 use process::{scheduling, signals, telemetry};
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::pause::Pause;
 use self::presumption::Presumption;
 use self::routers::Routers;
+use self::source::{NoSource, Source};
 use crate::channels::{Asked, Channels, Order};
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
@@ -81,14 +84,15 @@ const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let loaded = match load(&args.common.config) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            complain(&problems.to_string());
+    let outcome = match Source::read(args) {
+        Ok(source) => prepared(args, source),
+        Err(NoSource::Failed(failure)) => Err(failure),
+        Err(NoSource::Wrong(words)) => {
+            complain(&words);
             return ExitCode::from(2);
         }
     };
-    match prepared(args, loaded) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&format!("error: vrrpd: {failure:#}\n"));
@@ -104,24 +108,22 @@ fn complain(text: &str) {
 }
 
 /// Gives up what the daemon does not need, and goes on.
-fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
-    let supervised = args.common.watchdog;
-    let supervisor = supervised.then(channels::supervisor).transpose().context("standard input")?;
+fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
+    let Source { config, warnings, control } = source;
     let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: false };
     let doubts = give_up_all_but(kept);
-    if supervised {
-        channels::end_with_parent()?;
+    if control.is_some() {
+        control::end_with_parent()?;
     }
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
     doubts.iter().for_each(|doubt| warn!("{doubt}"));
+    warnings.iter().for_each(Problems::log);
     scheduling::lock_memory();
-    // Of the file nothing but its meaning stays in memory.
-    let config = told(loaded, supervised);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let daemon = Daemon::start(args, config, supervisor).await?;
+        let daemon = Daemon::start(args, config, control).await?;
         scheduling::real_time("addresses", ADDRESS_PRIORITY);
         daemon.run().await
     });
@@ -130,17 +132,10 @@ fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
     ended
 }
 
-/// The configuration; its warnings are logged unless a supervisor has done so.
-fn told(loaded: Loaded, supervised: bool) -> Config {
-    if !supervised {
-        loaded.warnings.log();
-    }
-    loaded.config
-}
-
 struct Daemon {
     path: PathBuf,
     supervised: bool,
+    transaction: Transaction<Config>,
     pause: Pause,
     started: Instant,
     config: Config,
@@ -152,7 +147,6 @@ struct Daemon {
     seen: mpsc::Receiver<Sighting>,
     presumption: Presumption,
     routers: Routers,
-    inbox: Inbox,
     channels: Channels,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
@@ -161,11 +155,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(
-        args: &Args,
-        config: Config,
-        supervisor: Option<UnixStream>,
-    ) -> anyhow::Result<Self> {
+    async fn start(args: &Args, config: Config, control: Option<Control>) -> anyhow::Result<Self> {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
@@ -173,9 +163,9 @@ impl Daemon {
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
         let occurrences = Occurrences::default();
         let (channels, hub, asked) = Channels::open(&occurrences);
-        let watchdog = supervisor.as_ref().map(UnixStream::try_clone).transpose()?;
         let (pulse_sender, pulse) = watch::channel(started);
         let (surroundings, receiver) = watch::channel(Arc::default());
+        let watchdog = control.as_ref().map(Control::socket).transpose()?;
         let setup = Setup {
             surroundings: receiver,
             pulse: pulse_sender,
@@ -198,7 +188,8 @@ impl Daemon {
         let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
         let mut daemon = Self {
             path: args.common.config.clone(),
-            supervised: args.common.watchdog,
+            supervised: args.common.supervised,
+            transaction: Transaction::new(control).context("hear the supervisor")?,
             pause: Pause::read(&args.common.runtime_dir),
             started,
             config,
@@ -210,7 +201,6 @@ impl Daemon {
             seen,
             presumption: Presumption::default(),
             routers: Routers::new(driver, means, surroundings),
-            inbox: Inbox::new(supervisor)?,
             channels,
             asked,
             occurrences,
@@ -253,7 +243,7 @@ impl Daemon {
                     Request::End(_) => self.stop(&mut stopping).await,
                     Request::Reload => self.reload().await,
                 },
-                (channel, stream) = self.inbox.next() => self.channels.serve(channel, stream),
+                step = self.transaction.next() => self.take_step(step).await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Some(sighting) = self.seen.recv() => self.rivals.seen(&sighting, now()),
@@ -335,22 +325,6 @@ impl Daemon {
             }
         }
         self.look_around();
-    }
-
-    async fn reload(&mut self) {
-        match load(&self.path) {
-            Ok(loaded) => {
-                info!(path = %self.path.display(), "reloads the configuration");
-                let config = told(loaded, self.supervised);
-                self.routers.change(&self.config, &config).await;
-                self.config = config;
-                self.rivals.look_out_for(&self.config);
-                self.trackers.run(&self.config.trackers, &mut self.tracking);
-            }
-            Err(wrong) => {
-                error!("the new configuration is wrong, and everything stays as it is:\n{wrong}");
-            }
-        }
     }
 
     /// Publishes what surrounds each router.

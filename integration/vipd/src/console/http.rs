@@ -8,7 +8,6 @@
 //! Owns: the listening socket. Stops: with the console.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -53,23 +52,28 @@ impl Http {
         Self { sources, address: None, listener: None, seats: Seats::new(CONNECTIONS) }
     }
 
-    /// Listens there from now on.
+    /// Binds an address, unless it is listened on already.
     ///
     /// # Errors
-    /// The address cannot be bound.
-    pub(super) async fn listen(&mut self, address: Option<SocketAddr>) -> io::Result<()> {
+    /// It cannot be bound, in words.
+    pub(super) async fn bind(
+        &self,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<TcpListener>, String> {
+        let Some(address) = address.filter(|_| address != self.address) else { return Ok(None) };
+        let bound = TcpListener::bind(address).await;
+        bound.map(Some).map_err(|error| format!("listen on {address}: {error}"))
+    }
+
+    /// Listens there from now on, where it was [bound](Self::bind).
+    pub(super) fn go_over_to(&mut self, address: Option<SocketAddr>, bound: Option<TcpListener>) {
         if address == self.address {
-            return Ok(());
+            return;
         }
-        self.listener = None;
-        self.address = address;
-        let Some(address) = address else { return Ok(()) };
-        let failed = |error: io::Error| {
-            io::Error::new(error.kind(), format!("listen on {address}: {error}"))
-        };
-        self.listener = Some(TcpListener::bind(address).await.map_err(failed)?);
-        info!(%address, "tells metrics");
-        Ok(())
+        (self.address, self.listener) = (address, bound);
+        if let Some(address) = address {
+            info!(%address, "tells metrics");
+        }
     }
 
     /// Accepts a connection and serves it; waits for ever where it does not listen. Cancel-safe.

@@ -19,21 +19,20 @@ mod sources;
 use std::io;
 use std::process::ExitCode;
 
-use config::{Config, load};
+use config::Config;
 use process::arguments::Args;
-use process::channels::{self, Inbox};
-use process::messages::Tick;
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{self, Request, Requests};
+use process::transaction::Step;
 use process::{scheduling, telemetry};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::interval;
 use tracing::{error, warn};
 
 use self::http::Http;
 use self::operator::{Operator, Orderers};
 use self::sources::{Sources, Wanted};
-use crate::watched::{PATIENCE_MS, TICK};
+use crate::watched::{Source, parse};
 
 /// Runs until told to end.
 ///
@@ -41,11 +40,11 @@ use crate::watched::{PATIENCE_MS, TICK};
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let config = match load(&args.config) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
+    let source = match Source::read() {
+        Ok(source) => source,
+        Err(words) => {
             let _log = telemetry::init();
-            error!("{problems}");
+            error!("{words}");
             return ExitCode::from(2);
         }
     };
@@ -54,17 +53,15 @@ pub fn run(args: &Args) -> ExitCode {
     scheduling::ordinary();
     scheduling::spare_no_more();
     let doubts = give_up_all_but(Kept {
-        user: Some(&config.lbproxy.user),
+        user: Some(&source.config.lbproxy.user),
         capabilities: CapabilitySet::NET_BIND_SERVICE,
         new_privileges: false,
     });
-    let tied = channels::end_with_parent();
     let _log = telemetry::init();
     doubts.iter().for_each(|doubt| warn!("{doubt}"));
     let served = prepared.and_then(|prepared| {
-        tied?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(serve(args, config, prepared))
+        runtime.block_on(serve(source, prepared))
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,7 +74,6 @@ pub fn run(args: &Args) -> ExitCode {
 
 /// What needs privileges.
 struct Prepared {
-    supervisor: std::os::unix::net::UnixStream,
     operator: std::os::unix::net::UnixListener,
     orderers: Orderers,
 }
@@ -85,20 +81,23 @@ struct Prepared {
 impl Prepared {
     fn new(args: &Args) -> io::Result<Self> {
         let operator = operator::bind(&args.runtime_dir.join(request::SOCKET))?;
-        Ok(Self { supervisor: channels::supervisor()?, operator, orderers: Orderers::now() })
+        Ok(Self { operator, orderers: Orderers::now() })
     }
 }
 
-async fn serve(args: &Args, config: Config, prepared: Prepared) -> io::Result<()> {
+/// What can be gone over to: the address for monitoring is listened on.
+type Staged = (Config, Option<TcpListener>);
+
+async fn serve(source: Source, prepared: Prepared) -> io::Result<()> {
     let mut requests = Requests::watch()?;
-    let mut inbox = Inbox::new(Some(prepared.supervisor))?;
-    let mut ticks = interval(TICK);
+    let (config, mut ticker, mut transaction) = source.split::<Staged>()?;
     let (wanted, watched) = watch::channel(Wanted::by(&config));
     let sources = Sources::new(watched);
     let operator = Operator::new(prepared.operator, prepared.orderers, sources.clone())?;
     tokio::spawn(operator.run());
     let mut http = Http::new(sources.clone());
-    http.listen(config.metrics).await?;
+    let bound = http.bind(config.metrics).await.map_err(io::Error::other)?;
+    http.go_over_to(config.metrics, bound);
     loop {
         tokio::select! {
             biased;
@@ -107,17 +106,25 @@ async fn serve(args: &Args, config: Config, prepared: Prepared) -> io::Result<()
                     sources.farewell().await;
                     return Ok(());
                 }
-                Request::Reload => {
-                    // What is wrong with the file, the others say.
-                    let Ok(loaded) = load(&args.config) else { continue };
-                    wanted.send_replace(Wanted::by(&loaded.config));
-                    http.listen(loaded.config.metrics).await?;
-                }
+                // The supervisor is who reloads.
+                Request::Reload => {}
             },
-            _ = ticks.tick() => {
-                inbox.tick(&Tick { patience_ms: PATIENCE_MS, ..Tick::default() });
-            }
-            (channel, stream) = inbox.next() => sources.connect(channel, stream).await,
+            () = ticker.tick() => {}
+            step = transaction.next() => match step {
+                Step::Prepare(generation, content) => {
+                    let staged = match parse(&content) {
+                        Ok(config) => http.bind(config.metrics).await.map(|bound| (config, bound)),
+                        Err(words) => Err(words),
+                    };
+                    transaction.prepared(generation, staged);
+                }
+                Step::Commit(generation, (config, bound)) => {
+                    wanted.send_replace(Wanted::by(&config));
+                    http.go_over_to(config.metrics, bound);
+                    transaction.committed(generation);
+                }
+                Step::Channel(channel, stream) => sources.connect(channel, stream).await,
+            },
             () = http.accept() => {}
         }
     }

@@ -10,7 +10,6 @@ use nix::unistd::User;
 use super::context::Context;
 use super::report::Finding;
 use crate::console::request::SOCKET;
-use crate::runner::trust::{EXECUTE, READ, may};
 
 const ITEM: &str = "file";
 
@@ -19,9 +18,9 @@ const ITEM: &str = "file";
 enum Role {
     /// Says what root does; it may hold a password.
     Configuration { secret: bool },
-    /// Of a check: anybody may read it, and the proxy has to.
+    /// Of a check: anybody may read it.
     Public,
-    /// Of a check: nobody but the proxy may read it.
+    /// Of a check: nobody else may read it.
     Secret,
     /// Whoever may write to it gives orders.
     Socket,
@@ -42,7 +41,7 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
     let mut faults = 0;
     let files = files(context);
     for (path, role) in &files {
-        let finding = one(path, *role, user.as_ref().filter(|_| context.root));
+        let finding = one(path, *role);
         faults += usize::from(finding.is_some());
         found.extend(finding);
     }
@@ -83,8 +82,8 @@ fn files(context: &Context) -> Vec<(PathBuf, Role)> {
     files
 }
 
-/// What is wrong with a file; `proxy` is the user who has to read it.
-fn one(path: &Path, role: Role, proxy: Option<&User>) -> Option<Finding> {
+/// What is wrong with a file. Root reads it, and hands it on.
+fn one(path: &Path, role: Role) -> Option<Finding> {
     let shown = path.display();
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
@@ -96,30 +95,12 @@ fn one(path: &Path, role: Role, proxy: Option<&User>) -> Option<Finding> {
             );
         }
     };
-    if let Some(fault) = fault(role, metadata.uid(), metadata.mode(), is_socket(&metadata)) {
-        let finding = match fault.failure {
-            true => Finding::failure(ITEM, shown, fault.seen, fault.why),
-            false => Finding::warning(ITEM, shown, fault.seen, fault.why),
-        };
-        return Some(finding.remedy(format!("sudo {} {}", fault.command, path.display())));
-    }
-    let user = proxy.filter(|_| matches!(role, Role::Public | Role::Secret))?;
-    let readable = may(READ, &metadata, user)
-        && path
-            .ancestors()
-            .skip(1)
-            .filter_map(|parent| parent.metadata().ok())
-            .all(|parent| may(EXECUTE, &parent, user));
-    (!readable).then(|| {
-        let seen = format!("{} cannot read it", user.name);
-        let why = "the proxy runs as that user, and reads it again: tokens for each check, the others at a reload";
-        Finding::warning(ITEM, shown, seen, why).remedy(format!(
-            "sudo chgrp {} {} && sudo chmod g+r {}",
-            user.gid,
-            path.display(),
-            path.display()
-        ))
-    })
+    let fault = fault(role, metadata.uid(), metadata.mode(), is_socket(&metadata))?;
+    let finding = match fault.failure {
+        true => Finding::failure(ITEM, shown, fault.seen, fault.why),
+        false => Finding::warning(ITEM, shown, fault.seen, fault.why),
+    };
+    Some(finding.remedy(format!("sudo {} {}", fault.command, path.display())))
 }
 
 fn is_socket(metadata: &Metadata) -> bool {

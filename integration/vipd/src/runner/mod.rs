@@ -23,16 +23,15 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use config::{Config, NotifyConfig, load};
-use process::arguments::Args;
-use process::channels::{self, Channel, Inbox};
-use process::messages::Tick;
+use config::{Config, NotifyConfig};
+use process::channels::Channel;
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{self, Request, Requests};
+use process::transaction::{Step, Transaction};
 use process::{scheduling, telemetry};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 use vocabulary::{Name, TrackerHealth};
 use vrrpd::occurrence::Occurrence;
@@ -42,7 +41,7 @@ use self::follow::Following;
 use self::lane::Lane;
 use self::scripts::Scripts;
 use self::word::{Notice, Told};
-use crate::watched::{PATIENCE_MS, TICK};
+use crate::watched::{Source, Ticker, parse};
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
 /// root has root's rights again: the kernel gives them at its start.
@@ -62,20 +61,20 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 /// Exit codes: 0 ended in order; 1 something failed that nothing works without; 2 the configuration is
 /// wrong.
 #[must_use]
-pub fn run(args: &Args) -> ExitCode {
+pub fn run() -> ExitCode {
     signals::hold();
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
     scheduling::spare_no_more();
     let _log = telemetry::init();
-    let config = match load(&args.config) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
-            error!("{problems}");
+    let source = match Source::read() {
+        Ok(source) => source,
+        Err(words) => {
+            error!("{words}");
             return ExitCode::from(2);
         }
     };
-    match follow(args, config) {
+    match follow(source) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "no program is run any more");
@@ -84,17 +83,16 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn follow(args: &Args, config: Config) -> io::Result<()> {
-    let supervisor = channels::supervisor()?;
+fn follow(source: Source) -> io::Result<()> {
     let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: true };
     for doubt in give_up_all_but(kept) {
         warn!("{doubt}");
     }
-    channels::end_with_parent()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let (config, ticker, transaction) = source.split()?;
         let mut runner = Runner::new(config);
-        runner.follow(args, Inbox::new(Some(supervisor))?).await?;
+        runner.follow(ticker, transaction).await?;
         runner.end().await;
         Ok(())
     })
@@ -133,24 +131,35 @@ impl Runner {
     }
 
     /// Follows `vrrpd` until told to end.
-    async fn follow(&mut self, args: &Args, mut inbox: Inbox) -> io::Result<()> {
+    async fn follow(
+        &mut self,
+        mut ticker: Ticker,
+        mut transaction: Transaction<Config>,
+    ) -> io::Result<()> {
         let mut requests = Requests::watch()?;
-        let mut ticks = interval(TICK);
         loop {
             tokio::select! {
                 biased;
                 request = requests.next() => match request {
                     Request::End(_) => return Ok(()),
-                    Request::Reload => self.reload(args),
+                    // The supervisor is who reloads.
+                    Request::Reload => {}
                 },
-                _ = ticks.tick() => {
-                    inbox.tick(&Tick { patience_ms: PATIENCE_MS, ..Tick::default() });
-                }
-                (channel, stream) = inbox.next() => {
-                    if channel == Channel::Scripts {
-                        self.following.connect(stream);
+                step = transaction.next() => match step {
+                    Step::Prepare(generation, content) => {
+                        transaction.prepared(generation, parse(&content));
                     }
-                }
+                    Step::Commit(generation, config) => {
+                        self.go_over_to(config);
+                        transaction.committed(generation);
+                    }
+                    Step::Channel(channel, stream) => {
+                        if channel == Channel::Scripts {
+                            self.following.connect(stream);
+                        }
+                    }
+                },
+                () = ticker.tick() => {}
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
                 Some(health) = self.results.recv() => self.following.tell(health),
                 occurrence = self.following.next() => self.take(&occurrence),
@@ -200,20 +209,10 @@ impl Runner {
         self.next(&name);
     }
 
-    fn reload(&mut self, args: &Args) {
-        match load(&args.config) {
-            Ok(loaded) => {
-                self.scripts.run(&loaded.config.trackers);
-                self.following.retain(|tracker| self.scripts.has(tracker));
-                self.config = loaded.config.notify;
-            }
-            Err(problems) => {
-                error!(
-                    "the new configuration is wrong: hooks and scripts stay as they are:\n{problems}"
-                );
-                return;
-            }
-        }
+    fn go_over_to(&mut self, config: Config) {
+        self.scripts.run(&config.trackers);
+        self.following.retain(|tracker| self.scripts.has(tracker));
+        self.config = config.notify;
         if self.fifo.as_ref().map(Fifo::config) != self.config.fifo.as_ref() {
             self.open_fifo();
         }

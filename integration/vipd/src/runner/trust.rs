@@ -65,7 +65,7 @@ fn look_at(named: &NamedProgram) -> Result<(), (String, &'static str)> {
         return Err((format!("{} is no file", program.display()), "name a program"));
     }
     for part in program.ancestors() {
-        let may = part.metadata().is_ok_and(|metadata| may(EXECUTE, &metadata, &found));
+        let may = part.metadata().is_ok_and(|metadata| may_execute(&metadata, &found));
         if !may {
             let fault = format!("{user} may not execute {}", part.display());
             return Err((fault, "chmod +x, or let another user run it"));
@@ -76,27 +76,22 @@ fn look_at(named: &NamedProgram) -> Result<(), (String, &'static str)> {
         .map_err(|error| (error.to_string(), "chown root, chmod go-w; or let another user run it"))
 }
 
-/// To look into a directory, or run a program.
-pub(crate) const EXECUTE: u32 = 0o1;
-
-/// To read.
-pub(crate) const READ: u32 = 0o4;
-
-/// Whether a file's mode lets `user` do what the bit `right` stands for.
-pub(crate) fn may(right: u32, metadata: &Metadata, user: &User) -> bool {
+/// Whether a file's mode lets `user` look into the directory, or run the program, that it is.
+fn may_execute(metadata: &Metadata, user: &User) -> bool {
+    const EXECUTE: u32 = 0o1;
     let mode = metadata.mode();
     if user.uid.is_root() {
-        return right != EXECUTE || mode & 0o111 != 0;
+        return mode & 0o111 != 0;
     }
     let groups = CString::new(user.name.as_str())
         .map(|name| getgrouplist(&name, user.gid).unwrap_or_default())
         .unwrap_or_default();
     let bit = if metadata.uid() == user.uid.as_raw() {
-        right << 6
+        EXECUTE << 6
     } else if groups.iter().any(|group| group.as_raw() == metadata.gid()) {
-        right << 3
+        EXECUTE << 3
     } else {
-        right
+        EXECUTE
     };
     mode & bit != 0
 }

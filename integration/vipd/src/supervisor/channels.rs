@@ -11,8 +11,9 @@ use std::os::unix::net::UnixStream;
 use process::channels::{Channel, hand_over};
 use tracing::debug;
 
-use super::Supervisor;
-use super::child::{Child, Program};
+use super::child::Child;
+use super::executor::Supervisor;
+use super::program::Program;
 
 /// As what a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,30 +111,9 @@ pub(super) fn make<'a>(pair: Pair, socket_of: impl Fn(i32) -> Option<BorrowedFd<
 impl Supervisor {
     /// Makes the channels that are missing between the programs.
     pub(super) fn connect(&mut self) {
-        let missing = self.channels.missing(&self.running());
-        let children = self.children();
-        let all = children.iter().map(|(_, child, _)| *child).chain(&self.lbproxy.elder);
-        let sockets: Vec<_> = all.map(|child| (child.id(), child.watchdog_socket())).collect();
-        let socket_of = |pid| sockets.iter().find(|(id, _)| *id == pid).map(|(_, socket)| *socket);
+        let missing = self.channels.missing(&self.core.talking());
+        let socket_of = |pid| self.children.get(&pid).and_then(Child::control_socket);
         missing.into_iter().for_each(|pair| make(pair, socket_of));
-    }
-
-    /// Every program that runs, and as what.
-    pub(super) fn running(&self) -> Vec<Running> {
-        let upgrades = self.lbproxy.elder.is_some();
-        let child = |(program, child, retired): &(Program, &Child, bool)| {
-            let role = match (program, retired) {
-                (_, true) => Role::Retired,
-                (Program::Lbproxy, _) if upgrades => Role::Successor,
-                _ => Role::Serving,
-            };
-            Running { program: *program, pid: child.id(), role }
-        };
-        let elder = self.lbproxy.elder.iter().map(|elder| {
-            let (program, role) = (Program::Lbproxy, Role::Serving);
-            Running { program, pid: elder.id(), role }
-        });
-        self.children().iter().map(child).chain(elder).collect()
     }
 }
 

@@ -7,15 +7,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
 
 /// A child. It is killed when this is dropped before its end.
 #[derive(Debug)]
 pub(super) struct Process {
     pid: Pid,
-    /// Some child of ours has ended.
-    deaths: tokio::signal::unix::Signal,
     has_ended: bool,
 }
 
@@ -23,11 +20,10 @@ impl Process {
     /// The child of this number.
     ///
     /// # Errors
-    /// It is none of ours; signals cannot be watched.
+    /// It is no process's number.
     pub(super) fn of(pid: i32) -> io::Result<Self> {
         let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
-        let deaths = signal(SignalKind::child())?;
-        Ok(Self { pid, deaths, has_ended: false })
+        Ok(Self { pid, has_ended: false })
     }
 
     /// Its number.
@@ -35,19 +31,14 @@ impl Process {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Waits for its end. Cancel-safe.
-    pub(super) async fn ended(&mut self) -> ExitStatus {
-        loop {
-            match waitpid(Some(self.pid), WaitOptions::NOHANG) {
-                Ok(None) => {}
-                ended => {
-                    self.has_ended = true;
-                    let status = ended.ok().flatten().map_or(0, |(_, status)| status.as_raw());
-                    return ExitStatus::from_raw(status);
-                }
-            }
-            self.deaths.recv().await;
-        }
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        let status = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+            Ok(None) => return None,
+            ended => ended.ok().flatten().map_or(0, |(_, status)| status.as_raw()),
+        };
+        self.has_ended = true;
+        Some(ExitStatus::from_raw(status))
     }
 
     /// Sends a signal.

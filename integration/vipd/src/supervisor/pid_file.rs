@@ -1,7 +1,10 @@
-//! `RUNTIME_DIR/vipd.pid`: who runs here, locked as long as it does.
+//! `RUNTIME_DIR/vipd.pid`: who runs here, locked as long as it does. Only its owner may open it: a lock
+//! can be taken by whoever can read.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -14,7 +17,7 @@ const NAME: &str = "vipd.pid";
 /// The file, while it is ours.
 #[derive(Debug)]
 pub(super) struct PidFile {
-    _locked: Flock<File>,
+    locked: Flock<File>,
 }
 
 impl PidFile {
@@ -24,9 +27,23 @@ impl PidFile {
     /// Another one runs here; the directory is not to be written to.
     pub(super) fn take(runtime_dir: &Path) -> io::Result<Self> {
         let path = runtime_dir.join(NAME);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut file =
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        Self::lock(options.open(path)?)
+    }
+
+    /// The file that the program before held, locked all the time.
+    ///
+    /// # Errors
+    /// It was not.
+    pub(super) fn adopt(lock: OwnedFd) -> io::Result<Self> {
+        Self::lock(File::from(lock))
+    }
+
+    fn lock(file: File) -> io::Result<Self> {
+        // One of before may have been made for everybody.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        let mut locked =
             Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, errno)| {
                 match (errno, read(file)) {
                     (Errno::EWOULDBLOCK, Ok(pid)) => io::Error::new(
@@ -36,10 +53,15 @@ impl PidFile {
                     (errno, _) => errno.into(),
                 }
             })?;
-        file.set_len(0)?;
-        file.seek(SeekFrom::Start(0))?;
-        writeln!(file, "{}", std::process::id())?;
-        Ok(Self { _locked: file })
+        locked.set_len(0)?;
+        locked.seek(SeekFrom::Start(0))?;
+        writeln!(locked, "{}", std::process::id())?;
+        Ok(Self { locked })
+    }
+
+    /// To hand it to the next program.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.locked.as_fd()
     }
 
     /// Whom it is locked by.
@@ -76,6 +98,32 @@ mod tests {
         assert_eq!(words, format!("another vipd runs here: process {}", std::process::id()));
         drop(held);
         assert_eq!(PidFile::holder(dir.path()).unwrap_err().to_string(), "no vipd runs there");
+        PidFile::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn nobody_else_may_open_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        std::fs::write(&path, "1\n").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let _held = PidFile::take(dir.path()).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn it_stays_locked_from_one_program_to_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = PidFile::take(dir.path()).unwrap();
+        // As an upgrade leaves it: on its way in a socket, with nobody who has it open.
+        let lock = before.as_fd().try_clone_to_owned().unwrap();
+        std::mem::forget(before);
+        assert!(PidFile::take(dir.path()).is_err());
+        let after = PidFile::adopt(lock).unwrap();
+        assert!(PidFile::take(dir.path()).is_err());
+        assert_eq!(PidFile::holder(dir.path()).unwrap(), Pid::this());
+        drop(after);
         PidFile::take(dir.path()).unwrap();
     }
 }

@@ -1,158 +1,261 @@
-//! A program's place: whether it runs, and when it is started again.
+//! A program's place: whether it runs, who takes over from whom, and when it is started again. Pure.
 
 use std::time::{Duration, Instant};
 
+use process::messages::Tick;
 use rustix::process::Signal;
-use tracing::{error, info};
 
-use super::Options;
 use super::backoff::Backoff;
-use super::child::{Child, Death, Event, Program, Start};
-use crate::clock::now;
-
-/// Tells `lbproxy` to take over from the one that runs.
-const TAKE_OVER: &str = "--take-over";
+use super::channels::{Role, Running};
+use super::instance::{Ending, Instance};
+use super::program::Program;
 
 /// The least time before another try when the system gives no process.
 const NO_PROCESS: Duration = Duration::from_millis(100);
 
-/// Which of the two something became of.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Family {
-    Child(Death),
-    Elder(Event),
+/// Whether the program runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SlotState {
+    /// It does not, and shall not.
+    Idle,
+    /// It is to be started then.
+    Due(Instant),
+    /// It is being started.
+    Starting,
+    Running(Instance),
+    /// Both run: `old` serves until `new` does.
+    Handing {
+        old: Instance,
+        new: Instance,
+    },
 }
 
 /// A place for a program.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
-    program: Program,
-    /// The program, while it runs.
-    pub(super) child: Option<Child>,
-    /// One of before an upgrade, which serves until its successor does.
-    pub(super) elder: Option<Child>,
-    /// The child was killed for a successor.
-    replaced: bool,
+    pub(super) program: Program,
+    pub(super) state: SlotState,
+    wanted: bool,
     backoff: Backoff,
-    /// When to start it; none while it runs or is not wanted.
-    pub(super) start_at: Option<Instant>,
+}
+
+/// What the end of a process means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nobody wanted it any more.
+    Ended,
+    /// It ended for its successor, which is due at once.
+    Replaced,
+    /// It died; it is started again after the pause.
+    Died { pause: Duration },
+    /// The successor died before it served: the old one goes on.
+    SuccessorDied,
+    /// The old one died before its successor served.
+    PredecessorDied,
 }
 
 impl Slot {
     /// A place without a program.
     pub(super) fn new(program: Program) -> Self {
-        let (child, elder, replaced) = (None, None, false);
-        Self { program, child, elder, replaced, backoff: Backoff::default(), start_at: None }
+        let (state, wanted, backoff) = (SlotState::Idle, false, Backoff::default());
+        Self { program, state, wanted, backoff }
     }
 
-    /// Whether it is time to start the program.
-    pub(super) fn is_due(&self) -> bool {
-        self.start_at.is_some_and(|at| now() >= at)
-    }
-
-    /// Wants the program to run, if it does not.
-    pub(super) fn want(&mut self, at: Instant) {
-        if self.child.is_none() && self.start_at.is_none() {
-            self.start_at = Some(at);
+    /// Wants the program to run.
+    pub(super) fn want(&mut self, now: Instant) {
+        self.wanted = true;
+        if self.state == SlotState::Idle {
+            self.state = SlotState::Due(now);
         }
     }
 
-    /// Starts the program, or says when it is tried again.
-    pub(super) fn start(&mut self, options: &Options, arguments: &[String]) {
-        let start = Start {
-            program: self.program,
-            config: &options.config,
-            runtime_dir: &options.runtime_dir,
-            arguments,
+    /// Wants the program no more: what runs is told to end within `limit`.
+    pub(super) fn unwant(&mut self, limit: Duration, now: Instant) -> Vec<(i32, Signal)> {
+        self.start_no_more();
+        self.each(|instance| instance.terminate(limit, now))
+    }
+
+    /// What does not run is not started any more.
+    pub(super) fn start_no_more(&mut self) {
+        self.wanted = false;
+        if let SlotState::Due(_) = self.state {
+            self.state = SlotState::Idle;
+        }
+    }
+
+    /// Has what runs end within `limit`, and start again.
+    pub(super) fn restart(&mut self, limit: Duration, now: Instant) -> Vec<(i32, Signal)> {
+        self.each(|instance| instance.terminate(limit, now))
+    }
+
+    /// Kills what runs, which knows how to go on, for its successor.
+    pub(super) fn replace(&mut self) -> Vec<(i32, Signal)> {
+        self.each(Instance::replace)
+    }
+
+    /// Kills what hangs or does not end.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<(i32, Signal)> {
+        self.each(|instance| instance.expire(now))
+    }
+
+    /// Whether it is time to start the program.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        matches!(self.state, SlotState::Due(at) if now >= at)
+    }
+
+    /// Somebody is about to start it.
+    pub(super) fn starting(&mut self) {
+        self.state = SlotState::Starting;
+    }
+
+    /// Whether nothing of it runs.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.state, SlotState::Idle | SlotState::Due(_))
+    }
+
+    /// Whether it is known what the program does, or it does not run.
+    pub(super) fn is_known(&self) -> bool {
+        self.instances().all(Instance::is_seen)
+    }
+
+    /// Whether nothing of it is being ended.
+    pub(super) fn is_settled(&self) -> bool {
+        self.instances().all(|instance| instance.ending == Ending::None)
+    }
+
+    /// A process was started: the program, or a successor where it runs already.
+    pub(super) fn started(&mut self, pid: i32, now: Instant) {
+        let new = Instance::new(pid, now);
+        self.state = match std::mem::replace(&mut self.state, SlotState::Idle) {
+            SlotState::Idle | SlotState::Due(_) | SlotState::Starting => SlotState::Running(new),
+            SlotState::Running(old) | SlotState::Handing { old, .. } => {
+                SlotState::Handing { old, new }
+            }
         };
-        self.start_at = None;
-        match Child::start(start) {
-            Ok(child) => self.child = Some(child),
-            Err(error) => {
-                let moment = now();
-                let pause = self.backoff.pause(moment, moment).max(NO_PROCESS);
-                error!(program = %self.program, %error, "cannot start a program; trying again in {pause:?}");
-                self.start_at = Some(moment + pause);
+    }
+
+    /// The system gave no process; returns the time until another try, if there is to be one.
+    pub(super) fn not_started(&mut self, now: Instant) -> Option<Duration> {
+        if self.state != SlotState::Starting {
+            return None;
+        }
+        let pause = self.backoff.pause(now, now).max(NO_PROCESS);
+        self.state = SlotState::Due(now + pause);
+        Some(pause)
+    }
+
+    /// A process ticked.
+    pub(super) fn ticked(&mut self, pid: i32, tick: Tick, now: Instant) {
+        if let Some(instance) = self.instances_mut().find(|instance| instance.pid == pid) {
+            instance.ticked(tick, now);
+        }
+    }
+
+    /// The processes, and as what they run.
+    pub(super) fn talking(&self) -> Vec<Running> {
+        let running = |one: &Instance, role| Running { program: self.program, pid: one.pid, role };
+        match &self.state {
+            SlotState::Idle | SlotState::Due(_) | SlotState::Starting => Vec::new(),
+            SlotState::Running(one) => vec![running(one, Role::Serving)],
+            SlotState::Handing { old, new } => {
+                vec![running(old, Role::Serving), running(new, Role::Successor)]
             }
         }
     }
 
-    /// Waits for the child's death; for ever without a child. Cancel-safe.
-    pub(super) async fn death(&mut self) -> Death {
-        death(self.child.as_mut()).await
-    }
-
-    /// Waits until the child hangs or dies; for ever without a child. Cancel-safe.
-    pub(super) async fn event(&mut self) -> Event {
-        event(self.child.as_mut()).await
-    }
-
-    /// Waits until something becomes of the elder; for ever without one. Cancel-safe.
-    pub(super) async fn death_or_elder(&mut self) -> Family {
-        tokio::select! {
-            biased;
-            event = event(self.elder.as_mut()) => Family::Elder(event),
-            death = death(self.child.as_mut()) => Family::Child(death),
+    /// A process closed its watchdog. The old one of two has retired: it is returned.
+    pub(super) fn closed(&mut self, pid: i32) -> Option<Instance> {
+        self.instances_mut().filter(|instance| instance.pid == pid).for_each(Instance::closed);
+        match std::mem::replace(&mut self.state, SlotState::Idle) {
+            SlotState::Handing { old, new } if old.pid == pid => {
+                self.state = SlotState::Running(new);
+                Some(old)
+            }
+            state @ (SlotState::Idle
+            | SlotState::Due(_)
+            | SlotState::Starting
+            | SlotState::Running(_)
+            | SlotState::Handing { .. }) => {
+                self.state = state;
+                None
+            }
         }
     }
 
-    /// Whether it is known what the child does, or there is none.
-    pub(super) fn is_known(&self) -> bool {
-        self.child.as_ref().is_none_or(|child| child.watchdog().is_fed())
-    }
-
-    /// Starts a successor that takes over from the child, which is the elder from now on.
-    pub(super) fn succeed(&mut self, options: &Options) {
-        let elder = self.child.take();
-        self.start(options, &[TAKE_OVER.to_owned()]);
-        if self.child.is_some() {
-            self.elder = elder;
-        } else {
-            (self.child, self.start_at) = (elder, None);
+    /// A process ended; returns it, and what that means. None of another program.
+    pub(super) fn exited(&mut self, pid: i32, now: Instant) -> Option<(Instance, Outcome)> {
+        match std::mem::replace(&mut self.state, SlotState::Idle) {
+            SlotState::Running(instance) if instance.pid == pid => {
+                let outcome = self.plan_next(&instance, now);
+                Some((instance, outcome))
+            }
+            SlotState::Handing { old, new } if new.pid == pid => {
+                self.state = SlotState::Running(old);
+                Some((new, if self.wanted { Outcome::SuccessorDied } else { Outcome::Ended }))
+            }
+            SlotState::Handing { old, new } if old.pid == pid => {
+                self.state = SlotState::Running(new);
+                Some((old, if self.wanted { Outcome::PredecessorDied } else { Outcome::Ended }))
+            }
+            state @ (SlotState::Idle
+            | SlotState::Due(_)
+            | SlotState::Starting
+            | SlotState::Running(_)
+            | SlotState::Handing { .. }) => {
+                self.state = state;
+                None
+            }
         }
     }
 
-    /// Kills the child, which knows how to go on, for its successor.
-    pub(super) fn replace(&mut self) {
-        self.replaced = true;
-        self.child.iter().for_each(|child| child.signal(Signal::KILL));
+    fn plan_next(&mut self, instance: &Instance, now: Instant) -> Outcome {
+        if !self.wanted {
+            return Outcome::Ended;
+        }
+        if let Ending::Replaced | Ending::Terminated { .. } | Ending::TooSlow = instance.ending {
+            self.state = SlotState::Due(now);
+            return Outcome::Replaced;
+        }
+        let pause = self.backoff.pause(instance.started, now);
+        self.state = SlotState::Due(now + pause);
+        Outcome::Died { pause }
     }
 
-    /// Takes the dead child away and plans its successor. Where its elder still serves, that goes on.
-    pub(super) fn bury(&mut self, death: Death) -> Option<Child> {
-        let child = self.child.take()?;
-        let moment = now();
-        if let Some(elder) = self.elder.take() {
-            error!(program = %self.program, %death, "the new program died before it served; the old one goes on");
-            self.child = Some(elder);
-            return Some(child);
-        }
-        if std::mem::take(&mut self.replaced) {
-            info!(program = %self.program, "ended for its successor");
-            self.start_at = Some(moment);
-            return Some(child);
-        }
-        let pause = self.backoff.pause(child.started(), moment);
-        let when = match pause {
-            Duration::ZERO => "at once".to_owned(),
-            pause => format!("in {pause:?}"),
+    /// When [`expire`](Self::expire) or a start has work to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let start = match self.state {
+            SlotState::Due(at) => Some(at),
+            SlotState::Idle
+            | SlotState::Starting
+            | SlotState::Running(_)
+            | SlotState::Handing { .. } => None,
         };
-        error!(program = %self.program, %death, "a program died; it is started again {when}");
-        self.start_at = Some(moment + pause);
-        Some(child)
+        start.into_iter().chain(self.instances().filter_map(Instance::deadline)).min()
     }
-}
 
-async fn death(child: Option<&mut Child>) -> Death {
-    match child {
-        Some(child) => child.death().await,
-        None => std::future::pending().await,
+    /// What runs, the one that serves first.
+    pub(super) fn instances(&self) -> impl Iterator<Item = &Instance> {
+        let (one, other) = match &self.state {
+            SlotState::Idle | SlotState::Due(_) | SlotState::Starting => (None, None),
+            SlotState::Running(instance) => (Some(instance), None),
+            SlotState::Handing { old, new } => (Some(old), Some(new)),
+        };
+        one.into_iter().chain(other)
     }
-}
 
-async fn event(child: Option<&mut Child>) -> Event {
-    match child {
-        Some(child) => child.event().await,
-        None => std::future::pending().await,
+    fn instances_mut(&mut self) -> impl Iterator<Item = &mut Instance> {
+        let (one, other) = match &mut self.state {
+            SlotState::Idle | SlotState::Due(_) | SlotState::Starting => (None, None),
+            SlotState::Running(instance) => (Some(instance), None),
+            SlotState::Handing { old, new } => (Some(old), Some(new)),
+        };
+        one.into_iter().chain(other)
+    }
+
+    fn each(
+        &mut self,
+        mut step: impl FnMut(&mut Instance) -> Option<Signal>,
+    ) -> Vec<(i32, Signal)> {
+        self.instances_mut().filter_map(|one| step(one).map(|signal| (one.pid, signal))).collect()
     }
 }

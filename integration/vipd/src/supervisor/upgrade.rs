@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! trial: the new binary finds the configuration right, or nothing happens
-//!   └► exec, in the same process: the children stay its children, and their watchdogs come along
-//!        └► lbproxy: a successor gets the listening sockets; the old one retires once it serves
-//!             └► vrrpd: killed, and a successor goes on as Active; the helpers: started anew
+//!   └► exec, in the same process: the children stay its children, and their control sockets come along,
+//!      as does the lock of the runtime directory, which nobody else can take meanwhile
+//!        └► the steps of core/upgrade.rs
 //! ```
 
 use std::convert::Infallible;
@@ -21,38 +21,38 @@ use process::messages::line;
 use process::{passing, signals};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use super::child::{Child, Event, Program};
-use super::slot::Family;
-use super::{Options, Supervisor};
+use super::Options;
+use super::child::Child;
+use super::executor::Supervisor;
+use super::program::Program;
 
 /// How long the new binary may take to look at the configuration.
 const TRIAL: Duration = Duration::from_secs(10);
 
-/// How often to look whether the next step can be taken.
-pub(super) const LOOK: Duration = Duration::from_millis(20);
-
 /// More than the list of our children takes, in bytes.
 const LIST: usize = 64 * 1024;
 
-/// A child that goes on under the next program. The watchdogs come as files, in the order of the children.
+/// A child that goes on under the next program. The control sockets come as files, in the order of those
+/// who have not closed theirs; the last file is the locked one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Left {
     program: Program,
     pid: i32,
     retired: bool,
+    /// It has closed its control socket.
+    closed: bool,
 }
 
-/// What of an upgrade is still to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Start a successor of `lbproxy`.
-    Proxy,
-    /// Wait until it serves.
-    Succession,
-    /// Replace the others.
-    Others,
+/// What the program before left.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    /// Its children, and whether each has retired.
+    pub(super) children: io::Result<Vec<(Child, bool)>>,
+    /// The lock of the runtime directory, which it held.
+    pub(super) lock: Option<OwnedFd>,
 }
 
 /// Whether the new binary runs, and finds the configuration right; in words if not.
@@ -88,16 +88,19 @@ fn become_program(binary: &Path, options: &Options) -> io::Result<Infallible> {
     Ok(failed?)
 }
 
-/// Leaves the children where [`adopt`] finds them: in a socket in the place of standard input.
-fn leave(children: &[(Program, &Child, bool)]) -> io::Result<()> {
-    let left = |(program, child, retired): &(Program, &Child, bool)| Left {
-        program: *program,
+/// Leaves the children where [`adopt`] finds them: in a socket in the place of standard input. What is
+/// there stays open and locked.
+fn leave(children: &[(&Child, bool)], lock: BorrowedFd<'_>) -> io::Result<()> {
+    let left = |(child, retired): &(&Child, bool)| Left {
+        program: child.program,
         pid: child.id(),
         retired: *retired,
+        closed: child.control_socket().is_none(),
     };
     let list: Vec<Left> = children.iter().map(left).collect();
-    let files: Vec<BorrowedFd<'_>> =
-        children.iter().map(|(_, child, _)| child.watchdog_socket()).collect();
+    let mut files: Vec<BorrowedFd<'_>> =
+        children.iter().filter_map(|(child, _)| child.control_socket()).collect();
+    files.push(lock);
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     passing::send(ours, &line(&list), &files)?;
@@ -110,28 +113,44 @@ fn take_back() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?)
 }
 
-/// The children that the program before left.
-///
-/// # Errors
-/// It left none.
-pub(super) fn adopt() -> io::Result<Vec<(Program, Child, bool)>> {
+/// What the program before left.
+pub(super) fn adopt() -> Adopted {
+    match received() {
+        Ok((list, files)) => {
+            let mut files = files.into_iter();
+            let mut child = |left: Left| {
+                let control = if left.closed { None } else { files.next() };
+                Ok((Child::adopt(left.program, left.pid, control)?, left.retired))
+            };
+            let children = list.into_iter().map(&mut child).collect();
+            Adopted { children, lock: files.next() }
+        }
+        Err(error) => Adopted { children: Err(error), lock: None },
+    }
+}
+
+fn received() -> io::Result<(Vec<Left>, Vec<OwnedFd>)> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let mut buffer = vec![0; LIST];
     let (length, files) = passing::receive(socket, &mut buffer)?;
     take_back()?;
-    let list: Vec<Left> = serde_json::from_slice(buffer.get(..length).unwrap_or_default())?;
-    let mut files = files.into_iter();
-    let mut adopt = |left: Left| {
-        let watchdog: OwnedFd = files.next().ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok((left.program, Child::adopt(left.pid, watchdog, left.retired)?, left.retired))
-    };
-    list.into_iter().map(&mut adopt).collect()
+    Ok((serde_json::from_slice(buffer.get(..length).unwrap_or_default())?, files))
+}
+
+/// Waits for the outcome of a trial; for ever without one. Cancel-safe.
+pub(super) async fn tried(
+    trial: &mut Option<JoinHandle<Result<(), String>>>,
+) -> Result<(), String> {
+    match trial {
+        Some(trial) => trial.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
 }
 
 impl Supervisor {
     /// Starts to look whether an upgrade can be.
     pub(super) fn try_upgrade(&mut self) {
-        if self.trial.is_some() || self.upgrade.is_some() {
+        if self.trial.is_some() || self.core.is_upgrading() {
             warn!("told to upgrade while an upgrade is under way; that goes on");
             return;
         }
@@ -141,7 +160,7 @@ impl Supervisor {
     }
 
     /// Becomes the new binary if it passed, and stays what it is if not.
-    pub(super) fn tried(&mut self, outcome: Result<(), String>) {
+    pub(super) async fn tried(&mut self, outcome: Result<(), String>) {
         self.trial = None;
         let Err(failed) = outcome.and_then(|()| self.become_binary());
         error!("no upgrade, everything stays as it is: {failed}");
@@ -149,94 +168,21 @@ impl Supervisor {
 
     /// Returns only why that cannot be, in words.
     fn become_binary(&self) -> Result<Infallible, String> {
-        leave(&self.children())
+        leave(&self.leaving(), self.pid_file.as_fd())
             .map_err(|error| format!("cannot hand the programs over: {error}"))?;
         let failed = become_program(&self.binary, &self.options);
         take_back().map_err(|error| format!("cannot close what was left: {error}"))?;
         failed.map_err(|error| format!("cannot run {}: {error}", self.binary.display()))
     }
 
-    pub(super) fn children(&self) -> Vec<(Program, &Child, bool)> {
-        let all = [
-            (Program::Vrrpd, self.vrrpd.child.as_ref()),
-            (Program::Lbproxy, self.lbproxy.child.as_ref()),
-            (Program::Runner, self.helpers.runner.child.as_ref()),
-            (Program::Console, self.helpers.console.child.as_ref()),
-        ];
-        let all = all.into_iter().filter_map(|(program, child)| Some((program, child?, false)));
-        let retired = self.retired.iter().map(|child| (Program::Lbproxy, child, true));
-        all.chain(retired).collect()
-    }
-
-    /// Takes the children of the program before.
-    pub(super) fn adopt(&mut self) {
-        let children = match adopt() {
-            Ok(children) => children,
-            Err(error) => {
-                error!(%error, "cannot take the programs over, which go on unwatched; starts its own");
-                return;
-            }
+    /// The children, and whether each has retired. One that is dying counts as retired: it is watched no
+    /// more.
+    fn leaving(&self) -> Vec<(&Child, bool)> {
+        let retired: Vec<i32> = self.core.retired().collect();
+        let leaving = |child| {
+            let child: &Child = child;
+            (child, child.control_socket().is_none() || retired.contains(&child.id()))
         };
-        for (program, child, retired) in children {
-            let slot = match program {
-                Program::Vrrpd => &mut self.vrrpd,
-                Program::Lbproxy if retired => {
-                    self.retired.push(child);
-                    continue;
-                }
-                Program::Lbproxy => &mut self.lbproxy,
-                Program::Runner => &mut self.helpers.runner,
-                Program::Console => &mut self.helpers.console,
-            };
-            slot.child = Some(child);
-        }
-        // They are connected already.
-        self.channels.missing(&self.running());
-        info!("runs in the place of the program before, with its programs");
-        self.upgrade = Some(Step::Proxy);
-    }
-
-    /// Takes the next step of an upgrade, if it is time.
-    pub(super) async fn go_on_upgrading(&mut self) {
-        match self.upgrade {
-            Some(Step::Proxy) => {
-                self.upgrade = Some(Step::Succession);
-                if self.lbproxy.child.is_some() {
-                    self.lbproxy.succeed(&self.options);
-                }
-            }
-            // What vrrpd does is known when it has ticked; its successor goes on with that.
-            Some(Step::Succession) if self.lbproxy.elder.is_none() && self.vrrpd.is_known() => {
-                self.upgrade = Some(Step::Others);
-            }
-            Some(Step::Others) => {
-                self.upgrade = None;
-                // While vrrpd is away nothing is waited for.
-                self.helpers.end().await;
-                self.vrrpd.replace();
-                self.want_programs(crate::clock::now());
-                info!("upgraded");
-            }
-            Some(Step::Succession) | None => {}
-        }
-    }
-
-    /// Something became of an `lbproxy`, the one that serves or its elder.
-    pub(super) fn lbproxy_changed(&mut self, family: Family) {
-        match family {
-            Family::Child(death) => {
-                if self.lbproxy.elder.is_some() {
-                    // The new programs are not to be trusted.
-                    self.upgrade = None;
-                }
-                self.lbproxy.bury(death);
-            }
-            Family::Elder(Event::Hung) => {}
-            Family::Elder(Event::Retired) => self.retired.extend(self.lbproxy.elder.take()),
-            Family::Elder(Event::Died(death)) => {
-                warn!(%death, "the lbproxy of before the upgrade ended early");
-                self.lbproxy.elder = None;
-            }
-        }
+        self.children.values().map(leaving).collect()
     }
 }

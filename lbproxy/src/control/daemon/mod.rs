@@ -3,6 +3,7 @@
 //! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
 //! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
 
+mod reload;
 mod serve;
 mod succession;
 
@@ -11,19 +12,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::{Config, Problems, load};
-use process::channels::Inbox;
+use config::{Config, Loaded, Problems};
 use process::signals::{self, Request as Signalled, Requests};
 use process::telemetry;
+use process::transaction::Transaction;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
 
+use self::reload::Staged;
 use self::succession::Succession;
 use crate::cli::Args;
 use crate::clock;
-use crate::control::prepare::{Prepared, StartError, checks, prepare};
+use crate::control::prepare::{Prepared, Source, StartError, prepare};
 use crate::control::questions::Asked;
 use crate::control::vrrpd::{Event, ToSpeaker};
 use crate::control::{Control, Ends, empty_plan};
@@ -58,15 +60,13 @@ const END: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let loaded = match load(&args.common.config) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            // Where nobody reads it there is nobody to tell.
-            drop(write!(io::stderr(), "{problems}"));
-            return ExitCode::from(2);
-        }
-    };
-    let prepared = prepare(args, loaded);
+    let source = Source::read(args);
+    if let Err(StartError::Configuration(problems)) = &source {
+        // Where nobody reads it there is nobody to tell.
+        drop(write!(io::stderr(), "{problems}"));
+        return ExitCode::from(2);
+    }
+    let prepared = source.and_then(|source| prepare(args, source));
     // From here on there may be threads: the privileges are gone.
     let _logging = telemetry::init();
     match prepared.and_then(|prepared| start(args, prepared)) {
@@ -83,9 +83,12 @@ fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, StartError> {
         .enable_all()
         .build()
         .map_err(|source| StartError::System { what: "make the runtime", source })?;
-    let (log, _flush) = AccessLog::start(prepared.loaded.config.lbproxy.log_format)
+    let (log, _flush) = AccessLog::start(prepared.source.loaded.config.lbproxy.log_format)
         .map_err(|source| StartError::System { what: "use standard output", source })?;
-    let outcome = runtime.block_on(async { Daemon::start(args, prepared, log)?.run().await });
+    let outcome = runtime.block_on(async {
+        tell_warnings(args, &prepared.source.loaded.warnings);
+        Daemon::start(args, prepared, log)?.run().await
+    });
     // A hung worker must not hold up the end of the others.
     runtime.shutdown_background();
     outcome
@@ -100,7 +103,6 @@ struct Daemon {
     log: AccessLog,
     workers: Vec<worker::Handle>,
     results: mpsc::Receiver<Report>,
-    inbox: Inbox,
     ask: mpsc::Sender<Asked>,
     asked: mpsc::Receiver<Asked>,
     news: mpsc::Receiver<Event>,
@@ -112,6 +114,7 @@ struct Daemon {
     to_vrrpd: Option<ToSpeaker>,
     vrrpd_task: Option<AbortHandle>,
     succession: Succession,
+    transaction: Transaction<Staged>,
     signals: Requests,
 }
 
@@ -119,8 +122,7 @@ impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
         let failed = |what| move |source: io::Error| StartError::System { what, source };
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
-        let config = prepared.loaded.config;
-        tell_warnings(args, &prepared.loaded.warnings);
+        let Source { loaded: Loaded { config, .. }, control: orders, .. } = prepared.source;
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
@@ -139,10 +141,9 @@ impl Daemon {
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         let (streams, streamed) = mpsc::channel(STREAMS);
         let mut succession = Succession::new();
-        if let Some(socket) = &prepared.supervisor {
-            succession.tick(socket, alive.clone(), patient).map_err(failed("tick"))?;
+        if let Some(orders) = &orders {
+            succession.tick(orders, alive.clone(), patient).map_err(failed("tick"))?;
         }
-        let inbox = Inbox::new(prepared.supervisor).map_err(failed("hear the supervisor"))?;
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let thread = CheckThread::start().map_err(failed("start the thread of checks"))?;
         let checks = CheckRunner::new(thread, found);
@@ -171,7 +172,6 @@ impl Daemon {
             log,
             workers,
             results,
-            inbox,
             ask,
             asked,
             news,
@@ -181,11 +181,11 @@ impl Daemon {
             to_vrrpd: Some(to_vrrpd),
             vrrpd_task: None,
             succession,
+            transaction: Transaction::new(orders).map_err(failed("hear the supervisor"))?,
             signals,
         };
         daemon.talk_to_vrrpd();
         daemon.serve_all(prepared.channels).map_err(failed("use a channel"))?;
-        daemon.warn_where_reload_would_fail();
         Ok(daemon)
     }
 
@@ -198,13 +198,13 @@ impl Daemon {
                     Signalled::End(signal) => return Ok(self.end(signal.as_str()).await),
                     Signalled::Reload => self.reload(),
                 },
-                (channel, stream) = self.inbox.next() => self.serve(channel, stream),
                 Some(event) = self.news.recv() => match event {
                     Event::Connected => self.control.forget_ownership(),
                     Event::Heard(news) => self.control.own(news),
                 },
                 Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
                 Some(asked) = self.asked.recv() => self.answer(asked),
+                step = self.transaction.next() => self.take_step(step),
                 _ = self.succession.look(), if self.succession.is_between() => {
                     self.relieve();
                     if let Some(words) = self.drained() {
@@ -218,36 +218,6 @@ impl Daemon {
         }
     }
 
-    /// Applies the file by difference, or says why everything stays as it was.
-    fn reload(&mut self) {
-        let loaded = match load(&self.args.common.config) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                error!("reload rejected, everything stays as it was:\n{problems}");
-                return;
-            }
-        };
-        tell_warnings(&self.args, &loaded.warnings);
-        let config = loaded.config;
-        let ready = checks(&config).map_err(StartError::from);
-        let ready = ready.and_then(|checks| Ok((checks, self.control.bind_for(&config)?)));
-        let (checks, bound) = match ready {
-            Ok(ready) => ready,
-            Err(error) => {
-                error!("reload rejected, everything stays as it was: {error}");
-                return;
-            }
-        };
-        if config.lbproxy != self.config.lbproxy {
-            warn!("what changed in [lbproxy] takes effect at the next start");
-        }
-        self.control.configure(&config, bound, checks, clock::now());
-        self.patience.send_replace(watchdog::patience(&config));
-        self.config = config;
-        self.talk_to_vrrpd();
-        info!(proxies = self.config.proxies.len(), "reloaded");
-    }
-
     /// Talks to `vrrpd` once there are routers. Where they are gone later it does no harm.
     fn talk_to_vrrpd(&mut self) {
         if !self.config.routers.is_empty()
@@ -255,15 +225,6 @@ impl Daemon {
             && let Some(to_vrrpd) = self.to_vrrpd.take()
         {
             self.vrrpd_task = Some(tokio::spawn(to_vrrpd.run()).abort_handle());
-        }
-    }
-
-    /// The user we became may not read what root could.
-    fn warn_where_reload_would_fail(&self) {
-        if let Err(problems) = load(&self.args.common.config) {
-            let path = self.args.common.config.display();
-            let error = problems.lines().next().unwrap_or_default();
-            warn!(%path, %error, "cannot be read as this user: a reload will fail");
         }
     }
 
@@ -300,7 +261,7 @@ fn tell_start(proxies: usize, workers: usize, limit: usize) {
 
 /// A supervisor has told them already.
 fn tell_warnings(args: &Args, warnings: &Problems) {
-    if !args.common.watchdog {
+    if !args.common.supervised {
         warnings.log();
     }
 }

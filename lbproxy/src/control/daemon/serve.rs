@@ -19,6 +19,7 @@ impl Daemon {
     /// Serves those that came before there was a runtime.
     pub(super) fn serve_all(&mut self, channels: Vec<(Channel, StdStream)>) -> io::Result<()> {
         for (channel, stream) in channels {
+            stream.set_nonblocking(true)?;
             self.serve(channel, UnixStream::from_std(stream)?);
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! From one proxy to the next without a lost connection: an upgrade ([`estate`](crate::control::estate)).
 
 use std::io;
-use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use process::control::Control;
 use process::messages::line;
+use process::transaction::Transaction;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -49,11 +50,11 @@ impl Succession {
     /// Ticks into the supervisor's socket.
     pub(super) fn tick(
         &mut self,
-        socket: &StdStream,
+        control: &Control,
         alive: watch::Receiver<bool>,
         patience: watch::Receiver<Duration>,
     ) -> io::Result<()> {
-        let socket = Arc::new(UnixStream::from_std(socket.try_clone()?)?);
+        let socket = Arc::new(UnixStream::from_std(control.socket()?)?);
         let task = tokio::spawn(watchdog::run(Arc::clone(&socket), alive, patience));
         self.ticks = Some((socket, task.abort_handle()));
         Ok(())

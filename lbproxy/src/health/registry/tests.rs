@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use config::ProxyConfig;
+use config::{Files, ProxyConfig};
 use vocabulary::{Name, Usability};
 
 use super::effect::{Command, Effect, Event, Start};
@@ -57,7 +57,8 @@ impl Story {
 
     fn load(&mut self, millis: u64, text: &str) -> Vec<String> {
         let configs = configs(text);
-        let checks = configs.iter().map(|proxy| Check::new(proxy).unwrap()).collect();
+        let checks =
+            configs.iter().map(|proxy| Check::new(proxy, &Files::default()).unwrap()).collect();
         let now = self.at(millis);
         words(self.registry.replace(&configs, checks, now))
     }

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use lbproxy::control::status::Status;
 use process::channels::{Channel, hand_over};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use process::control::{self, Order};
 use tempfile::TempDir;
 
 /// Longer than anything takes on a busy machine.
@@ -58,24 +58,31 @@ impl Proxy {
     pub(crate) fn start(config: &str) -> Self {
         let dir = TempDir::new().unwrap();
         write_config(&dir, config);
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, None)
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, &["--channels"], None)
+    }
+
+    /// Starts one that gets its configuration as a supervisor hands it down.
+    pub(crate) fn supervised(content: &OwnedFd) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(program, TempDir::new().unwrap(), &["--supervised"], Some(content))
     }
 
     /// Starts another one that takes over from this one.
     pub(crate) fn successor(&self, config: &str) -> Self {
         write_config(&self.dir, config);
         let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
-        let next = Self::spawn(program, Arc::clone(&self.dir), Some("--take-over"));
+        let next =
+            Self::spawn(program, Arc::clone(&self.dir), &["--channels", "--take-over"], None);
         let (ours, theirs) = UnixStream::pair().unwrap();
         // The one that runs may be dead.
-        drop(hand_over(self.supervisor.as_ref().unwrap().as_fd(), Channel::Handoff, ours.as_fd()));
+        drop(hand_over(self.supervisor.as_ref().unwrap(), Channel::Handoff, ours.as_fd()));
         next.give(Channel::Handoff, &theirs);
         next
     }
 
     /// Gives it the end of a channel.
     pub(crate) fn give(&self, channel: Channel, end: &UnixStream) {
-        hand_over(self.supervisor.as_ref().unwrap().as_fd(), channel, end.as_fd()).unwrap();
+        hand_over(self.supervisor.as_ref().unwrap(), channel, end.as_fd()).unwrap();
     }
 
     /// The other end of a channel that it has.
@@ -93,21 +100,27 @@ impl Proxy {
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
         shell.args(["-c", &limited, env!("CARGO_BIN_EXE_lbproxy")]);
-        Self::spawn(shell, dir, None)
+        Self::spawn(shell, dir, &["--channels"], None)
     }
 
-    fn spawn(mut command: Command, dir: impl Into<Arc<TempDir>>, flag: Option<&str>) -> Self {
+    fn spawn(
+        mut command: Command,
+        dir: impl Into<Arc<TempDir>>,
+        flags: &[&str],
+        content: Option<&OwnedFd>,
+    ) -> Self {
         let dir = dir.into();
-        let flags = SocketFlags::CLOEXEC;
-        let kind = SocketType::SEQPACKET;
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, kind, flags, None).unwrap();
+        let (ours, theirs) = control::pair().unwrap();
+        ours.set_nonblocking(false).unwrap();
+        if let Some(content) = content {
+            control::order(&ours, Order::Start { generation: 1 }, Some(content.as_fd())).unwrap();
+        }
         let mut child = command
             .arg("--config")
             .arg(dir.path().join("vipd.toml"))
             .arg("--runtime-dir")
             .arg(dir.path())
-            .arg("--watchdog")
-            .args(flag)
+            .args(flags)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -116,11 +129,11 @@ impl Proxy {
             .unwrap();
         let lines = follow(child.stdout.take().unwrap());
         let errors = follow(child.stderr.take().unwrap());
-        let supervisor = UnixStream::from(ours);
+        let supervisor = ours;
         let (console, end) = UnixStream::pair().unwrap();
         console.set_read_timeout(Some(PATIENCE)).unwrap();
         // One that finds its configuration wrong has ended.
-        drop(hand_over(supervisor.as_fd(), Channel::AskLbproxy, end.as_fd()));
+        drop(hand_over(&supervisor, Channel::AskLbproxy, end.as_fd()));
         let console = Mutex::new(BufReader::new(console));
         Self { dir, child, supervisor: Some(supervisor), console, lines, errors }
     }

@@ -3,7 +3,7 @@
 //!
 //! We are their subreaper: the kernel gives us what loses its parent below us. A program of a runner leads
 //! a process group in our session, which no program of ours does and no daemon that a hook left on purpose:
-//! that has a session of its own, or a leader that ended. All that ends here is buried.
+//! that has a session of its own, or a leader that ended. All that ends here is reaped.
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
@@ -24,9 +24,9 @@ pub(super) fn become_subreaper() {
 
 /// Process groups that were killed and may not be gone yet.
 #[derive(Debug, Default)]
-pub(super) struct Strays(Vec<Pid>);
+pub(super) struct Orphans(Vec<Pid>);
 
-impl Strays {
+impl Orphans {
     /// Kills what a runner that has just died left at work.
     pub(super) fn kill(&mut self) {
         let children = match std::fs::read_to_string(CHILDREN) {
@@ -36,15 +36,15 @@ impl Strays {
             }
         };
         let children = children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
-        for stray in children.map(Pid::from_raw).filter(|pid| leads_a_group_of_our_session(*pid)) {
-            match killpg(stray, Signal::SIGKILL) {
+        for orphan in children.map(Pid::from_raw).filter(|pid| leads_a_group_of_our_session(*pid)) {
+            match killpg(orphan, Signal::SIGKILL) {
                 Ok(()) => {
-                    info!(pid = stray.as_raw(), "killed what a dead runner left at work");
-                    self.0.push(stray);
+                    info!(pid = orphan.as_raw(), "killed what a dead runner left at work");
+                    self.0.push(orphan);
                 }
                 Err(Errno::ESRCH) => {}
                 Err(error) => {
-                    warn!(pid = stray.as_raw(), %error, "cannot kill what a dead runner left at work");
+                    warn!(pid = orphan.as_raw(), %error, "cannot kill what a dead runner left at work");
                 }
             }
         }
@@ -61,8 +61,8 @@ fn leads_a_group_of_our_session(pid: Pid) -> bool {
     getpgid(Some(pid)) == Ok(pid) && getsid(Some(pid)) == getsid(None)
 }
 
-/// Buries every dead child that is not one of `known`, whose ends others wait for.
-pub(super) fn bury(known: &[i32]) {
+/// Reaps every dead child that is not one of `known`, whose ends others wait for.
+pub(super) fn reap(known: &[i32]) {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     while let Ok(status) = waitid(Id::All, flags) {
         let Some(pid) = status.pid().filter(|pid| !known.contains(&pid.as_raw())) else { return };

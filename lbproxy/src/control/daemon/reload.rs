@@ -1,0 +1,76 @@
+//! From one configuration to another: everything that can fail comes first, and nothing changes by it.
+
+use config::{Config, Files, Loaded, Snapshot, load};
+use process::transaction::Step;
+use tracing::{error, info, warn};
+
+use super::{Daemon, tell_warnings};
+use crate::clock;
+use crate::control::prepare::{StartError, checks};
+use crate::control::{Bound, watchdog};
+use crate::health::check::Check;
+
+/// A configuration that can be gone over to: its sockets are bound, and its checks are ready.
+#[derive(Debug)]
+pub(super) struct Staged {
+    config: Config,
+    bound: Bound,
+    checks: Vec<Check>,
+}
+
+impl Daemon {
+    /// Does what the supervisor wants.
+    pub(super) fn take_step(&mut self, step: Step<Staged>) {
+        match step {
+            Step::Prepare(generation, content) => {
+                let staged = Snapshot::from_bytes(&content)
+                    .map_err(|error| error.to_string())
+                    .and_then(|snapshot| {
+                        let loaded = snapshot.parse().map_err(|problems| problems.to_string())?;
+                        self.staged(loaded.config, snapshot.files())
+                    });
+                self.transaction.prepared(generation, staged);
+            }
+            Step::Commit(generation, staged) => {
+                self.commit(staged);
+                self.transaction.committed(generation);
+            }
+            Step::Channel(channel, stream) => self.serve(channel, stream),
+        }
+    }
+
+    /// Without a supervisor: applies the file by difference, or says why everything stays as it was.
+    pub(super) fn reload(&mut self) {
+        if self.args.common.supervised {
+            return info!("told to reload: the supervisor is who does that");
+        }
+        let loaded = load(&self.args.common.config).map_err(|problems| format!("\n{problems}"));
+        let staged = loaded.and_then(|Loaded { config, warnings, .. }| {
+            tell_warnings(&self.args, &warnings);
+            let files = Files::of(&config);
+            self.staged(config, &files)
+        });
+        match staged {
+            Ok(staged) => self.commit(staged),
+            Err(words) => error!("reload refused, everything stays as it was: {words}"),
+        }
+    }
+
+    fn staged(&self, config: Config, files: &Files) -> Result<Staged, String> {
+        let ready = checks(&config, files).map_err(StartError::from);
+        let ready = ready.and_then(|checks| Ok((checks, self.control.bind_for(&config)?)));
+        let (checks, bound) = ready.map_err(|error| error.to_string())?;
+        Ok(Staged { config, bound, checks })
+    }
+
+    fn commit(&mut self, Staged { config, bound, checks }: Staged) {
+        if config.lbproxy != self.config.lbproxy {
+            warn!("what changed in [lbproxy] takes effect at the next start");
+        }
+        self.control.configure(&config, bound, checks, clock::now());
+        self.patience.send_replace(watchdog::patience(&config));
+        self.config = config;
+        self.talk_to_vrrpd();
+        info!(proxies = self.config.proxies.len(), "reloaded");
+    }
+}
