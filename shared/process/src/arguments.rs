@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[group(skip)]
 pub struct Args {
     /// The configuration, where no supervisor hands it down
-    #[arg(long, value_name = "FILE", default_value = "")]
+    #[arg(long, value_name = "FILE", default_value = "/dev/null")]
     pub config: PathBuf,
 
     /// Where the node's files are
