@@ -13,4 +13,3 @@ pub mod signals;
 pub mod telemetry;
 pub mod throttle;
 pub mod transaction;
-pub mod transaction;
