@@ -1,6 +1,7 @@
 //! What every process of `vipd` needs once: its [command line](arguments), the supervisor's [control] socket,
-//! a program's part in a [reload](transaction), the [channels] and the [messages] between them, how they hand open files over ([`passing`]), give up [privileges], are
-//! [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
+//! a program's part in a [reload](transaction), the [channels] and the [messages] between them, how they hand
+//! open files over ([`passing`]), give up [privileges], are [scheduled](scheduling), start without missing a
+//! [signal](signals), and [log](telemetry).
 
 pub mod arguments;
 pub mod channels;

@@ -4,9 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use process::control::Control;
+use process::control::Control as Supervisor;
 use process::messages::line;
-use process::transaction::Transaction;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -50,11 +49,11 @@ impl Succession {
     /// Ticks into the supervisor's socket.
     pub(super) fn tick(
         &mut self,
-        control: &Control,
+        supervisor: &Supervisor,
         alive: watch::Receiver<bool>,
         patience: watch::Receiver<Duration>,
     ) -> io::Result<()> {
-        let socket = Arc::new(UnixStream::from_std(control.socket()?)?);
+        let socket = Arc::new(UnixStream::from_std(supervisor.socket()?)?);
         let task = tokio::spawn(watchdog::run(Arc::clone(&socket), alive, patience));
         self.ticks = Some((socket, task.abort_handle()));
         Ok(())
