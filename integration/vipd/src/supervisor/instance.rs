@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn tick(patience_ms: u64) -> Tick {
-        Tick { patience_ms, resumable: Vec::new() }
+        Tick { patience_ms, ..Tick::default() }
     }
 
     #[test]

@@ -77,7 +77,10 @@ fn tick(pid: i32, patience_ms: u64, resumable: &[(&str, u64)]) -> Event {
     let resumable = resumable
         .iter()
         .map(|(name, within_ms)| Resumable { router: router(name), within_ms: *within_ms });
-    Event::Ticked { pid, tick: Tick { patience_ms, resumable: resumable.collect() } }
+    Event::Ticked {
+        pid,
+        tick: Tick { patience_ms, resumable: resumable.collect(), retired: false },
+    }
 }
 
 fn exited(pid: i32, status: i32) -> Event {
