@@ -2,6 +2,7 @@
 //! ([`passing`]), are [scheduled](scheduling), start without missing a [signal](signals), and
 //! [log](telemetry).
 
+pub mod alarm;
 pub mod messages;
 pub mod passing;
 pub mod scheduling;
