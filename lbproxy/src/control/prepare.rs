@@ -1,7 +1,6 @@
 //! The start while there are privileges: everything that needs them, and their end.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
 
@@ -85,7 +84,7 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartErro
     let watchdog =
         if args.watchdog { Some(watchdog::take().map_err(StartError::NoWatchdog)?) } else { None };
     let config = &loaded.config;
-    let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
+    let workers = descriptors::workers(config.lbproxy.threads);
     let files = descriptors::raise();
     let checks = checks(config)?;
     let path = admin_path(args);
@@ -120,10 +119,6 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartErro
         users,
         doubts,
     })
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Where the admin socket is.
