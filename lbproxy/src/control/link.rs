@@ -7,11 +7,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use process::messages::{HEARTBEAT, Lines, Ownership, ToVrrpd, VERSION, line};
+use process::messages::{Lines, Ownership, ToVrrpd, VERSION, line};
 use serde::Serialize;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 use tracing::{info, warn};
 use vocabulary::TrackerHealth;
 
@@ -40,7 +40,8 @@ pub(crate) enum Event {
 pub(crate) struct Link {
     pub(crate) path: PathBuf,
     pub(crate) scores: watch::Receiver<Vec<TrackerHealth>>,
-    pub(crate) alive: watch::Receiver<bool>,
+    /// The proxy's heartbeat: whether the workers live.
+    pub(crate) beat: watch::Receiver<bool>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) answers: mpsc::Receiver<ToVrrpd>,
 }
@@ -80,8 +81,6 @@ impl Link {
         out.queue(&ToVrrpd::Hello { version: VERSION })?;
         self.queue_health(&mut out)?;
         let mut lines = Lines::default();
-        let mut heartbeat = interval(HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             out.flush(stream)?;
             tokio::select! {
@@ -109,7 +108,10 @@ impl Link {
                     }
                 }
                 writable = stream.writable(), if !out.waiting.is_empty() => writable?,
-                _ = heartbeat.tick() => {
+                beat = self.beat.changed() => {
+                    if beat.is_err() {
+                        return Ok(());
+                    }
                     // While the last one waits a newer one is of no use.
                     if out.waiting.is_empty() {
                         self.queue_health(&mut out)?;
@@ -120,7 +122,7 @@ impl Link {
     }
 
     fn queue_health(&mut self, out: &mut Outgoing) -> io::Result<()> {
-        if !*self.alive.borrow() {
+        if !*self.beat.borrow_and_update() {
             return Ok(());
         }
         let scores = self.scores.borrow_and_update();

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use config::{Config, Problems, load};
+use process::alarm::Alarm;
 use process::messages::{VRRPD_SOCKET, line};
 use process::{signals, telemetry};
 use tokio::net::{UnixListener, UnixStream};
@@ -111,6 +112,8 @@ struct Daemon {
     alive: watch::Receiver<bool>,
     /// How long the supervisor shall wait for a tick.
     patience: watch::Sender<Duration>,
+    /// Time between two heartbeats.
+    pace: watch::Sender<Duration>,
     link: Option<Link>,
     link_task: Option<AbortHandle>,
     succession: Succession,
@@ -138,8 +141,11 @@ impl Daemon {
         let (events, news) = mpsc::channel(NEWS);
         let (answers, answered) = mpsc::channel(NEWS);
         let (scores, scored) = watch::channel(Vec::new());
-        let (pulse, alive) = watch::channel(true);
-        tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
+        let (beats, alive) = watch::channel(true);
+        let (pace, paced) = watch::channel(watchdog::pace(&config));
+        let liveness = workers.iter().map(|worker| Arc::clone(&worker.liveness)).collect();
+        let alarm = Alarm::new().map_err(failed("watch the time"))?;
+        tokio::spawn(pulse::run(liveness, alarm, paced, beats));
         let admin = prepared.admin.try_clone().and_then(UnixListener::from_std);
         let admin = admin.map_err(failed("watch the socket"))?;
         let mut succession = Succession::new(prepared.admin);
@@ -165,7 +171,7 @@ impl Daemon {
         let link = Link {
             path: args.runtime_dir.join(VRRPD_SOCKET),
             scores: scored,
-            alive: alive.clone(),
+            beat: alive.clone(),
             events,
             answers: answered,
         };
@@ -181,6 +187,7 @@ impl Daemon {
             news,
             alive,
             patience,
+            pace,
             link: Some(link),
             link_task: None,
             succession,
@@ -271,6 +278,7 @@ impl Daemon {
         }
         self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));
+        self.pace.send_replace(watchdog::pace(&config));
         self.config = config;
         self.link_where_needed();
         info!(proxies = self.config.proxies.len(), "reloaded");

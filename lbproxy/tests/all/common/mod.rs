@@ -70,7 +70,10 @@ impl Proxy {
 
     /// Starts it with so many files to open.
     pub(crate) fn start_with_files(config: &str, files: u32) -> Self {
-        let dir = TempDir::new().unwrap();
+        Self::start_in_with_files(TempDir::new().unwrap(), config, files)
+    }
+
+    pub(crate) fn start_in_with_files(dir: TempDir, config: &str, files: u32) -> Self {
         write_config(&dir, config);
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
