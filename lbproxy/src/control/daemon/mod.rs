@@ -141,11 +141,7 @@ impl Daemon {
         let (events, news) = mpsc::channel(NEWS);
         let (answers, answered) = mpsc::channel(NEWS);
         let (scores, scored) = watch::channel(Vec::new());
-        let (beats, alive) = watch::channel(true);
-        let (pace, paced) = watch::channel(watchdog::pace(&config));
-        let liveness = workers.iter().map(|worker| Arc::clone(&worker.liveness)).collect();
-        let alarm = Alarm::new().map_err(failed("watch the time"))?;
-        tokio::spawn(pulse::run(liveness, alarm, paced, beats));
+        let (pace, alive) = start_beats(&workers, &config).map_err(failed("watch the time"))?;
         let admin = prepared.admin.try_clone().and_then(UnixListener::from_std);
         let admin = admin.map_err(failed("watch the socket"))?;
         let mut succession = Succession::new(prepared.admin);
@@ -365,6 +361,18 @@ fn spawn_workers(
         })
         .collect::<io::Result<_>>()
         .map_err(|source| StartError::System { what: "start the workers", source })
+}
+
+/// The proxy's heartbeat: its pace, and what it says.
+fn start_beats(
+    workers: &[worker::Handle],
+    config: &Config,
+) -> io::Result<(watch::Sender<Duration>, watch::Receiver<bool>)> {
+    let (beats, alive) = watch::channel(true);
+    let (pace, paced) = watch::channel(watchdog::pace(config));
+    let liveness = workers.iter().map(|worker| Arc::clone(&worker.liveness)).collect();
+    tokio::spawn(pulse::run(liveness, Alarm::new()?, paced, beats));
+    Ok((pace, alive))
 }
 
 /// Waits until some worker thread has ended. Cancel-safe.
