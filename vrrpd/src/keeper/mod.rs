@@ -34,6 +34,7 @@ pub use self::place::placed_routing;
 use self::place::{Held, Listed, Places};
 pub use self::turns::Turns;
 use self::virtual_link::LinkState;
+use crate::channels::Hub;
 use crate::clock::{now, sleep_until};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
@@ -43,7 +44,6 @@ use crate::io::links::{Gone, Links};
 use crate::io::macvlan::{Macvlan, Macvlans};
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::link::Hub;
 use vrrp::election::Release;
 use vrrp::wish::{RELIEF_HOLD, Wanted, Wish};
 
