@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use vocabulary::{InterfaceName, Priority, RouterId};
 
 use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
-use crate::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
 use crate::io::routes::Routing;
 use crate::keeper::{AddressKeeper, Kept, Means, Plan, Schedule, placed_routing};

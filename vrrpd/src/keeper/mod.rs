@@ -38,7 +38,7 @@ use crate::clock::{now, sleep_until};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::culprit::Culprit;
-use crate::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
 use crate::io::links::{Gone, Links};
 use crate::io::macvlan::{Macvlan, Macvlans};
 use crate::io::routes::Routes;

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::{AddressKeeper, Holding, Plan, RETRY};
 use crate::clock::now;
-use crate::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
 
 /// How soon a link that could not be made is tried again.

@@ -17,7 +17,7 @@ use tracing::debug;
 use vocabulary::{Family, InterfaceName};
 
 use crate::clock::{now, sleep_until};
-use crate::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
 use crate::io::tap::Tap;
 use vrrp::wire::claimant::Claimant;
 

@@ -19,7 +19,7 @@ use vocabulary::{Family, InterfaceName};
 pub(crate) use self::lookout::Sighting;
 use self::lookout::{Guarded, Lookout, Post};
 use crate::io::announce::Announcer;
-use crate::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
 use crate::status::RivalStatus;
 use vrrp::wire::claimant::Claimant;
 use vrrp::wire::virtual_mac::virtual_mac;

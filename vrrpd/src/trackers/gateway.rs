@@ -14,7 +14,7 @@ use vocabulary::{Family, Name};
 
 use super::{Found, health};
 use crate::clock::{now, sleep_until};
-use crate::io::interfaces::{Interface, Interfaces};
+use vrrp::interfaces::{Interface, Interfaces};
 use crate::io::tap::Tap;
 
 /// Asks the gateway again and again, and tells when that changes. Ends when nobody listens.
