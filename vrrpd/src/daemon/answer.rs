@@ -18,7 +18,7 @@ impl Daemon {
         let moment = now();
         let mut rivals: Vec<_> =
             routers.iter().map(|router| self.rivals.status(router, moment)).collect();
-        let kept = self.routers.kept();
+        let managed = self.routers.managed();
         let uptime = moment.duration_since(self.started);
         tokio::spawn(async move {
             let Some(mut report) = driver.report().await else { return };
@@ -27,9 +27,9 @@ impl Daemon {
                 let config = position.map(|position| &routers[position]);
                 status.rivals =
                     position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
-                let kept = kept.get(&status.id).copied().unwrap_or_default();
-                status.deletions = kept.deletions;
-                let left = kept.lease_ends.map(|end| end.saturating_duration_since(moment));
+                let managed = managed.get(&status.id).copied().unwrap_or_default();
+                status.deletions = managed.deletions;
+                let left = managed.lease_ends.map(|end| end.saturating_duration_since(moment));
                 status.lease_left_ms = left.map(millis);
                 let tracked = config.iter().flat_map(|config| &config.track);
                 status.trackers =

@@ -134,9 +134,25 @@ impl AddressReconciler {
         Event::End
     }
 
-    /// Feeds an event, and performs what is to be done about it, one operation after another.
+    /// Feeds an event, with what has to be known before and what is due after it.
     async fn feed(&mut self, event: Event) {
-        self.look_around();
+        let pulse = *self.handles.pulse.borrow_and_update();
+        self.work(Event::Pulse(pulse)).await;
+        if matches!(event, Event::AddressGone { .. })
+            && self.interfaces.has_changed().is_ok_and(|c| c)
+        {
+            // It may be back already.
+            let interfaces = self.interfaces.borrow_and_update().clone();
+            self.work(Event::Interfaces(interfaces)).await;
+        }
+        self.work(event).await;
+        self.work(Event::Tick).await;
+        let (deletions, lease_ends) = (self.reconciler.deletions(), self.reconciler.lease_ends());
+        self.managed.send_replace(Managed { deletions, lease_ends });
+    }
+
+    /// Performs what is to be done about an event, one operation after another.
+    async fn work(&mut self, event: Event) {
         let mut queue: VecDeque<KernelOp> = self.handle(event).into();
         while let Some(op) = queue.pop_front() {
             if let KernelOp::Report(report) = op {
@@ -146,36 +162,22 @@ impl AddressReconciler {
             // What is rare is large, and in a box: hundreds of tasks wait most of the time.
             let result = Box::pin(self.perform(&op)).await;
             if let KernelOp::ResetClients(_) = op {
-                self.read_wish();
+                queue.extend(self.look_at_wish());
             }
             for next in self.handle(Event::Done(Box::new(op), result)).into_iter().rev() {
                 queue.push_front(next);
             }
         }
-        let (deletions, lease_ends) = (self.reconciler.deletions(), self.reconciler.lease_ends());
-        self.managed.send_replace(Managed { deletions, lease_ends });
     }
 
-    /// Whoever deletes an address is told by a picture that lacks it, and a pulse counts when it beats.
-    fn look_around(&mut self) {
-        let pulse = *self.handles.pulse.borrow_and_update();
-        self.settle(Event::Pulse(pulse));
-    }
-
-    /// The wish may have changed while the clients were reset.
-    fn read_wish(&mut self) {
-        match self.wish.has_changed() {
-            Ok(true) => {
-                let wish = *self.wish.borrow_and_update();
-                self.settle(Event::Wanted(wish));
-            }
-            Ok(false) => {}
-            Err(_) if self.closed => {}
-            Err(_) => {
-                let end = self.end();
-                self.settle(end);
-            }
-        }
+    /// It may have changed while the clients were reset.
+    fn look_at_wish(&mut self) -> Vec<KernelOp> {
+        let event = match self.wish.has_changed() {
+            Ok(true) => Event::Wanted(*self.wish.borrow_and_update()),
+            Err(_) if !self.closed => self.end(),
+            Ok(false) | Err(_) => return Vec::new(),
+        };
+        self.handle(event)
     }
 
     fn handle(&mut self, event: Event) -> Vec<KernelOp> {

@@ -11,8 +11,9 @@
 //! of reports, before it performs the next; what that asks for comes first. Only then does it feed
 //! another event, with one exception: [`KernelOp::ResetClients`] takes time, and before its result comes
 //! the latest [`Event::Wanted`], for the addresses stay if they are wanted again. [`Event::Tick`] is due
-//! at [`Reconciler::deadline`], and once all is done. A beat of the advert thread ([`Event::Pulse`]) that
-//! nobody waits for ([`Reconciler::awaits_pulse`]) may be fed with the next event.
+//! at [`Reconciler::deadline`], and after each event. A beat of the advert thread ([`Event::Pulse`]) only
+//! notes the time: it is fed before the next event, or, if it is awaited
+//! ([`Reconciler::awaits_pulse`]), with a tick.
 
 mod announcing;
 mod burst;
@@ -127,7 +128,10 @@ impl Reconciler {
             Event::AddressGone { index, ip, by } => self.address_gone(index, ip, by, now, &mut ops),
             Event::RoutingGone => self.doubt_routing(),
             Event::AnythingGone => self.anything_gone(now),
-            Event::Pulse(at) => self.pulse = at,
+            Event::Pulse(at) => {
+                self.pulse = at;
+                return ops;
+            }
             Event::Done(op, result) => {
                 self.done(*op, result, now, &mut ops);
                 return ops;
