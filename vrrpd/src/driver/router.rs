@@ -328,7 +328,7 @@ impl Router {
             advert_interval: self.config.advert_interval,
             source: self.place.map(|place| place.source),
             addresses: belongings.addresses.iter().map(|config| config.address).collect(),
-            // Known to the address keeper.
+            // Known to the address reconciler.
             deletions: 0,
             lease_left_ms: None,
             timer_ms: self.election.deadline().map(|at| millis(at.saturating_duration_since(now))),

@@ -24,7 +24,7 @@ use super::addresses::PROTOCOL;
 use super::interfaces::{address_changed, address_removed, link_changed, link_removed};
 use vrrp::interfaces::Interfaces;
 
-/// Vanished things a slow keeper may have yet to hear of; one that misses some compares afresh.
+/// Vanished things a slow reconciler may have yet to hear of; one that misses some compares afresh.
 const GONE_QUEUE: usize = 256;
 
 /// Bytes the kernel keeps for us: with 255 routers that renew their leases, some seconds of messages.
@@ -176,7 +176,7 @@ impl Watcher {
             self.publish.send_replace(Arc::new(self.interfaces.clone()));
         }
         if let Some(gone) = gone {
-            // Without keepers there is nobody to tell.
+            // Without reconcilers there is nobody to tell.
             self.gone.send(gone).ok();
         }
     }

@@ -269,6 +269,4 @@ impl Reconciler {
 }
 
 #[cfg(test)]
-mod fixtures;
-#[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::fixtures::{moment, name, node, plan};
+use super::super::tests::fixtures::{moment, name, node, plan};
 use super::*;
 
 /// Whether the first address brings the route to its network along.

@@ -6,11 +6,11 @@ use config::{AddressConfig, Announce, Belongings, Lease, Scope};
 use ipnet::IpNet;
 use vocabulary::{InterfaceName, VirtualAddress};
 
-use super::{Plan, Schedule};
+use super::super::{Plan, Schedule};
 use crate::interfaces::{Configured, Interfaces, Link};
 
 /// So many milliseconds after the start of all tests.
-pub(super) fn moment(millis: u64) -> Instant {
+pub(in crate::reconciler) fn moment(millis: u64) -> Instant {
     thread_local! {
         #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
         static START: Instant = Instant::now();
@@ -18,12 +18,12 @@ pub(super) fn moment(millis: u64) -> Instant {
     START.with(|start| *start) + Duration::from_millis(millis)
 }
 
-pub(super) fn name(text: &str) -> InterfaceName {
+pub(in crate::reconciler) fn name(text: &str) -> InterfaceName {
     InterfaceName::try_from(text).unwrap()
 }
 
 /// A plan of a router at `eth0` with these addresses, by interface, and no lease.
-pub(super) fn plan(addresses: &[(&str, &str)]) -> Plan {
+pub(in crate::reconciler) fn plan(addresses: &[(&str, &str)]) -> Plan {
     let address = |(interface, address): &(&str, &str)| AddressConfig {
         address: VirtualAddress::try_from(*address).unwrap(),
         interface: name(interface),
@@ -46,7 +46,7 @@ pub(super) fn plan(addresses: &[(&str, &str)]) -> Plan {
 
 /// A node with `lo`, `eth0` and `eth1`, indices 1 to 3, and these addresses, by interface; those with a
 /// star are ours.
-pub(super) fn node(addresses: &[(&str, &str)]) -> Interfaces {
+pub(in crate::reconciler) fn node(addresses: &[(&str, &str)]) -> Interfaces {
     let mut interfaces = Interfaces::default();
     for (index, interface) in (1..).zip(["lo", "eth0", "eth1"]) {
         let loopback = interface == "lo";
