@@ -68,6 +68,12 @@ impl Announcing {
         }
     }
 
+    /// An address has left its interface.
+    pub(super) fn remove(&mut self, address: &ManagedAddress) {
+        let left = announced(address);
+        self.addresses.retain(|known| *known != left);
+    }
+
     /// The frames of `router` that are due now, for what it `holds`; they count as sent.
     pub(super) fn due(
         &mut self,

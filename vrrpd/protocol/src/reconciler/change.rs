@@ -27,6 +27,7 @@ impl Reconciler {
             ops.push(KernelOp::ResetClients(ips.clone()));
             ops.push(KernelOp::DestroySockets(ips));
             self.remove_all(&left, ops);
+            left.iter().for_each(|address| holding.announcing.remove(address));
         }
         self.remove_all(&places.unconnected(&holding), ops);
         let renew = holding.plan.lease != plan.lease || places.reconnect(&holding);
@@ -42,7 +43,7 @@ impl Reconciler {
         if renew {
             self.renew_all(&mut holding, now, ops);
         }
-        holding.routing_in_doubt = holding.routing != places.routing;
+        holding.routing_in_doubt = holding.routing != places.routing && !places.routing.is_empty();
         holding.routing = places.routing;
         if first {
             ops.push(KernelOp::Report(Report::Holds {

@@ -42,7 +42,7 @@ impl Reconciler {
         for address in &again {
             self.add(holding, address, now, ops);
         }
-        holding.routing_in_doubt = true;
+        holding.routing_in_doubt = !holding.routing.is_empty();
     }
 
     /// Starts every lease anew.

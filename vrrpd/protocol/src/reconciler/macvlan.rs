@@ -10,7 +10,7 @@ use super::{Done, Failure, KernelOp, Macvlan, Reconciler, Report};
 use crate::interfaces::Interfaces;
 
 /// How soon an interface that could not be made is tried again.
-pub const MAKE_AGAIN: Duration = Duration::from_secs(1);
+const MAKE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of the last attempt to make the interface.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct MacvlanState {
     settled: bool,
     /// It is under way.
     pending: bool,
+    /// Plan or interfaces changed since it succeeded.
+    doubted: bool,
     /// When to try again.
     pub(super) retry_at: Option<Instant>,
     /// What was said of it.
@@ -30,12 +32,21 @@ impl Reconciler {
     pub(super) fn ensure_macvlan(&mut self, now: Instant, ops: &mut Vec<KernelOp>) {
         let Some(macvlan) = &self.plan.macvlan else { return };
         let waits = self.macvlan.pending || self.macvlan.retry_at.is_some_and(|at| now < at);
-        let there = is_there(macvlan, &self.interfaces);
-        if waits || there && self.macvlan.settled {
+        if waits {
+            return;
+        }
+        let doubted = std::mem::take(&mut self.macvlan.doubted);
+        let there = !doubted || is_there(macvlan, &self.interfaces);
+        if there && self.macvlan.settled {
             return;
         }
         self.macvlan.pending = true;
         ops.push(KernelOp::EnsureMacvlan(macvlan.clone()));
+    }
+
+    /// It may have vanished, or another may be wanted.
+    pub(super) fn doubt_macvlan(&mut self) {
+        self.macvlan.doubted = true;
     }
 
     pub(super) fn ensured(
@@ -58,7 +69,7 @@ impl Reconciler {
                     ops.push(KernelOp::Report(Report::Failed(Failure::NoMacvlan, error)));
                 }
                 let retry_at = Some(now + MAKE_AGAIN);
-                self.macvlan = MacvlanState { settled: false, pending: false, retry_at, reported };
+                self.macvlan = MacvlanState { retry_at, reported, ..MacvlanState::default() };
             }
         }
     }

@@ -50,7 +50,7 @@ use crate::interfaces::Interfaces;
 use crate::wish::{Wanted, Wish};
 
 /// How soon a failed change is tried again.
-pub const RETRY: Duration = Duration::from_millis(100);
+const RETRY: Duration = Duration::from_millis(100);
 
 /// One router's managed resources.
 #[derive(Clone, Debug)]
@@ -119,11 +119,13 @@ impl Reconciler {
             Event::Plan(plan) => {
                 self.plan = *plan;
                 self.compare = true;
+                self.doubt_macvlan();
             }
             Event::Interfaces(interfaces) => {
                 self.interfaces = interfaces;
                 self.compare = true;
                 self.doubt_routing();
+                self.doubt_macvlan();
             }
             Event::AddressGone { index, ip, by } => self.address_gone(index, ip, by, now, &mut ops),
             Event::RoutingGone => self.doubt_routing(),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use config::Lease;
 
-use super::{Done, Failure, KernelOp, ManagedAddress, RETRY, Reconciler, Report, Routing};
+use super::{Done, Failure, Holding, KernelOp, ManagedAddress, RETRY, Reconciler, Report, Routing};
 
 impl Reconciler {
     /// An operation was performed.
@@ -17,55 +17,51 @@ impl Reconciler {
     ) {
         match op {
             KernelOp::EnsureMacvlan(macvlan) => self.ensured(macvlan, result, now, ops),
+            KernelOp::RaiseMacvlan(_) => self.tried_again(Failure::MacvlanDown, result, now, ops),
+            KernelOp::LowerMacvlan(_) => said(Failure::MacvlanUp, result, ops),
+            KernelOp::RemoveMacvlan(_) => said(Failure::MacvlanLeft, result, ops),
+            KernelOp::PromoteSecondaries(_) => said(Failure::Secondaries, result, ops),
+            // The address counts for more than what its clients here have as their source.
+            KernelOp::AddOwnSource(..) => said(Failure::Source, result, ops),
+            KernelOp::RemoveOwnSource(..) => said(Failure::Remove, result, ops),
+            KernelOp::GiveSource { address, .. } => {
+                self.said_once(address.to_string(), Failure::Source, result, ops);
+            }
+            KernelOp::TakeSource { .. } => said(Failure::SourceLeft, result, ops),
             KernelOp::PutAddress { address, lease, renewal } => match result {
                 Ok(_) => connect(&address, lease, ops),
                 Err(error) => self.not_put(&address, renewal, error, now, ops),
             },
-            KernelOp::RemoveAddress { address, own_source } => match result {
-                Ok(_) => {
-                    let own = own_source.map(|own| KernelOp::RemoveOwnSource(address, own));
-                    ops.extend(own);
+            KernelOp::RemoveAddress { address, own_source } => {
+                if result.is_ok() {
+                    ops.extend(own_source.map(|own| KernelOp::RemoveOwnSource(address, own)));
                 }
                 // The lease takes it away; without one the next start does.
-                Err(error) => report(Failure::Remove, error, ops),
-            },
-            KernelOp::CompareRouting(_) => match result {
-                Ok(Done::Missing(missing)) => {
-                    ops.extend(missing.into_iter().map(KernelOp::AddRouting));
-                }
-                Ok(Done::Yes | Done::Made(_)) => {}
-                Err(error) => {
-                    self.retry(now);
-                    report(Failure::Compare, error, ops);
-                }
-            },
-            KernelOp::AddRouting(routing) => self.routing_added(routing, result, now, ops),
-            KernelOp::ResetClients(_) => self.clients_reset(ops),
-            KernelOp::RaiseMacvlan(_) => {
-                if let Err(error) = result {
-                    self.retry(now);
-                    report(Failure::MacvlanDown, error, ops);
-                }
-            }
-            KernelOp::GiveSource { address, .. } => {
-                self.refused_once(address.to_string(), Failure::Source, result, ops);
+                said(Failure::Remove, result, ops);
             }
             KernelOp::Connect { address, .. } => {
-                self.refused_once(address.network().to_string(), Failure::Connect, result, ops);
+                self.said_once(address.network().to_string(), Failure::Connect, result, ops);
             }
+            KernelOp::Disconnect { .. } => said(Failure::ConnectLeft, result, ops),
+            KernelOp::CompareRouting(_) => {
+                if let Ok(Done::Missing(missing)) = &result {
+                    ops.extend(missing.iter().cloned().map(KernelOp::AddRouting));
+                }
+                self.tried_again(Failure::Compare, result, now, ops);
+            }
+            KernelOp::AddRouting(routing) => self.routing_added(routing, result, now, ops),
+            KernelOp::RemoveRouting(_) => said(Failure::RouteLeft, result, ops),
+            KernelOp::ResetClients(_) => self.clients_reset(ops),
             KernelOp::Announce(_) => {
-                let mut due = || self.holding_mut().is_some_and(|h| h.announcing.log_is_due(now));
-                if let Err(error) = result
-                    && due()
-                {
-                    report(Failure::Announce, error, ops);
+                let due = |holding: &mut Holding| holding.announcing.log_is_due(now);
+                if result.is_err() && self.holding_mut().is_some_and(due) {
+                    said(Failure::Announce, result, ops);
                 }
             }
-            op => {
-                if let (Some(failure), Err(error)) = (consequence(&op), result) {
-                    report(failure, error, ops);
-                }
-            }
+            KernelOp::DestroySockets(_)
+            | KernelOp::TellActive(_)
+            | KernelOp::TellBackup(_)
+            | KernelOp::Report(_) => {}
         }
     }
 
@@ -101,13 +97,13 @@ impl Reconciler {
             }
             Err(error) => {
                 self.retry(now);
-                self.refused_once(routing.to_string(), Failure::Route, Err(error), ops);
+                self.said_once(routing.to_string(), Failure::Route, Err(error), ops);
             }
         }
     }
 
     /// What is refused again and again is said once.
-    fn refused_once(
+    fn said_once(
         &mut self,
         what: String,
         failure: Failure,
@@ -118,6 +114,20 @@ impl Reconciler {
         if self.holding_mut().is_some_and(|holding| holding.refused.insert(what)) {
             report(failure, error, ops);
         }
+    }
+
+    /// A failure is said, and its cause tried again.
+    fn tried_again(
+        &mut self,
+        failure: Failure,
+        result: Result<Done, String>,
+        now: Instant,
+        ops: &mut Vec<KernelOp>,
+    ) {
+        if result.is_err() {
+            self.retry(now);
+        }
+        said(failure, result, ops);
     }
 
     fn retry(&mut self, now: Instant) {
@@ -135,35 +145,13 @@ fn connect(address: &ManagedAddress, lease: Lease, ops: &mut Vec<KernelOp>) {
     }
 }
 
-fn report(failure: Failure, error: String, ops: &mut Vec<KernelOp>) {
-    ops.push(KernelOp::Report(Report::Failed(failure, error)));
+/// A failure that is not mended here is said.
+fn said(failure: Failure, result: Result<Done, String>, ops: &mut Vec<KernelOp>) {
+    if let Err(error) = result {
+        report(failure, error, ops);
+    }
 }
 
-/// What follows from an operation that failed, and is not tried again.
-fn consequence(op: &KernelOp) -> Option<Failure> {
-    match op {
-        KernelOp::LowerMacvlan(_) => Some(Failure::MacvlanUp),
-        KernelOp::RemoveMacvlan(_) => Some(Failure::MacvlanLeft),
-        KernelOp::PromoteSecondaries(_) => Some(Failure::Secondaries),
-        // The address counts for more than what its clients here have as their source.
-        KernelOp::AddOwnSource(..) => Some(Failure::Source),
-        KernelOp::RemoveOwnSource(..) => Some(Failure::Remove),
-        KernelOp::TakeSource { .. } => Some(Failure::SourceLeft),
-        KernelOp::Disconnect { .. } => Some(Failure::ConnectLeft),
-        KernelOp::RemoveRouting(_) => Some(Failure::RouteLeft),
-        KernelOp::EnsureMacvlan(_)
-        | KernelOp::RaiseMacvlan(_)
-        | KernelOp::GiveSource { .. }
-        | KernelOp::PutAddress { .. }
-        | KernelOp::RemoveAddress { .. }
-        | KernelOp::Connect { .. }
-        | KernelOp::CompareRouting(_)
-        | KernelOp::AddRouting(_)
-        | KernelOp::ResetClients(_)
-        | KernelOp::DestroySockets(_)
-        | KernelOp::TellActive(_)
-        | KernelOp::TellBackup(_)
-        | KernelOp::Announce(_)
-        | KernelOp::Report(_) => None,
-    }
+fn report(failure: Failure, error: String, ops: &mut Vec<KernelOp>) {
+    ops.push(KernelOp::Report(Report::Failed(failure, error)));
 }

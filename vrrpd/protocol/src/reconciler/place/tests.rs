@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use config::Scope;
+
 use super::super::tests::fixtures::{moment, name, node, plan};
 use super::*;
 

@@ -7,11 +7,12 @@ use super::*;
 #[test]
 fn leases_are_renewed_while_the_advert_thread_beats() {
     // When the thread last beat, and what happens a second after the lease began.
-    let rows: [(u64, bool); 5] = [(0, false), (1, true), (500, true), (999, true), (1_000, true)];
+    let rows: [(u64, bool); 4] = [(0, false), (1, true), (500, true), (999, true)];
     for (beat, renewed) in rows {
         let mut rig = Rig::holding(4);
         rig.feed(beat, Event::Pulse(moment(beat)));
-        assert_eq!(rig.tick(999), ["announce 10.0.0.100"], "beat {beat}: the burst only");
+        let early = [rig.tick(999), rig.tick(999)].concat();
+        assert!(early.iter().all(|words| words == "announce 10.0.0.100"), "beat {beat}: {early:?}");
         let done = rig.tick(1_000);
         let expected: &[&str] = if renewed { &["renew 10.0.0.100/24 at 2 for 4"] } else { &[] };
         assert_eq!(done, expected, "beat {beat}");
@@ -29,7 +30,7 @@ fn a_hanging_advert_thread_loses_its_lease() {
     for at in [1_000, 1_500, 2_000, 3_000, 3_900] {
         assert!(!rig.tick(at).iter().any(|words| words.starts_with("renew")), "{at}");
     }
-    assert_eq!(rig.deadline(), Some(5_900), "the burst only");
+    assert_eq!(rig.deadline(), Some(5_000), "the burst only");
     assert_eq!(rig.reconciler.lease_ends(), Some(moment(4_000)));
     assert_eq!(rig.feed(4_100, Event::Pulse(moment(4_100))), ["renew 10.0.0.100/24 at 2 for 4"]);
     assert!(!rig.reconciler.awaits_pulse());
@@ -39,8 +40,7 @@ fn a_hanging_advert_thread_loses_its_lease() {
 fn nothing_is_renewed_without_leases() {
     let mut rig = Rig::holding(0);
     assert_eq!(rig.reconciler.lease_ends(), None);
-    let done = rig.tick(100_000);
-    assert_eq!(done, ["announce 10.0.0.100"]);
+    assert_eq!(rig.tick(100_000), ["announce 10.0.0.100"; 2]);
     assert!(!rig.reconciler.awaits_pulse());
 }
 
@@ -49,9 +49,9 @@ fn nothing_is_renewed_without_leases() {
 fn a_renewal_that_is_refused_is_tried_again() {
     let mut rig = Rig::holding(4);
     rig.refused = vec!["renew"];
-    rig.feed(1_000, Event::Pulse(moment(1_000)));
-    let done = rig.tick(1_000);
-    assert!(done.is_empty(), "renewed with the pulse: {done:?}");
+    let done = rig.feed(1_000, Event::Pulse(moment(1_000)));
+    assert_eq!(done[..2], ["renew 10.0.0.100/24 at 2 for 4", "says: Renew, no"]);
+    rig.tick(1_000);
     assert_eq!(rig.reconciler.deadline(), Some(moment(1_100)));
     let done = rig.tick(1_100);
     assert_eq!(done, ["put 10.0.0.100/24 at 2 for 4", "announce 10.0.0.100"]);

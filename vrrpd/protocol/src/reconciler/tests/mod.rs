@@ -81,11 +81,13 @@ impl Rig {
         if self.refused.iter().any(|refused| words.starts_with(refused)) {
             return Err("no".to_owned());
         }
-        Ok(match op {
-            KernelOp::EnsureMacvlan(_) => Done::Made(true),
-            KernelOp::CompareRouting(_) => Done::Missing(self.missing.clone()),
-            _ => Done::Yes,
-        })
+        if let KernelOp::EnsureMacvlan(_) = op {
+            return Ok(Done::Made(true));
+        }
+        if let KernelOp::CompareRouting(_) = op {
+            return Ok(Done::Missing(self.missing.clone()));
+        }
+        Ok(Done::Yes)
     }
 
     fn tick(&mut self, millis: u64) -> Vec<String> {

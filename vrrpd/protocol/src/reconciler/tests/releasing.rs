@@ -59,7 +59,6 @@ fn addresses_that_are_wanted_again_while_clients_are_reset_stay() {
     assert_eq!(rig.feed(50, Event::Wanted(AT_ONCE)), ["reset 10.0.0.100", "active 10.0.0.100"]);
     // A configuration that came meanwhile is taken over now.
     rig.tick(100);
-    rig.meanwhile = Some(Event::Wanted(HOLD));
     rig.handle(150, Event::Wanted(RELIEVED));
     let reset = rig.handle(160, Event::Tick);
     assert_eq!(reset.iter().map(words).collect::<Vec<_>>(), ["reset 10.0.0.100"]);
