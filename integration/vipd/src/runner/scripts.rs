@@ -7,10 +7,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
-use vocabulary::{Name, TrackerHealth};
+use vocabulary::{Name, RiseFall, Thresholds, TrackerHealth, Usability};
 
 use super::program::{self, ProgramError};
-use super::streak::Streak;
 
 /// Results that may wait. A script whose result does not fit waits.
 const RESULTS: usize = 16;
@@ -55,14 +54,15 @@ impl Scripts {
 
 /// Tells every result: a reload may have made whoever listens forget the last. Ends when nobody listens.
 async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<TrackerHealth>) {
-    let mut streak = Streak::new(script.rise, script.fall, script.initially);
+    let mut usable = script.initially.map_or_else(RiseFall::unknown, RiseFall::starting_as);
+    let needed = Thresholds { rise: script.rise, fall: script.fall };
     let mut last = String::new();
     let mut starts = interval(script.interval);
     // A machine that slept has nothing to make up for.
     starts.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        if let Some(health) = streak.health(&tracker, &last)
-            && results.send(health).await.is_err()
+        if let Some(usable) = usable.state()
+            && results.send(health(&tracker, usable, &last)).await.is_err()
         {
             return;
         }
@@ -77,8 +77,18 @@ async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<Tracke
             }
             last = why;
         }
-        streak.count(ended.is_ok());
+        usable.observe(ended.is_ok(), ended.is_ok(), needed);
     }
+}
+
+/// What vrrpd is told; `why` is the last result in words.
+fn health(tracker: &Name, usable: bool, why: &str) -> TrackerHealth {
+    let (state, reason) = match usable {
+        true => (Usability::Usable, None),
+        false => (Usability::Unusable, (!why.is_empty()).then(|| why.to_owned())),
+    };
+    let (tracker, usable) = (tracker.clone(), usize::from(usable));
+    TrackerHealth { tracker, usable, total: 1, state, reason }
 }
 
 /// A result in words; the same for the same result.

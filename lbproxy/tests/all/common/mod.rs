@@ -1,0 +1,312 @@
+//! A proxy under test, the servers behind it, and patience.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lbproxy::control::status::Status;
+use tempfile::TempDir;
+
+/// Longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+#[expect(clippy::disallowed_methods, reason = "tests measure")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// A loopback address that no other test of this machine uses.
+pub(crate) fn own_ip() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [low, high, ..] = std::process::id().to_le_bytes();
+    Ipv4Addr::new(127, high.wrapping_add(64).max(1), low, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Waits until `done`.
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "still not: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A running `lbproxy`.
+pub(crate) struct Proxy {
+    pub(crate) dir: Arc<TempDir>,
+    pub(crate) child: Child,
+    lines: Receiver<String>,
+    errors: Receiver<String>,
+}
+
+impl Proxy {
+    /// Starts it; as root it stays root, for the files of the test are root's.
+    pub(crate) fn start(config: &str) -> Self {
+        Self::start_in(TempDir::new().unwrap(), config, None)
+    }
+
+    pub(crate) fn start_in(dir: TempDir, config: &str, supervisor: Option<OwnedFd>) -> Self {
+        let watchdog = supervisor.is_some().then_some("--watchdog");
+        let stdin = supervisor.map_or_else(Stdio::null, Stdio::from);
+        write_config(&dir, config);
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, watchdog, stdin)
+    }
+
+    /// Starts another one that takes over from this one.
+    pub(crate) fn successor(&self, config: &str) -> Self {
+        write_config(&self.dir, config);
+        let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(program, Arc::clone(&self.dir), Some("--take-over"), Stdio::null())
+    }
+
+    /// Starts it with so many files to open.
+    pub(crate) fn start_with_files(config: &str, files: u32) -> Self {
+        let dir = TempDir::new().unwrap();
+        write_config(&dir, config);
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &limited, env!("CARGO_BIN_EXE_lbproxy")]);
+        Self::spawn(shell, dir, None, Stdio::null())
+    }
+
+    fn spawn(
+        mut command: Command,
+        dir: impl Into<Arc<TempDir>>,
+        flag: Option<&str>,
+        stdin: Stdio,
+    ) -> Self {
+        let dir = dir.into();
+        let mut child = command
+            .arg("--config")
+            .arg(dir.path().join("vipd.toml"))
+            .arg("--runtime-dir")
+            .arg(dir.path())
+            .args(flag)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .env_remove("JOURNAL_STREAM")
+            .spawn()
+            .unwrap();
+        let lines = follow(child.stdout.take().unwrap());
+        let errors = follow(child.stderr.take().unwrap());
+        Self { dir, child, lines, errors }
+    }
+
+    /// Starts it and waits until the first proxy's servers are in these states.
+    pub(crate) fn ready(config: &str, states: &[&str]) -> Self {
+        let proxy = Self::start(config);
+        proxy.wait_for(states);
+        proxy
+    }
+
+    pub(crate) fn wait_for(&self, states: &[&str]) {
+        let mut seen = Vec::new();
+        eventually(&format!("servers {states:?}"), || {
+            seen = self.status().map(|status| status_words(&status)).unwrap_or_default();
+            seen == states
+        });
+    }
+
+    pub(crate) fn status(&self) -> Option<Status> {
+        let mut socket = UnixStream::connect(self.dir.path().join("lbproxy.sock")).ok()?;
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.write_all(b"{\"type\":\"status\"}\n").ok()?;
+        let mut answer = String::new();
+        BufReader::new(socket).read_line(&mut answer).ok()?;
+        serde_json::from_str(&answer).ok()
+    }
+
+    /// Asks it for something, a line of JSON; returns its answer.
+    pub(crate) fn ask(&self, request: &str) -> String {
+        let mut socket = UnixStream::connect(self.dir.path().join("lbproxy.sock")).unwrap();
+        socket.write_all(format!("{request}\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        BufReader::new(socket).read_line(&mut answer).unwrap();
+        answer
+    }
+
+    /// The next access line that holds `part`.
+    pub(crate) fn line(&self, part: &str) -> String {
+        wait_line(&self.lines, part)
+    }
+
+    /// The next log line that holds `part`.
+    pub(crate) fn log(&self, part: &str) -> String {
+        wait_line(&self.errors, part)
+    }
+
+    /// Pipes it has made: both ends are there. Its output is not among them, nor copies of that.
+    pub(crate) fn pipes(&self) -> usize {
+        let files = format!("/proc/{}/fd", self.child.id());
+        let target = |file: &str| std::fs::read_link(format!("{files}/{file}")).ok();
+        let given = ["0", "1", "2"].map(target);
+        let open = std::fs::read_dir(&files).unwrap();
+        let made = open
+            .filter_map(|file| target(file.ok()?.file_name().to_str()?))
+            .filter(|target| target.to_string_lossy().starts_with("pipe:"))
+            .filter(|target| !given.iter().flatten().any(|given| given == target));
+        made.count() / 2
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    pub(crate) fn reload(&self, config: &str) {
+        write_config(&self.dir, config);
+        self.signal("HUP");
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the proxy ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn write_config(dir: &TempDir, config: &str) {
+    let threads = if config.starts_with("threads") { "" } else { "threads = 2\n" };
+    let config = format!("[lbproxy]\nuser = \"root\"\n{threads}{config}");
+    std::fs::write(dir.path().join("vipd.toml"), config).unwrap();
+}
+
+fn status_words(status: &Status) -> Vec<String> {
+    let servers = status.proxies.first().map(|proxy| proxy.servers.as_slice()).unwrap_or_default();
+    servers.iter().map(|server| server.state.to_string()).collect()
+}
+
+fn follow(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn wait_line(lines: &Receiver<String>, part: &str) -> String {
+    let start = now();
+    let mut seen = Vec::new();
+    while start.elapsed() < PATIENCE {
+        let Ok(line) = lines.recv_timeout(Duration::from_millis(100)) else { continue };
+        if line.contains(part) {
+            return line;
+        }
+        seen.push(line);
+    }
+    panic!("no line with {part:?}, but {seen:#?}");
+}
+
+/// A `[[proxy]]` table.
+pub(crate) fn table(listen: SocketAddr, servers: &[SocketAddr], more: &str) -> String {
+    let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
+    format!(
+        "[[proxy]]\nname = \"p\"\nlisten = [\"{listen}\"]\nservers = [{}]\n{more}\n",
+        servers.join(", ")
+    )
+}
+
+/// The same with servers `s0`, `s1` … in full, each with keys of its own.
+pub(crate) fn full_table(listen: SocketAddr, servers: &[(SocketAddr, &str)], more: &str) -> String {
+    let mut table = format!("[[proxy]]\nname = \"p\"\nlisten = [\"{listen}\"]\n{more}\n");
+    for (index, (address, keys)) in servers.iter().enumerate() {
+        let server = format!("name = \"s{index}\"\naddress = \"{address}\"\n{keys}\n");
+        table = format!("{table}[[proxy.server]]\n{server}");
+    }
+    table
+}
+
+/// A check that runs soon and often.
+pub(crate) const QUICK: &str =
+    "check = { tcp = true, interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1 }";
+
+/// A check that runs once.
+pub(crate) const ONCE: &str = "check = { tcp = true, interval = \"1h\", timeout = \"5s\" }";
+
+/// A server on its own thread that does `serve` with every connection.
+pub(crate) fn server(
+    listener: TcpListener,
+    serve: impl Fn(TcpStream) + Clone + Send + 'static,
+) -> SocketAddr {
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let serve = serve.clone();
+            thread::spawn(move || serve(stream));
+        }
+    });
+    address
+}
+
+/// A server that sends back what it gets.
+pub(crate) fn echo(ip: Ipv4Addr) -> SocketAddr {
+    server(TcpListener::bind((ip, 0)).unwrap(), |mut stream| {
+        let mut reader = stream.try_clone().unwrap();
+        drop(std::io::copy(&mut reader, &mut stream));
+        drop(stream.shutdown(Shutdown::Write));
+    })
+}
+
+/// A server that says its name and ends.
+pub(crate) fn named(ip: Ipv4Addr, name: &'static str) -> SocketAddr {
+    server(TcpListener::bind((ip, 0)).unwrap(), move |mut stream| {
+        drop(stream.write_all(name.as_bytes()));
+        drop(stream.shutdown(Shutdown::Write));
+        drop(stream.read_to_end(&mut Vec::new()));
+    })
+}
+
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Everything a new connection reads to its end.
+pub(crate) fn fetch(address: SocketAddr) -> std::io::Result<String> {
+    let mut text = String::new();
+    let mut stream = connect(address);
+    drop(stream.shutdown(Shutdown::Write));
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Asserts that the connection ends with a reset.
+pub(crate) fn assert_reset(stream: &mut TcpStream) {
+    let outcome = stream.read(&mut [0; 16]);
+    let kind = outcome.as_ref().map_err(std::io::Error::kind);
+    assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset), "{outcome:?}");
+}
+
+/// Sends a byte and reads it back.
+pub(crate) fn ping(stream: &mut TcpStream) {
+    stream.write_all(b"!").unwrap();
+    let mut byte = [0];
+    stream.read_exact(&mut byte).unwrap();
+    assert_eq!(byte, *b"!");
+}

@@ -1,0 +1,387 @@
+//! Health, balancing, reload, release and the ends of the program.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use crate::common::*;
+use process::messages::{Lines, Ownership, OwnershipState, ToVrrpd, line};
+use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tempfile::TempDir;
+use vocabulary::{Family, Name, RouterId, Usability};
+
+fn listen_at(ip: Ipv4Addr) -> SocketAddr {
+    SocketAddr::from((ip, 7000))
+}
+
+#[test]
+fn each_balance_spreads_as_it_says() {
+    let ip = own_ip();
+    let servers = [named(ip, "a"), named(ip, "b"), named(ip, "c")];
+    let tally = |balance: &str| {
+        let more = format!("balance = \"{balance}\"\n{ONCE}");
+        let _proxy = Proxy::ready(&table(listen_at(ip), &servers, &more), &["up", "up", "up"]);
+        let mut tally: HashMap<String, usize> = HashMap::new();
+        for _ in 0..30 {
+            *tally.entry(fetch(listen_at(ip)).unwrap()).or_default() += 1;
+        }
+        let mut counts: Vec<usize> = tally.into_values().collect();
+        counts.sort_unstable();
+        counts
+    };
+    // Each worker goes round by itself, so the shares are even but for one round.
+    assert!(tally("round_robin").iter().all(|count| (8..=12).contains(count)));
+    assert_eq!(tally("first"), [30]);
+    assert_eq!(tally("source"), [30]);
+}
+
+#[test]
+fn least_conn_fills_the_emptiest() {
+    let ip = own_ip();
+    let servers = [echo(ip), echo(ip), echo(ip)];
+    let more = format!("balance = \"least_conn\"\n{ONCE}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &servers, &more), &["up", "up", "up"]);
+    let mut clients: Vec<TcpStream> = (0..9)
+        .map(|_| {
+            let mut client = connect(listen_at(ip));
+            ping(&mut client);
+            client
+        })
+        .collect();
+    let spread = |proxy: &Proxy| {
+        let status = proxy.status().unwrap();
+        status.proxies[0].servers.iter().map(|server| server.sessions).collect::<Vec<_>>()
+    };
+    assert_eq!(spread(&proxy), [3, 3, 3]);
+    clients.truncate(3);
+    eventually("six connections ended", || spread(&proxy).iter().sum::<u32>() == 3);
+    for _ in 0..6 {
+        let mut client = connect(listen_at(ip));
+        ping(&mut client);
+        clients.push(client);
+    }
+    assert_eq!(spread(&proxy), [3, 3, 3]);
+}
+
+/// Answers every request with what `status` holds.
+fn answer(mut stream: impl Read + Write, status: u16) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        match stream.read(&mut byte) {
+            Ok(1) => head.extend(byte),
+            _ => return,
+        }
+    }
+    let body = "[-]etcd failed";
+    let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    drop(stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()));
+}
+
+#[test]
+fn an_http_check_tells_ready_from_draining_from_down() {
+    let ip = own_ip();
+    let status = Arc::new(AtomicU16::new(200));
+    let told = Arc::clone(&status);
+    let address = server(TcpListener::bind((ip, 0)).unwrap(), move |stream| {
+        // 0: alive, but it does not speak HTTP any more.
+        match told.load(Ordering::Relaxed) {
+            0 => {}
+            status => answer(stream, status),
+        }
+    });
+    let check =
+        "check = { http = \"/readyz\", interval = \"50ms\", timeout = \"5s\", rise = 2, fall = 2 }";
+    let proxy = Proxy::ready(&table(listen_at(ip), &[address], check), &["up"]);
+    status.store(500, Ordering::Relaxed);
+    let line = proxy.log("up → draining");
+    assert!(line.contains("GET /readyz answered 500 \"[-]etcd failed\""), "{line}");
+    // The line is written before the workers know.
+    eventually("new clients are reset", || fetch(listen_at(ip)).is_err());
+    status.store(403, Ordering::Relaxed);
+    proxy.log("counted as alive");
+    proxy.log("draining → up");
+    status.store(0, Ordering::Relaxed);
+    let line = proxy.log("up → down");
+    assert!(line.contains("GET /readyz: "), "{line}");
+    let server = &proxy.status().unwrap().proxies[0].servers[0];
+    assert!(server.reason.starts_with("GET /readyz: "), "{server:?}");
+}
+
+/// An HTTPS server for its own address, and its authority's PEM.
+fn https(ip: Ipv4Addr) -> (SocketAddr, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&key).unwrap();
+    let issuer = Issuer::from_params(&params, &key);
+    let leaf_key = KeyPair::generate().unwrap();
+    let mut leaf = CertificateParams::new(Vec::new()).unwrap();
+    leaf.subject_alt_names = vec![SanType::IpAddress(ip.into())];
+    let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let private = PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], private)
+        .unwrap();
+    let config = Arc::new(config);
+    let address = server(TcpListener::bind((ip, 0)).unwrap(), move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        answer(StreamOwned::new(connection, stream), 200);
+    });
+    (address, ca.pem())
+}
+
+#[test]
+fn an_https_check_demands_the_right_authority() {
+    let ip = own_ip();
+    let dir = TempDir::new().unwrap();
+    let (address, right) = https(ip);
+    let (_, wrong) = https(ip);
+    let path = dir.path().join("ca.crt");
+    let check = |demand: &str| {
+        let check = format!(
+            "check = {{ https = \"/readyz\", {demand}, interval = \"100ms\", timeout = \"5s\" }}"
+        );
+        table(listen_at(ip), &[address], &check)
+    };
+    let with_ca = check(&format!("ca = \"{}\"", path.display()));
+    std::fs::write(&path, right).unwrap();
+    drop(Proxy::ready(&with_ca, &["up"]));
+    std::fs::write(&path, wrong).unwrap();
+    let proxy = Proxy::ready(&with_ca, &["down"]);
+    let line = proxy.log("unknown → down");
+    assert!(line.contains("TLS handshake: "), "{line}");
+    drop(proxy);
+    drop(Proxy::ready(&check("verify = false"), &["up"]));
+    std::fs::remove_file(&path).unwrap();
+    let mut proxy = Proxy::start(&with_ca);
+    let line = proxy.log("ERROR");
+    assert!(line.contains(path.to_str().unwrap()), "{line}");
+    assert_eq!(proxy.wait().code(), Some(2));
+}
+
+#[test]
+fn connections_of_a_server_that_goes_down_are_reset() {
+    let ip = own_ip();
+    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let hold = listener.try_clone().unwrap();
+    let proxy = Proxy::start(&table(listen_at(ip), &[address], QUICK));
+    // Every connection is held open; the listener is closed when told.
+    let (sender, accepted) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if sender.send(stream).is_err() {
+                return;
+            }
+        }
+    });
+    proxy.wait_for(&["up"]);
+    let mut client = connect(listen_at(ip));
+    client.write_all(b"x").unwrap();
+    // Checks close without a byte.
+    let serves = |stream: &TcpStream| stream.peek(&mut [0]).is_ok_and(|count| count == 1);
+    let served = accepted.iter().find(serves);
+    // A listening socket that is shut down refuses.
+    socket2::SockRef::from(&hold).shutdown(std::net::Shutdown::Both).unwrap();
+    assert_reset(&mut client);
+    proxy.line("end=server_down");
+    drop(served);
+}
+
+#[test]
+fn a_reload_keeps_connections_and_health_and_a_bad_file_changes_nothing() {
+    let ip = own_ip();
+    let (a, b) = (echo(ip), echo(ip));
+    let first = table(listen_at(ip), &[a], ONCE);
+    let proxy = Proxy::ready(&first, &["up"]);
+    let mut client = connect(listen_at(ip));
+    ping(&mut client);
+
+    proxy.reload("[[proxy]]\nname = 7\n");
+    proxy.log("reload rejected");
+    ping(&mut client);
+    ping(&mut connect(listen_at(ip)));
+
+    // An address that somebody else listens on.
+    let taken = TcpListener::bind((ip, 0)).unwrap();
+    proxy.reload(&table(taken.local_addr().unwrap(), &[a], ONCE));
+    proxy.log("reload rejected");
+    ping(&mut connect(listen_at(ip)));
+
+    // The listener moves and the server is replaced: the connection stays with the old one.
+    let elsewhere = SocketAddr::from((ip, 7001));
+    proxy.reload(&table(elsewhere, &[b], ONCE));
+    proxy.log("reloaded");
+    eventually("the new listener serves", || {
+        TcpStream::connect(elsewhere).is_ok() && TcpStream::connect(listen_at(ip)).is_err()
+    });
+    proxy.wait_for(&["up"]);
+    ping(&mut client);
+    ping(&mut connect(elsewhere));
+
+    // What is known stays: the check that runs once an hour is not awaited.
+    proxy.reload(&table(elsewhere, &[b, a], ONCE));
+    proxy.wait_for(&["up", "up"]);
+    assert!(proxy.status().unwrap().proxies[0].servers[0].total >= 1);
+    ping(&mut client);
+}
+
+fn router() -> RouterId {
+    RouterId { name: Name::try_from("vip").unwrap(), family: Family::Ipv4 }
+}
+
+struct Vrrpd {
+    stream: UnixStream,
+    lines: Lines,
+}
+
+impl Vrrpd {
+    fn accept(listener: &UnixListener) -> Self {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, lines: Lines::default() }
+    }
+
+    fn hear(&mut self) -> ToVrrpd {
+        loop {
+            if let Some(message) = self.lines.message().unwrap() {
+                return message;
+            }
+            let mut buffer = [0; 1024];
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the proxy hung up");
+            self.lines.push(&buffer[..count]).unwrap();
+        }
+    }
+
+    fn hear_usable(&mut self) {
+        eventually("usable", || {
+            matches!(self.hear(), ToVrrpd::Health(score)
+                if (score.usable, score.total, score.state) == (1, 1, Usability::Usable))
+        });
+    }
+
+    fn say(&mut self, address: Ipv4Addr, state: OwnershipState) {
+        let news = Ownership { router: router(), addresses: vec![address.into()], state };
+        self.stream.write_all(&line(&news)).unwrap();
+    }
+}
+
+#[test]
+fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
+    let ip = own_ip();
+    let other = own_ip();
+    let dir = TempDir::new().unwrap();
+    let listener = UnixListener::bind(dir.path().join("vrrpd.sock")).unwrap();
+    // One listener on the address itself, one on all addresses.
+    let wild = SocketAddr::from((ip, 20_000 + u16::from(ip.octets()[3])));
+    let listen = format!("listen = [\"{ip}:7000\", \"0.0.0.0:{}\"]", wild.port());
+    let config = table(listen_at(ip), &[echo(ip)], ONCE)
+        .replace(&format!("listen = [\"{}\"]", listen_at(ip)), &listen)
+        + "[[vrrp]]\nname = \"vip\"\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.1\"]\n";
+    let proxy = Proxy::start_in(dir, &config, None);
+    let mut vrrpd = Vrrpd::accept(&listener);
+    assert_eq!(vrrpd.hear(), ToVrrpd::Hello { version: 1 });
+    vrrpd.say(ip, OwnershipState::Active);
+    vrrpd.hear_usable();
+    // A heartbeat, though nothing changed.
+    vrrpd.hear_usable();
+    let [mut direct, mut through_wild] = [connect(listen_at(ip)), connect(wild)];
+    let mut bystander = connect(SocketAddr::from((other, wild.port())));
+    for client in [&mut direct, &mut through_wild, &mut bystander] {
+        ping(client);
+    }
+    vrrpd.say(ip, OwnershipState::Releasing);
+    eventually("released", || vrrpd.hear() == ToVrrpd::Released { router: router() });
+    // By now the resets are out: reading them needs no patience.
+    for client in [&mut direct, &mut through_wild] {
+        client.set_nonblocking(true).unwrap();
+        assert_reset(client);
+    }
+    assert_reset(&mut connect(listen_at(ip)));
+    proxy.line("end=address_released");
+    ping(&mut bystander);
+    vrrpd.say(ip, OwnershipState::Active);
+    eventually("clients are served again", || {
+        let mut client = connect(listen_at(ip));
+        client.write_all(b"x").is_ok() && client.read(&mut [0]).is_ok_and(|count| count == 1)
+    });
+    // A new vrrpd is found by itself.
+    drop(vrrpd);
+    let mut vrrpd = Vrrpd::accept(&listener);
+    assert_eq!(vrrpd.hear(), ToVrrpd::Hello { version: 1 });
+    vrrpd.hear_usable();
+}
+
+#[test]
+fn the_supervisor_gets_ticks_until_it_leaves() {
+    let ip = own_ip();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let config = table(listen_at(ip), &[echo(ip)], ONCE);
+    let dir = TempDir::new().unwrap();
+    let mut proxy = Proxy::start_in(dir, &config, Some(OwnedFd::from(theirs)));
+    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut ticks = BufReader::new(ours);
+    for _ in 0..3 {
+        let mut tick = String::new();
+        ticks.read_line(&mut tick).unwrap();
+        assert_eq!(tick, "{\"patience_ms\":2000,\"resumable\":[]}\n");
+    }
+    drop(ticks);
+    proxy.log("the supervisor is gone");
+    proxy.wait_for(&["up"]);
+    proxy.signal("TERM");
+    assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[test]
+fn sigterm_resets_the_rest_tells_of_it_and_removes_the_socket() {
+    let ip = own_ip();
+    let mut proxy = Proxy::ready(&table(listen_at(ip), &[echo(ip)], ONCE), &["up"]);
+    let mut client = connect(listen_at(ip));
+    ping(&mut client);
+    proxy.signal("TERM");
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert_reset(&mut client);
+    let line = proxy.line("end=shutdown");
+    assert!(line.contains(" bytes_up=1 bytes_down=1 "), "{line}");
+    assert!(!proxy.dir.path().join("lbproxy.sock").exists());
+}
+
+#[test]
+fn a_second_proxy_in_the_same_directory_is_refused() {
+    let ip = own_ip();
+    let config = table(listen_at(ip), &[echo(ip)], ONCE);
+    let proxy = Proxy::ready(&config, &["up"]);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lbproxy"))
+        .arg("--config")
+        .arg(proxy.dir.path().join("vipd.toml"))
+        .arg("--runtime-dir")
+        .arg(proxy.dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("another lbproxy runs here"), "{words}");
+    assert!(proxy.status().is_some(), "the first one goes on");
+}
+
+#[test]
+fn a_wrong_configuration_is_shown_and_ends_with_2() {
+    let mut proxy = Proxy::start("[[proxy]]\nname = \"p\"\nlisten = [\"nowhere\"]\n");
+    assert_eq!(proxy.wait().code(), Some(2));
+    proxy.log("`servers` is missing");
+}

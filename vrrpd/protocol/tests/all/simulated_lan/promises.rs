@@ -1,0 +1,104 @@
+//! What must hold whatever happens.
+//!
+//! A *quiet time* is one in which nothing was disturbed for as long as addresses need to settle. A
+//! changed priority, a reload, a planned stop, a handover and a start are no disturbance while every
+//! node hears every other. Then:
+//!
+//! * who takes part has the addresses, or hears somebody who has;
+//! * two nodes that hear each other have them at once only for the moment of a make-before-break.
+//!
+//! While ways are lossy, slow or out of order nothing is promised but that the election's deeds make
+//! sense ([`Router::handle`](super::node::Router::handle)); cuts excuse only those they deafen.
+
+use std::time::Duration;
+
+use super::lan::Lan;
+
+const NODES: usize = 5;
+
+/// Sees that promises are kept.
+pub(crate) struct Watch {
+    pub(crate) settle: Duration,
+    pub(crate) handover: Duration,
+    pub(crate) quiet_since: Duration,
+    /// Since when two nodes have the same addresses.
+    both_since: [[Option<Duration>; NODES]; NODES],
+    /// The first promise that was broken.
+    pub(crate) broken: Option<String>,
+}
+
+impl Watch {
+    pub(crate) fn new(settle: Duration, handover: Duration) -> Self {
+        let both_since = [[None; NODES]; NODES];
+        Self { settle, handover, quiet_since: Duration::ZERO, both_since, broken: None }
+    }
+
+    pub(crate) fn look(&mut self, lan: &Lan) {
+        let quiet = lan.now() >= self.quiet_since + self.settle && !is_rough(lan);
+        for node in 0..lan.nodes.len() {
+            if let Some(broken) =
+                lan.nodes[node].routers.iter().find_map(|router| router.broken.as_ref())
+            {
+                self.breaks(lan, &format!("node {node} {broken}"));
+            }
+            for other in 0..node {
+                self.compare(lan, node, other, quiet);
+            }
+            if quiet && lan.nodes[node].takes_part() && !is_served(lan, node) {
+                self.breaks(lan, &format!("node {node} has not the addresses, and hears nobody"));
+            }
+        }
+    }
+
+    fn compare(&mut self, lan: &Lan, node: usize, other: usize, quiet: bool) {
+        let both =
+            (0..lan.families()).any(|family| lan.owns(node, family) && lan.owns(other, family));
+        let since = &mut self.both_since[node][other];
+        if !both {
+            *since = None;
+            return;
+        }
+        let lasted = lan.now() - *since.get_or_insert(lan.now());
+        if quiet && lasted > self.handover && hear_each_other(lan, node, other) {
+            self.breaks(
+                lan,
+                &format!("nodes {other} and {node} have the addresses for {lasted:?}"),
+            );
+        }
+    }
+
+    pub(crate) fn breaks(&mut self, lan: &Lan, promise: &str) {
+        let now = lan.now();
+        self.broken.get_or_insert_with(|| format!("{now:?}: {promise}"));
+    }
+}
+
+pub(crate) fn is_rough(lan: &Lan) -> bool {
+    lan.ways.iter().flatten().any(|way| way.is_rough())
+}
+
+/// Whether everyone hears everyone.
+pub(crate) fn is_whole(lan: &Lan) -> bool {
+    !is_rough(lan) && lan.ways.iter().flatten().all(|way| way.up == [true; 2])
+}
+
+/// Whether two nodes run and hear each other in some family.
+fn hear_each_other(lan: &Lan, node: usize, other: usize) -> bool {
+    let there = |node: usize| lan.nodes[node].runs && lan.nodes[node].plugged;
+    let connected =
+        |family: usize| lan.ways[node][other].up[family] && lan.ways[other][node].up[family];
+    there(node) && there(other) && (0..lan.families()).any(connected)
+}
+
+/// Whether a node has the addresses, or hears in some family somebody who has.
+fn is_served(lan: &Lan, node: usize) -> bool {
+    let mut families = 0..lan.families();
+    let hears = |other: usize, family: usize| {
+        other != node
+            && lan.ways[other][node].up[family]
+            && lan.nodes[other].plugged
+            && lan.owns(other, family)
+    };
+    families.clone().all(|family| lan.owns(node, family))
+        || families.any(|family| (0..lan.nodes.len()).any(|other| hears(other, family)))
+}
