@@ -26,7 +26,7 @@ impl AddressReconciler {
             KernelOp::RaiseMacvlan(macvlan) => done(macvlans.raise(macvlan).await),
             KernelOp::LowerMacvlan(name) => done(macvlans.lower(name).await),
             KernelOp::RemoveMacvlan(name) => {
-                done(macvlans.remove_unless(|other| other != name.as_str()).await)
+                done(macvlans.remove_unless(|other: &str| other != name.as_str()).await)
             }
             KernelOp::PromoteSecondaries(name) => done(secondaries::outlive_their_primary(name)),
             KernelOp::AddOwnSource(address, own) => {
