@@ -212,10 +212,7 @@ fn is_gone(error: rtnetlink::Error) -> Result<(), rtnetlink::Error> {
 
 /// Why the kernel refused; 0 if it was not the kernel.
 fn code(error: &rtnetlink::Error) -> i32 {
-    match error {
-        rtnetlink::Error::NetlinkError(message) => -message.raw_code(),
-        _ => 0,
-    }
+    if let rtnetlink::Error::NetlinkError(message) = error { -message.raw_code() } else { 0 }
 }
 
 fn message(route: &RouteConfig, index: u32) -> RouteMessage {
