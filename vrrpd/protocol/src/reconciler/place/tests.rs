@@ -12,9 +12,12 @@ fn connects_first(plan: &Plan, interfaces: &Interfaces) -> bool {
     Places::of(plan, interfaces).addresses[0].connects
 }
 
+/// Interface and address, the node's own addresses by interface, and whether it brings its network along.
+type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], bool);
+
 #[test]
 fn an_address_brings_its_network_along_where_the_node_has_no_other_there() {
-    let rows: [(&str, &str, &[(&str, &str)], bool); 18] = [
+    let rows: [Row; 18] = [
         ("eth0", "192.168.50.10/24", &[("eth0", "10.77.0.11/24")], true),
         ("eth0", "192.168.50.10/24", &[], true),
         ("eth0", "192.168.50.10", &[("eth0", "10.77.0.11/24")], false),
