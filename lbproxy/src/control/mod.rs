@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use config::{Config, NamePattern};
 use process::messages::{Ownership, OwnershipState, ToVrrpd};
+use strum::VariantArray;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -33,13 +34,13 @@ use crate::control::estate::Inheritance;
 use crate::control::status::{
     Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status, Usage,
 };
-use crate::data::report::End;
-use crate::data::route::Route;
 use crate::health::News;
 use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::Probe;
 use crate::health::thread::CheckThread;
 use crate::net::listen::{ListenError, Listeners};
+use crate::plan::end::End;
+use crate::plan::route::Route;
 use crate::plan::{Plan, ProxyPlan};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
@@ -340,7 +341,7 @@ fn word(state: OwnershipState) -> &'static str {
 
 fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus {
     let counters = &proxy.counters;
-    let ended = End::ALL.iter().zip(&counters.ended);
+    let ended = End::VARIANTS.iter().zip(&counters.ended);
     let ended = ended.map(|(end, count)| (end.to_string(), count.load(Ordering::Relaxed)));
     let servers = proxy.servers.iter().map(|kept| {
         let counters = &kept.server.counters;

@@ -8,8 +8,8 @@ use process::messages::ToVrrpd;
 
 use super::Control;
 use crate::control::estate::{Estate, StandingOrder};
-use crate::health::State;
 use crate::health::kept::KeptServer;
+use crate::plan::state::State;
 
 /// What becomes of new connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

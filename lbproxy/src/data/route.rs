@@ -3,11 +3,9 @@
 //! What a client says is looked at, not taken: the relay finds it where it was.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use config::ProxyRoute;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -16,24 +14,8 @@ use vocabulary::Name;
 
 use crate::data::hello::Hello;
 use crate::data::pool::Pool;
-use crate::data::report::End;
 use crate::plan::ProxyPlan;
-
-/// A route at one moment.
-#[derive(Debug)]
-pub(crate) struct Route {
-    pub(crate) config: ProxyRoute,
-    pub(crate) target: Arc<ProxyPlan>,
-    /// Connections that took it.
-    pub(crate) taken: Arc<AtomicU64>,
-}
-
-impl Route {
-    fn comes_from(&self, client: IpAddr) -> bool {
-        let from = &self.config.from;
-        from.is_empty() || from.iter().any(|network| network.contains(&client))
-    }
-}
+use crate::plan::end::End;
 
 /// What is told of how a connection was routed.
 #[derive(Debug, Default)]

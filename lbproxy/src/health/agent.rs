@@ -15,8 +15,8 @@ use tracing::debug;
 use super::News;
 use super::probe::Target;
 use crate::clock;
-use crate::control::status::Mode;
-use crate::data::connect::connect;
+use crate::net::dial::dial;
+use crate::plan::state::Mode;
 
 /// Of an answer so much is read, in bytes; its line ends before.
 const LINE: usize = 256;
@@ -133,7 +133,7 @@ impl Agent {
         let deadline = clock::deadline_in(self.config.timeout);
         let (address, _) = self.target.place(Some(self.config.port))?;
         let asking = async {
-            let mut stream = connect(address, self.target.source, self.config.timeout).await?;
+            let mut stream = dial(address, self.target.source, self.config.timeout).await?;
             let mut answer = Vec::with_capacity(LINE);
             // It ends with the line, or with the connection.
             while answer.len() < LINE && !answer.contains(&b'\n') {

@@ -14,9 +14,9 @@ use super::bounded::Bounded;
 use super::probe::{self, Outcome, Probe, Target};
 use super::tls::{Distrust, Tls, chain, vouched};
 use crate::clock;
-use crate::data::connect::connect;
-use crate::data::proxy_header::send;
 use crate::net::certificate::Certificate;
+use crate::net::dial::dial;
+use crate::net::proxy_header::send;
 use crate::plan::located::Located;
 
 /// What one look found.
@@ -99,7 +99,7 @@ async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
     let path = http.map_or("/readyz", |http| http.path.as_str());
     let token = http.and_then(|http| probe::token(http).ok()?);
     let (address, host) = target.place(check.port).ok()?;
-    let stream = connect(address, target.source, check.timeout);
+    let stream = dial(address, target.source, check.timeout);
     let mut stream = timeout_at(deadline, stream).await.ok()?.ok()?;
     if let Some(version) = proxy.send_proxy {
         send(&mut stream, version, None).await.ok()?;

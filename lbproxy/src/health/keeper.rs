@@ -10,17 +10,18 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 use vocabulary::{Name, TrackerHealth, Usability};
 
+use super::News;
 use super::kept::{Checks, Example, KeptServer};
 use super::probe::{Probe, Target};
 use super::score::score;
 use super::thread::CheckThread;
-use super::{News, State};
-use crate::control::status::{Mode, Order};
-use crate::data::queue::Queue;
-use crate::data::sources::Sources;
 use crate::plan::ProxyCounters;
 use crate::plan::backend::{Backend, BackendSet, Server};
 use crate::plan::located::Located;
+use crate::plan::queue::Queue;
+use crate::plan::sources::Sources;
+use crate::plan::state::State;
+use crate::plan::state::{Mode, Order};
 
 /// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
 /// judged soon after its start.

@@ -14,10 +14,11 @@ use tracing::{info, warn};
 use super::agent::{Advice, Agent, Said};
 use super::probe::{Found, Probe, Target};
 use super::prober::Prober;
-use super::{Health, News, State};
-use crate::control::status::{Mode, Order};
+use super::{Health, News};
 use crate::net::certificate::Certificate;
 use crate::plan::backend::Server;
+use crate::plan::state::State;
+use crate::plan::state::{Mode, Order};
 
 /// One server.
 #[derive(Debug)]

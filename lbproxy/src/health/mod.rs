@@ -12,40 +12,10 @@ pub(crate) mod thread;
 pub(crate) mod tls;
 mod verifier;
 
-use std::fmt;
-
 pub use self::examine::{Examination, examine};
 pub use self::tls::Distrust;
 
-use serde::{Deserialize, Serialize};
-
-/// What is known of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// No check has ended yet.
-    Unknown,
-    /// Takes new connections.
-    Up,
-    /// Alive, but says it is not ready: no new connections, old ones stay.
-    Draining,
-    /// Dead: no connections.
-    Down,
-    /// Taken out by an operator and not checked: no new connections, old ones stay.
-    Maint,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unknown => "unknown",
-            Self::Up => "up",
-            Self::Draining => "draining",
-            Self::Down => "down",
-            Self::Maint => "maint",
-        })
-    }
-}
+use crate::plan::state::State;
 
 /// What comes of checks and agents.
 #[derive(Debug)]

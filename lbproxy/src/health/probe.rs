@@ -21,9 +21,9 @@ use super::Verdict;
 use super::bounded::{Bounded, TooLong};
 use super::tls::{Tls, chain};
 use crate::clock;
-use crate::data::connect::connect;
-use crate::data::proxy_header::send;
 use crate::net::certificate::Certificate;
+use crate::net::dial::dial;
+use crate::net::proxy_header::send;
 use crate::plan::located::Located;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
@@ -159,7 +159,7 @@ impl Probe {
     ) -> Result<Outcome, String> {
         let (address, host) = target.place(self.port)?;
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let mut stream = timeout_at(deadline, connect(address, target.source, self.timeout))
+        let mut stream = timeout_at(deadline, dial(address, target.source, self.timeout))
             .await
             .map_err(|_| late("while connecting"))?
             .map_err(|error| format!("connect: {error}"))?;

@@ -10,10 +10,10 @@ use config::Balance;
 use tokio::sync::Notify;
 use vocabulary::Name;
 
-use crate::data::queue::Queue;
-use crate::health::State;
 use crate::plan::latency::Latencies;
 use crate::plan::located::Located;
+use crate::plan::queue::Queue;
+use crate::plan::state::State;
 
 /// What is counted of a server. Written once a connection, never once a byte.
 #[derive(Debug, Default)]
