@@ -212,7 +212,7 @@ impl Interface {
         let usable = |known: &&Configured| !known.ours && !known.tentative && !known.secondary;
         let own = self.addresses.iter().filter(usable).filter_map(|known| match known.ip {
             IpAddr::V6(ip) if !is_link_local(ip) && ip != address => Some((ip, known.prefix_len)),
-            _ => None,
+            IpAddr::V6(_) | IpAddr::V4(_) => None,
         });
         let elsewhere = |&(ip, prefix_len): &(Ipv6Addr, u8)| {
             !IpNet::new(ip.into(), prefix_len).is_ok_and(|net| net.contains(&IpAddr::V6(address)))
