@@ -6,6 +6,7 @@ pub mod latency;
 pub(crate) mod located;
 pub(crate) mod queue;
 pub(crate) mod route;
+pub(crate) mod slow_start;
 pub(crate) mod sources;
 pub mod state;
 
