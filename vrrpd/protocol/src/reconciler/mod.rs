@@ -229,7 +229,10 @@ impl Reconciler {
         }
         self.renew(now, ops);
         self.correct_routing(ops);
-        self.announce(now, turns, ops);
+        // What is announced is there: with the next tick, if something has to be done before.
+        if ops.is_empty() {
+            self.announce(now, turns, ops);
+        }
     }
 
     /// Compares what is held with what is wanted.
