@@ -3,7 +3,8 @@
 pub mod election;
 pub mod interfaces;
 pub mod reconciler;
-pub mod rehearsal;
+pub mod router;
+pub mod simulation;
 pub mod tracking;
 pub mod wire;
 pub mod wish;

@@ -42,7 +42,6 @@ use self::macvlan::MacvlanState;
 pub use self::op::{Done, Event, Failure, KernelOp, Report};
 use self::place::Places;
 pub use self::place::placed_routing;
-pub use self::release::RELIEF_HOLD;
 pub use self::resources::{Macvlan, ManagedAddress, Plan, Routing};
 pub use self::turns::Turns;
 use crate::election::Release;
