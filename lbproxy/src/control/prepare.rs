@@ -1,7 +1,6 @@
 //! The start while there are privileges: everything that needs them, and their end.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream as StdStream;
 
 use config::{Config, Files, Loaded, Problems, ProxyConfig, Snapshot, load};
@@ -110,7 +109,7 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
     scheduling::spare_no_more();
     let failed = |what| move |source: io::Error| StartError::System { what, source };
     let config = &source.loaded.config;
-    let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
+    let workers = descriptors::workers(config.lbproxy.threads);
     let files = descriptors::raise();
     let checks = checks(config, &source.files)?;
     let mut channels = Vec::new();
@@ -141,10 +140,6 @@ fn take_over(
 ) -> io::Result<Inheritance> {
     let control = control.ok_or_else(|| io::Error::other("there is no supervisor"))?;
     Inheritance::claim(control.wait_for(Channel::Handoff, others)?)
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Makes the checks ready.

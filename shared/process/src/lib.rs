@@ -3,6 +3,7 @@
 //! open files over ([`passing`]), give up [privileges], are [scheduled](scheduling), start without missing a
 //! [signal](signals), and [log](telemetry).
 
+pub mod alarm;
 pub mod arguments;
 pub mod channels;
 pub mod control;

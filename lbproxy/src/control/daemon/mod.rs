@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::{Config, Loaded, Problems};
+use process::alarm::Alarm;
 use process::signals::{self, Request as Signalled, Requests};
 use process::telemetry;
 use process::transaction::Transaction;
@@ -109,6 +110,8 @@ struct Daemon {
     alive: watch::Receiver<bool>,
     /// How long the supervisor shall wait for a tick.
     patience: watch::Sender<Duration>,
+    /// Time between two heartbeats.
+    pace: watch::Sender<Duration>,
     /// Channels to `vrrpd` go there.
     streams: mpsc::Sender<UnixStream>,
     to_vrrpd: Option<ToSpeaker>,
@@ -136,8 +139,7 @@ impl Daemon {
         let (events, news) = mpsc::channel(NEWS);
         let (answers, answered) = mpsc::channel(NEWS);
         let (scores, scored) = watch::channel(Vec::new());
-        let (pulse, alive) = watch::channel(true);
-        tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
+        let (pace, alive) = start_beats(&workers, &config).map_err(failed("watch the time"))?;
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         let (streams, streamed) = mpsc::channel(STREAMS);
         let mut succession = Succession::new();
@@ -160,7 +162,7 @@ impl Daemon {
         let to_vrrpd = ToSpeaker {
             streams: streamed,
             scores: scored,
-            alive: alive.clone(),
+            beat: alive.clone(),
             events,
             answers: answered,
         };
@@ -177,6 +179,7 @@ impl Daemon {
             news,
             alive,
             patience,
+            pace,
             streams,
             to_vrrpd: Some(to_vrrpd),
             vrrpd_task: None,
@@ -284,6 +287,18 @@ fn spawn_workers(
         })
         .collect::<io::Result<_>>()
         .map_err(|source| StartError::System { what: "start the workers", source })
+}
+
+/// The proxy's heartbeat: its pace, and what it says.
+fn start_beats(
+    workers: &[worker::Handle],
+    config: &Config,
+) -> io::Result<(watch::Sender<Duration>, watch::Receiver<bool>)> {
+    let (beats, alive) = watch::channel(true);
+    let (pace, paced) = watch::channel(watchdog::pace(config));
+    let liveness = workers.iter().map(|worker| Arc::clone(&worker.liveness)).collect();
+    tokio::spawn(pulse::run(liveness, Alarm::new()?, paced, beats));
+    Ok((pace, alive))
 }
 
 /// Waits until some worker thread has ended. Cancel-safe.

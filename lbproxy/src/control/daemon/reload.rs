@@ -69,6 +69,7 @@ impl Daemon {
         }
         self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));
+        self.pace.send_replace(watchdog::pace(&config));
         self.config = config;
         self.talk_to_vrrpd();
         info!(proxies = self.config.proxies.len(), "reloaded");
