@@ -7,7 +7,7 @@ use vocabulary::InterfaceName;
 
 use super::Daemon;
 use super::source::parse;
-use crate::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
 
 impl Daemon {
     /// Does what the supervisor wants.
