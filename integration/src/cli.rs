@@ -9,6 +9,7 @@ use shared::Name;
 use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR, reference, schema};
 
 use crate::lab::backend;
+use crate::runner::trust::look_at_programs;
 use crate::{
     check, doctor, drill, events, exporter, handover, import, orders, runner, status, supervisor,
     upgrade, watched,
@@ -174,7 +175,7 @@ impl Cli {
             }
             Command::Check(options) => check::run(&options),
             Command::Schema(form) => print_schema(&form),
-            Command::Import(options) => import::run(&options),
+            Command::Import(options) => import::run(&options, look_at_programs),
             Command::Doctor(options) => doctor::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Why(asked) => tell_why(&asked),

@@ -178,6 +178,8 @@ pub(super) enum Watched {
     Process(String),
     File(String),
     Script(Script),
+    /// One that has a weight.
+    Proxy(String),
 }
 
 /// A script that is run again and again.
@@ -189,8 +191,6 @@ pub(super) struct Script {
     pub(super) timeout: Option<Duration>,
     pub(super) rise: Option<u32>,
     pub(super) fall: Option<u32>,
-    /// keepalived believes in it until it fails.
-    pub(super) initially: &'static str,
 }
 
 /// A `[[track]]` table.

@@ -107,6 +107,7 @@ impl Toml {
             Watched::Process(name) => ("process", quoted(name)),
             Watched::File(path) => ("file", quoted(path)),
             Watched::Script(script) => ("script", words(&script.command)),
+            Watched::Proxy(name) => ("proxy", quoted(name)),
         };
         self.line(key, watched, None);
         if let Watched::Script(script) = &tracker.watched {
@@ -128,7 +129,6 @@ impl Toml {
                 self.line(key, count.to_string(), None);
             }
         }
-        self.line("initially", quoted(script.initially), None);
     }
 
     fn proxy(&mut self, proxy: &Proxy) {
