@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
-use shared::config::{Audience, Auth, Checksum, Dialect, Password};
-use shared::{AdvertInterval, Family};
-use vrrpd::wire::checksum::checksum;
-use vrrpd::wire::{Coverage, Datagram, Excerpt, Expectation, Format, advert, ladder};
+use config::{Audience, Auth, Checksum, Dialect, Password};
+use vocabulary::{AdvertInterval, Family};
+use vrrp::wire::checksum::checksum;
+use vrrp::wire::{Coverage, Datagram, Excerpt, Expectation, Format, advert, ladder};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shared::config::{Included, Surroundings, parse_in};
+use config::{Included, Surroundings, parse_in};
 
 fuzz_target!(|input: (&str, &str)| {
     let (source, other) = input;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vrrpd::wire::claimant;
+use vrrp::wire::claimant;
 
 fuzz_target!(|input: (bool, Vec<u8>)| {
     let (ipv6, mut frame) = input;

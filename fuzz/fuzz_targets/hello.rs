@@ -2,7 +2,7 @@
 //! same name.
 #![no_main]
 
-use lbproxy::hello::{Hello, LIMIT};
+use lbproxy::data::hello::{Hello, LIMIT};
 use libfuzzer_sys::fuzz_target;
 use rustls::server::Acceptor;
 

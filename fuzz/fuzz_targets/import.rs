@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use integration::import::{Files, Given, Source, import};
+use import::{Files, Given, Source, import};
 use libfuzzer_sys::fuzz_target;
 
 /// Nothing can be included.
@@ -28,6 +28,6 @@ fuzz_target!(|input: (u8, &str)| {
     let imported = import(&given, &Nothing);
     assert!(!imported.report.to_string().is_empty());
     if let Some(toml) = imported.toml {
-        assert!(shared::config::parse("x", &toml).is_ok());
+        assert!(config::parse("x", &toml).is_ok());
     }
 });

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shared::link::{LINE_LIMIT, Lines, ToVrrpd, line};
+use process::messages::{LINE_LIMIT, Lines, ToVrrpd, line};
 
 fuzz_target!(|chunks: Vec<Vec<u8>>| {
     let mut lines = Lines::default();

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vrrpd::wire::ipv4::datagram;
+use vrrp::wire::ipv4::datagram;
 
 fuzz_target!(|packet: &[u8]| {
     if let Ok(datagram) = datagram(packet) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
+use config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
 
 /// Balances TCP connections over servers that it checks.
 #[derive(Clone, Debug, ClapArgs)]

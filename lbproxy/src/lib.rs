@@ -10,42 +10,11 @@
 //! vrrpd ←─link─→   │   ←─applied(n)──┘   └─ beats → pulse → heartbeats and ticks
 //! ```
 
-mod accept;
-mod access_line;
-mod access_log;
-mod admin;
-mod backend;
-pub mod certificate;
 pub mod cli;
 mod clock;
-mod connect;
-mod control;
-pub mod daemon;
-pub mod descriptors;
-mod estate;
-mod flow;
+pub mod control;
+pub mod data;
 pub mod health;
-pub mod hello;
-pub mod latency;
-mod link;
-mod listen;
-mod located;
+pub mod net;
 mod pick;
-mod pipe;
-mod plan;
-mod pool;
-mod prepare;
-pub mod privilege;
-mod proxy_header;
-mod pulse;
-mod queue;
-mod relay;
-mod report;
-mod route;
-mod session;
-mod sessions;
-mod sources;
-mod spread;
-pub mod status;
-mod watchdog;
-mod worker;
+pub mod plan;

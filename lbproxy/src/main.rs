@@ -13,5 +13,5 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    lbproxy::daemon::run(&Cli::parse().args)
+    lbproxy::control::daemon::run(&Cli::parse().args)
 }

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use common::*;
+use process::messages::{Lines, Ownership, OwnershipState, ToVrrpd, line};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use shared::link::{Lines, Ownership, OwnershipState, ToVrrpd, line};
-use shared::{Family, Name, RouterId, Usability};
 use tempfile::TempDir;
+use vocabulary::{Family, Name, RouterId, Usability};
 
 fn listen_at(ip: Ipv4Addr) -> SocketAddr {
     SocketAddr::from((ip, 7000))

@@ -7,7 +7,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use common::*;
-use lbproxy::status::Mode;
+use lbproxy::control::status::Mode;
 
 fn listen_at(ip: Ipv4Addr) -> SocketAddr {
     SocketAddr::from((ip, 7000))

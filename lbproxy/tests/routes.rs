@@ -52,8 +52,8 @@ fn routed(default: &str, more: &str) -> Routed {
     );
     let proxy = Proxy::start(&config);
     eventually("every server is up", || {
-        let up = |server: &lbproxy::status::ServerStatus| server.state.to_string() == "up";
-        let all = |status: lbproxy::status::Status| {
+        let up = |server: &lbproxy::control::status::ServerStatus| server.state.to_string() == "up";
+        let all = |status: lbproxy::control::status::Status| {
             status.proxies.iter().flat_map(|proxy| &proxy.servers).all(up)
         };
         proxy.status().is_some_and(all)

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use common::*;
-use lbproxy::status::Mode;
+use lbproxy::control::status::Mode;
 use tempfile::TempDir;
 
 /// Clients that come one after the other, on some threads.

@@ -12,13 +12,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use integration::lab::Host;
-use integration::lab::realtime::try_realtime;
+use lab::Host;
+use lab::realtime::try_realtime;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use vrrpd::wire::GROUP_V4;
-use vrrpd::wire::ipv4;
+use vrrp::wire::GROUP_V4;
+use vrrp::wire::ipv4;
 
 /// Bytes that may wait for the listener.
 const BACKLOG: usize = 16 * 1024 * 1024;
@@ -88,7 +88,7 @@ impl Heard {
 fn listen(index: u32, stop: &AtomicBool) -> anyhow::Result<Heard> {
     // Where it is not permitted the kernel's stamps are right all the same.
     try_realtime();
-    let protocol = Protocol::from(i32::from(vrrpd::wire::PROTOCOL));
+    let protocol = Protocol::from(i32::from(vrrp::wire::PROTOCOL));
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(protocol)).context("a raw socket")?;
     socket.join_multicast_v4_n(&GROUP_V4, &InterfaceIndexOrAddress::Index(index))?;
     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into())?;

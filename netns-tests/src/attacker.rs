@@ -5,13 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::host::INTERFACE;
-use integration::lab::{Host, Moment};
-use shared::InterfaceName;
+use lab::host::INTERFACE;
+use lab::{Host, Moment};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use vocabulary::InterfaceName;
+use vrrp::wire::checksum::checksum;
+use vrrp::wire::{Coverage, PROTOCOL};
 use vrrpd::io::frames::Frames;
-use vrrpd::wire::checksum::checksum;
-use vrrpd::wire::{Coverage, PROTOCOL};
 
 /// The group of all VRRP routers.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);

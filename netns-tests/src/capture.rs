@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use integration::lab::host::INTERFACE;
-use integration::lab::{Host, Running};
+use lab::host::INTERFACE;
+use lab::{Host, Running};
 use nix::sys::signal::Signal;
 
 use crate::{Duel, LIMIT, peer};

@@ -7,7 +7,7 @@ use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Command;
 
-use integration::lab::{Host, Running, wait_until};
+use lab::{Host, Running, wait_until};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 

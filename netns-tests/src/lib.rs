@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use integration::lab::probe::ping::PingRecord;
-use integration::lab::{Host, Lab, Moment, OwnerWatch, Ping, Running};
+use lab::probe::ping::PingRecord;
+use lab::{Host, Lab, Moment, OwnerWatch, Ping, Running};
 use nix::sys::signal::Signal;
 
 /// How long a daemon may take to do what a test waits for. Far beyond what any of them needs.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use integration::lab::Host;
+use lab::Host;
 
 use crate::{LIMIT, peer};
 

@@ -4,7 +4,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, probe, wait_until};
+use lab::{Moment, probe, wait_until};
 use nix::sys::signal::Signal;
 
 use crate::capture::Capture;
@@ -295,7 +295,7 @@ fn wait(duel: &mut Duel, theirs: &mut dyn Rival, we: bool, they: bool) {
 
 /// keepalived on a host.
 pub struct Keepalived {
-    running: integration::lab::Running,
+    running: lab::Running,
     host: usize,
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
-use integration::lab::Running;
+use lab::Running;
 
 /// A program's processes: all of its process group.
 ///

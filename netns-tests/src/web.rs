@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
-use integration::lab::{Certificates, Endpoint, Host, Running, wait_until};
+use lab::{Certificates, Endpoint, Host, Running, wait_until};
 
 use crate::{Duel, LIMIT, binary};
 

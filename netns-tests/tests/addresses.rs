@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::Moment;
-use integration::status;
+use lab::Moment;
 use netns_tests::{Duel, LIMIT};
 use nix::sys::signal::Signal;
+use vipd::status;
 
 const VIP: &str = "10.77.0.200";
 

@@ -6,15 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, Running, ipv4};
-use integration::status;
+use lab::{Moment, Running, ipv4};
 use netns_tests::adverts::Listener;
 use netns_tests::attacker::{Attacker, Forged, frames};
 use netns_tests::{Duel, LIMIT, usage};
 use pnet_base::MacAddr;
+use vipd::status;
+use vrrp::wire::checksum::checksum;
+use vrrp::wire::{Coverage, GROUP_V6, envelope};
 use vrrpd::status::Status;
-use vrrpd::wire::checksum::checksum;
-use vrrpd::wire::{Coverage, GROUP_V6, envelope};
 
 const VIP: &str = "10.77.0.200";
 

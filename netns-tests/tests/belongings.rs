@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::probe::ping::answers;
-use integration::lab::{Moment, wait_until};
+use lab::probe::ping::answers;
+use lab::{Moment, wait_until};
 use netns_tests::capture::Capture;
 use netns_tests::{Duel, LIMIT};
 
@@ -265,9 +265,9 @@ fn routes_outlive_the_daemon_and_not_the_supervisor() {
     wait_for_routing(&duel, 0, KERNELS);
     // The supervisor has to hear that it is Active before it can tell the next one to go on.
     sleep(Duration::from_millis(500));
-    let pid = integration::status::vrrpd(&duel.runtime_dir(0)).unwrap().pid;
-    integration::lab::node::signal(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    let successor = || integration::status::vrrpd(&duel.runtime_dir(0)).is_ok_and(|s| s.pid != pid);
+    let pid = vipd::status::vrrpd(&duel.runtime_dir(0)).unwrap().pid;
+    lab::node::signal(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let successor = || vipd::status::vrrpd(&duel.runtime_dir(0)).is_ok_and(|s| s.pid != pid);
     wait_until("a successor", LIMIT, successor).unwrap();
     sleep(Duration::from_secs(1));
     assert_eq!(routing(&duel, 0), KERNELS, "{}", vipd.log());

@@ -150,7 +150,7 @@ fn that_is_interrupted_leaves_nothing_behind() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let began = integration::lab::wait_until("the pair ran", LIMIT, || programs_of(path) > 2);
+    let began = lab::wait_until("the pair ran", LIMIT, || programs_of(path) > 2);
     began.unwrap();
     kill(Pid::from_raw(i32::try_from(drill.id()).unwrap()), Signal::SIGINT).unwrap();
     let status = drill.wait().unwrap();

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, wait_until};
-use integration::status;
+use lab::{Moment, wait_until};
 use netns_tests::{Duel, LIMIT, peer};
-use vrrpd::election::StateName;
+use vipd::status;
+use vrrp::election::StateName;
 
 /// Two nodes that differ in their priority, and in what `lines` makes of their place.
 fn pair(addresses: &str, lines: impl Fn(usize) -> String) -> [String; 2] {

@@ -4,9 +4,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, wait_until};
-use integration::status;
+use lab::{Moment, wait_until};
 use netns_tests::{Duel, LIMIT};
+use vipd::status;
 
 const VIP: &str = "10.77.0.200";
 

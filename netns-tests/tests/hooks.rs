@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use integration::lab::{Lab, wait_until};
+use lab::{Lab, wait_until};
 use netns_tests::{Duel, LIMIT, peer};
 
 const VIP: &str = "10.77.0.200";
@@ -44,7 +44,7 @@ fn ours(lines: &str) -> String {
 }
 
 /// Start, interface lost, interface back, planned stop; `own` are the lines each step adds.
-fn live(duel: &mut Duel, log: &Path, start: impl FnOnce(&mut Duel) -> integration::lab::Running) {
+fn live(duel: &mut Duel, log: &Path, start: impl FnOnce(&mut Duel) -> lab::Running) {
     let mut daemon = start(duel);
     wait_for_lines(log, 2 * 2);
     ip(duel, "link set eth0 down");

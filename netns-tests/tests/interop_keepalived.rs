@@ -260,7 +260,7 @@ fn a_mismatch_is_named() {
         let vipd = duel.vipd(OURS, &ours.ours(101, true));
         vipd.wait_for_log(words, LIMIT).unwrap();
         assert_eq!(vipd.log().matches(words).count(), 1, "{}", vipd.log());
-        let status = integration::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
+        let status = vipd::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
         let sender = &status.rejected.ours[0];
         let advert = &sender.adverts[0];
         assert_eq!(
@@ -284,7 +284,7 @@ fn other_addresses_are_named() {
     duel.wait_for(&[THEIRS]);
     let vipd = duel.vipd(OURS, &VERSION_3.ours(100, true));
     vipd.wait_for_log(WORDS, LIMIT).unwrap();
-    let status = integration::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
+    let status = vipd::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
     let mismatch = status.routers[0].mismatch.as_ref().unwrap();
     assert_eq!(mismatch.peer.to_string(), "10.77.0.12");
     assert!(mismatch.explanation.starts_with(WORDS), "{}", mismatch.explanation);
@@ -300,7 +300,7 @@ fn another_interval_is_learned_and_named() {
     duel.wait_for(&[THEIRS]);
     let vipd = duel.vipd(OURS, &VERSION_3.ours(100, true));
     vipd.wait_for_log("advertises every 300ms, we every 100ms", LIMIT).unwrap();
-    let status = integration::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
+    let status = vipd::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
     let active = status.routers[0].active.as_ref().unwrap();
     assert_eq!(active.interval.duration(), Duration::from_millis(300));
 }
@@ -326,7 +326,7 @@ fn handover_to_keepalived_is_not_noticed() {
     duel.wait_for(&[OURS]);
     std::thread::sleep(Duration::from_secs(2));
     let ping = duel.ping();
-    let since = integration::lab::Moment::now();
+    let since = lab::Moment::now();
     let mut handover = std::process::Command::new(netns_tests::binary("vipd"));
     handover.args(["handover", "VI_1", "--runtime-dir"]).arg(duel.runtime_dir(OURS));
     assert!(handover.status().unwrap().success());

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use integration::lab::wait_until;
+use lab::wait_until;
 use netns_tests::{Duel, LIMIT, peer};
 
 const VIP: &str = "10.77.0.200";

@@ -6,13 +6,13 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::wait_until;
-use integration::status;
+use lab::wait_until;
 use netns_tests::web::Web;
 use netns_tests::{Duel, LIMIT, binary};
 use nix::sys::signal::Signal;
-use shared::Usability;
-use vrrpd::election::StateName;
+use vipd::status;
+use vocabulary::Usability;
+use vrrp::election::StateName;
 
 const VIP: &str = "10.77.0.200";
 

@@ -5,10 +5,10 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, Running};
-use integration::status;
+use lab::{Moment, Running};
 use netns_tests::{Duel, LIMIT, binary};
 use nix::sys::signal::Signal;
+use vipd::status;
 
 const VIP: &str = "10.77.0.200";
 
@@ -141,7 +141,7 @@ fn a_pause_outlives_the_daemon() {
         Signal::SIGKILL,
     )
     .unwrap();
-    integration::lab::wait_until("a successor ran", LIMIT, || {
+    lab::wait_until("a successor ran", LIMIT, || {
         status::vrrpd(&duel.runtime_dir(0)).is_ok_and(|status| status.pid != before.pid)
     })
     .unwrap();

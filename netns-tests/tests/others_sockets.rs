@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use integration::lab::{Host, wait_until};
+use lab::{Host, wait_until};
 use netns_tests::{Duel, LIMIT};
 
 const VIP: &str = "10.77.0.200";

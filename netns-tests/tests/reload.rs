@@ -5,10 +5,10 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, Running, wait_until};
-use integration::status;
+use lab::{Moment, Running, wait_until};
 use netns_tests::capture::{Capture, Recorded};
 use netns_tests::{Duel, LIMIT, peer};
+use vipd::status;
 
 const VIP: &str = "10.77.0.200";
 

@@ -6,12 +6,12 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::host::INTERFACE;
-use integration::lab::{Host, wait_until};
-use integration::status;
+use lab::host::INTERFACE;
+use lab::{Host, wait_until};
 use netns_tests::link::neighbour;
 use netns_tests::{Duel, LIMIT, peer};
-use shared::{Family, InterfaceName};
+use vipd::status;
+use vocabulary::{Family, InterfaceName};
 use vrrpd::io::announce::{Announcer, station};
 use vrrpd::status::RivalStatus;
 

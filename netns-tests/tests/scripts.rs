@@ -8,9 +8,9 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Lab, Running, wait_until};
-use integration::status;
+use lab::{Lab, Running, wait_until};
 use netns_tests::{Duel, LIMIT, binary};
+use vipd::status;
 
 const VIP: &str = "10.77.0.200";
 

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::wait_until;
-use integration::status;
+use lab::wait_until;
 use netns_tests::{Duel, LIMIT, copy_program, peer};
+use vipd::status;
 
 const VIP: &str = "10.77.0.200";
 
@@ -71,7 +71,7 @@ fn a_process_that_dies_moves_the_address_at_once() {
     let _peer = duel.vipd(1, &node(100, ""));
     sleep(Duration::from_secs(1));
     let ping = duel.ping();
-    let since = integration::lab::Moment::now();
+    let since = lab::Moment::now();
     daemon.kill().unwrap();
     duel.wait_for(&[1]);
     // No poll in between: the kernel tells, and the peer takes over at the next advert.

@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
-use integration::lab::{Connection, Fate, Habit, Moment, Running, Service, wait_until};
-use integration::status;
+use lab::{Connection, Fate, Habit, Moment, Running, Service, wait_until};
 use netns_tests::web::Web;
 use netns_tests::{Duel, LIMIT, binary, copy_program};
 use nix::sys::signal::Signal;
-use vrrpd::election::StateName;
+use vipd::status;
+use vrrp::election::StateName;
 
 const VIP: &str = "10.77.0.200";
 const ENDPOINT: &str = "10.77.0.200:6443";

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use integration::lab::{Moment, Running};
+use lab::{Moment, Running};
 use netns_tests::capture::{Capture, Recorded};
 use netns_tests::link::{ip, neighbour, setting};
 use netns_tests::{Duel, LIMIT, binary};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use shared::config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
-use shared::{Family, Name, RouterId};
+use config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
+use vocabulary::{Family, Name, RouterId};
 
 /// Elects the owner of virtual addresses and keeps them in the kernel.
 #[derive(Clone, Debug, ClapArgs)]

@@ -11,11 +11,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use shared::{Priority, RouterId, TrackerHealth};
 use tokio::sync::broadcast;
+use vocabulary::{Priority, RouterId, TrackerHealth};
 
-use crate::election::StateName;
 use crate::status::Change;
+use vrrp::election::StateName;
 
 /// Occurrences that may wait for the slowest follower: a failover of 255 routers with both families
 /// makes two changes each, so that one may be a whole failover behind.
@@ -117,7 +117,7 @@ impl Occurrences {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Family, Name};
+    use vocabulary::{Family, Name};
 
     use super::*;
     use crate::status::{Evidence, LastHeard};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use shared::{
+use vocabulary::{
     AdvertInterval, InterfaceName, Priority, RouterId, TrackerHealth, VirtualAddress, Vrid,
 };
 
-use crate::election::StateName;
+use vrrp::election::StateName;
 
 /// The whole daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,10 +4,10 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use shared::link::ToVrrpd;
+use process::messages::ToVrrpd;
 
 use super::Control;
-use crate::estate::{Estate, StandingOrder};
+use crate::control::estate::{Estate, StandingOrder};
 use crate::health::State;
 use crate::health::kept::KeptServer;
 

@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use shared::config::AgentConfig;
+use config::AgentConfig;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout_at};
@@ -15,8 +15,8 @@ use tracing::debug;
 use super::News;
 use super::probe::Target;
 use crate::clock;
-use crate::connect::connect;
-use crate::status::Mode;
+use crate::control::status::Mode;
+use crate::data::connect::connect;
 
 /// Of an answer so much is read, in bytes; its line ends before.
 const LINE: usize = 256;

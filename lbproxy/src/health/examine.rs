@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use config::{CheckKind, ProxyConfig, ServerConfig, Verify};
 use rustls::pki_types::{CertificateDer, UnixTime};
-use shared::config::{CheckKind, ProxyConfig, ServerConfig, Verify};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
 
 use super::Verdict;
 use super::probe::{self, Outcome, Probe, Target};
 use super::tls::{Distrust, Tls, chain, vouched};
-use crate::certificate::Certificate;
 use crate::clock;
-use crate::connect::connect;
-use crate::located::Located;
-use crate::proxy_header::send;
+use crate::data::connect::connect;
+use crate::data::proxy_header::send;
+use crate::net::certificate::Certificate;
+use crate::plan::located::Located;
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]

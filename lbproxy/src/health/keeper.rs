@@ -5,21 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use shared::config::{Followed, ProxyConfig};
-use shared::{Name, TrackerHealth, Usability};
+use config::{Followed, ProxyConfig};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
+use vocabulary::{Name, TrackerHealth, Usability};
 
 use super::kept::{Checks, Example, KeptServer};
 use super::probe::{Probe, Target};
 use super::score::score;
 use super::{News, State};
-use crate::backend::{Backend, BackendSet, Server};
-use crate::located::Located;
+use crate::control::status::{Mode, Order};
+use crate::data::queue::Queue;
+use crate::data::sources::Sources;
 use crate::plan::ProxyCounters;
-use crate::queue::Queue;
-use crate::sources::Sources;
-use crate::status::{Mode, Order};
+use crate::plan::backend::{Backend, BackendSet, Server};
+use crate::plan::located::Located;
 
 /// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
 /// judged soon after its start.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig};
 use rustls::pki_types::CertificateDer;
-use shared::config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -15,9 +15,9 @@ use super::agent::{Advice, Agent, Said};
 use super::probe::{Found, Probe, Target};
 use super::prober::Prober;
 use super::{Health, News, State};
-use crate::backend::Server;
-use crate::certificate::Certificate;
-use crate::status::{Mode, Order};
+use crate::control::status::{Mode, Order};
+use crate::net::certificate::Certificate;
+use crate::plan::backend::Server;
 
 /// One server.
 #[derive(Debug)]

@@ -5,24 +5,24 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{DATE, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
-use shared::Endpoint;
-use shared::config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use vocabulary::Endpoint;
 
 use super::Verdict;
 use super::tls::{Tls, chain};
 use crate::clock;
-use crate::connect::connect;
-use crate::located::Located;
-use crate::proxy_header::send;
+use crate::data::connect::connect;
+use crate::data::proxy_header::send;
+use crate::plan::located::Located;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
 const BODY_LIMIT: usize = 4096;

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::probe::{Found, Outcome, Probe, Target};
 use super::{News, Verdict};
-use crate::backend::ServerCounters;
 use crate::clock;
+use crate::plan::backend::ServerCounters;
 
 /// Clients' failing connections bring no checks closer to each other.
 const LEAST: Duration = Duration::from_millis(50);

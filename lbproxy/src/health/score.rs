@@ -1,6 +1,6 @@
 //! A proxy's health as a whole, for the routers that track it.
 
-use shared::{Name, TrackerHealth, Usability};
+use vocabulary::{Name, TrackerHealth, Usability};
 
 use super::State;
 

@@ -10,11 +10,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use shared::config::Balance;
+use config::Balance;
 
 use self::round_robin::Rotation;
-use crate::backend::BackendSet;
 use crate::health::State;
+use crate::plan::backend::BackendSet;
 
 /// A server that may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +117,14 @@ fn choices(set: &BackendSet, state: State, backup: bool, now: Instant) -> Vec<Ch
 pub(crate) mod tests {
     use std::sync::Arc;
 
-    use shared::Name;
+    use vocabulary::Name;
 
     use super::*;
     use std::time::Duration;
 
-    use crate::backend::{Backend, Server};
     use crate::clock;
-    use crate::located::Located;
+    use crate::plan::backend::{Backend, Server};
+    use crate::plan::located::Located;
 
     fn start() -> Instant {
         clock::deadline_in(Duration::ZERO).into()

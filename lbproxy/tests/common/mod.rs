@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lbproxy::status::Status;
+use lbproxy::control::status::Status;
 use tempfile::TempDir;
 
 /// Longer than anything takes on a busy machine.

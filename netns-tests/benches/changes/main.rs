@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use integration::lab::{Host, Lab, Running, wait_until};
+use lab::{Host, Lab, Running, wait_until};
 use netns_tests::bench::{exit_code, program};
 use netns_tests::{LIMIT, peer};
 use nix::sys::signal::Signal;

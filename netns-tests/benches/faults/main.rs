@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use integration::lab::{Certificates, Endpoint, Host, Lab, Moment, Running, Service, wait_until};
+use lab::{Certificates, Endpoint, Host, Lab, Moment, Running, Service, wait_until};
 use netns_tests::LIMIT;
 use netns_tests::bench::{exit_code, program};
 

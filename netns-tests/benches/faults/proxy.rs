@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use integration::lab::{Host, Lab};
+use lab::{Host, Lab};
 use netns_tests::peer;
 
 /// Where the servers listen, and the proxy.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::Context;
-use integration::lab::{Host, Lab, Running, wait_until};
+use lab::{Host, Lab, Running, wait_until};
 use netns_tests::{LIMIT, peer};
 
 use crate::load;

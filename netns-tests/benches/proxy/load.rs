@@ -9,7 +9,7 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use integration::lab::{Host, Moment};
+use lab::{Host, Moment};
 use netns_tests::{LIMIT, peer, usage};
 
 use crate::contender::{Bench, Contender};

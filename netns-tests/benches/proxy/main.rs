@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use integration::lab::Lab;
+use lab::Lab;
 use netns_tests::bench::{exit_code, program};
 use netns_tests::usage;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use integration::lab::{Running, wait_until};
+use lab::{Running, wait_until};
 use netns_tests::LIMIT;
 
 use crate::pair::Bench;

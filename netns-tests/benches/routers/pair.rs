@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::ensure;
-use integration::lab::{Host, Lab, Moment, Running};
+use lab::{Host, Lab, Moment, Running};
 use netns_tests::{LIMIT, peer, usage};
 
 use netns_tests::adverts::Listener;

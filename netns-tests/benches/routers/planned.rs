@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::ensure;
-use integration::lab::Moment;
+use lab::Moment;
 use netns_tests::{Duel, LIMIT, binary};
 
 const VIP: &str = "10.77.0.200";

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
-use integration::lab::{Host, Lab, Running};
+use lab::{Host, Lab, Running};
 use netns_tests::{LIMIT, copy_program, peer};
 
 use super::{apply, doctor, doctor_as, router};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use integration::lab::{Direction, Host, Lab, wait_until};
-use integration::status;
+use lab::{Direction, Host, Lab, wait_until};
 use netns_tests::{Duel, LIMIT};
-use vrrpd::election::StateName;
+use vipd::status;
+use vrrp::election::StateName;
 
 use super::{apply, doctor, router};
 
@@ -29,7 +29,7 @@ fn a_pair_that_hears_each_other_is_told_so_and_not_disturbed() {
     let _second = duel.vipd(1, &second(""));
     std::thread::sleep(Duration::from_millis(1_500));
     let ping = duel.ping();
-    let since = integration::lab::Moment::now();
+    let since = lab::Moment::now();
     let told = doctor(&duel.hosts[1], &duel.lab, &second(""));
     told.assert("adverts", "api (IPv4)", "ok", "10.77.0.11 is Active with priority 150, and heard");
     let told = doctor(&duel.hosts[0], &duel.lab, &router(VIP, ""));

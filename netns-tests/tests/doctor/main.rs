@@ -9,7 +9,7 @@ mod servers;
 use std::path::Path;
 use std::process::Command;
 
-use integration::lab::{Host, Lab};
+use lab::{Host, Lab};
 use netns_tests::{LIMIT, binary};
 use serde_json::Value;
 

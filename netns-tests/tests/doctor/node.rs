@@ -1,6 +1,6 @@
 //! What concerns the node alone.
 
-use integration::lab::{Host, Lab};
+use lab::{Host, Lab};
 
 use super::{apply, doctor, doctor_as, has, router};
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use integration::clock;
-use integration::lab::{Certificates, Host, Lab, Running, wait_until};
+use lab::{Certificates, Host, Lab, Running, wait_until};
 use netns_tests::{LIMIT, binary};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use vipd::clock;
 
 use super::{Told, doctor, doctor_as};
 

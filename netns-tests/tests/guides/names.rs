@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use integration::lab::{Host, Lab, Running, wait_until};
+use lab::{Host, Lab, Running, wait_until};
 use netns_tests::{LIMIT, binary, peer};
 
 use crate::site::{Servers, haproxy, import, nginx, vipd};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::process::Command;
 
-use integration::lab::{Running, wait_until};
+use lab::{Running, wait_until};
 use netns_tests::{Duel, LIMIT};
 use nix::sys::signal::Signal;
 

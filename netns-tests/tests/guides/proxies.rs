@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use integration::lab::{Lab, wait_until};
+use lab::{Lab, wait_until};
 use netns_tests::LIMIT;
 
 use crate::site::{Servers, curl, haproxy, import, nginx, texts, vipd, who_answers};

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use integration::lab::{Certificates, Host, Lab, Running, wait_until};
+use lab::{Certificates, Host, Lab, Running, wait_until};
 use netns_tests::{LIMIT, binary, peer};
 
 /// A guide's text that has all of `words`, after `own`, which says the same.

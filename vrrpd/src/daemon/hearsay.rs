@@ -1,7 +1,7 @@
 //! What is told of the things that routers track.
 
-use shared::{Name, TrackerHealth};
 use tracing::{info, warn};
+use vocabulary::{Name, TrackerHealth};
 
 use super::Daemon;
 use crate::occurrence::Occurrence;

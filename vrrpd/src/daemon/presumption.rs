@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shared::Name;
+use vocabulary::Name;
 
 use crate::clock::now;
 

@@ -5,20 +5,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{AddressConfig, Audience, Config, Dialect, Refresh, RouterConfig};
-use shared::{InterfaceName, Priority, RouterId};
+use config::{AddressConfig, Audience, Config, Dialect, Refresh, RouterConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
+use vocabulary::{InterfaceName, Priority, RouterId};
 
 use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
 use crate::io::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
 use crate::io::routes::Routing;
 use crate::keeper::{AddressKeeper, Kept, Means, Plan, Schedule, placed_routing};
-use crate::tracking::Tracking;
-use crate::wire::virtual_mac::virtual_mac;
-use crate::wish::Wish;
+use vrrp::tracking::Tracking;
+use vrrp::wire::virtual_mac::virtual_mac;
+use vrrp::wish::Wish;
 
 /// How often addresses are announced again where adverts do it.
 const SELDOM: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::wire::Discard;
+use vrrp::wire::Discard;
 
 /// A sender's reason that keeps coming is logged this often, with how many came.
 const LOG_PAUSE: Duration = Duration::from_secs(60);

@@ -4,13 +4,13 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use shared::config::RouterConfig;
+use config::RouterConfig;
 use tracing::warn;
 
 use super::counters::{Lines, Told};
 use super::record::millis;
 use crate::status::Mismatch;
-use crate::wire::{Claim, Heard, OtherAddresses};
+use vrrp::wire::{Claim, Heard, OtherAddresses};
 
 /// What differs between us and our peers.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! Which router a packet is for.
 
-use shared::Vrid;
+use vocabulary::Vrid;
 
 use super::ports::Ports;
 use super::router::Router;

@@ -1,6 +1,6 @@
 //! Lets the routers of a sync group move together.
 
-use shared::Name;
+use vocabulary::Name;
 
 use super::router::{Router, Surroundings};
 

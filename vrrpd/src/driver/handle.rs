@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use shared::config::RouterConfig;
-use shared::{Name, RouterId};
+use config::RouterConfig;
 use tokio::sync::{mpsc, oneshot, watch};
+use vocabulary::{Name, RouterId};
 
 use crate::status::{Rejected, RouterStatus};
-use crate::wish::Wish;
+use vrrp::wish::Wish;
 
 /// Commands that may wait; whoever gives them waits when it is full.
 pub(super) const COMMAND_QUEUE: usize = 16;

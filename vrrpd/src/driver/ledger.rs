@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use shared::InterfaceName;
+use vocabulary::InterfaceName;
 
 use crate::status::{Rejected, RejectedAdvert, RejectedSender};
-use crate::wire::{Discard, Excerpt, Heard};
+use vrrp::wire::{Discard, Excerpt, Heard};
 
 /// Entries kept of each sender.
 const ENTRIES: usize = 32;
@@ -161,7 +161,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use shared::Family;
+    use vocabulary::Family;
 
     use super::*;
 

@@ -29,9 +29,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use shared::{RouterId, Vrid, scheduling};
+use process::scheduling;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
+use vocabulary::{RouterId, Vrid};
 
 use self::counters::{Discards, Lines};
 use self::directory::Directory;
@@ -43,10 +44,10 @@ use self::pulse::Pulse;
 use self::router::Router;
 pub use self::router::{Place, Surroundings};
 use crate::clock::{now, pause_until, sleep_until};
-use crate::election::Event;
-use crate::election::group;
 use crate::occurrence::Occurrences;
-use crate::wire::{Excerpt, ladder};
+use vrrp::election::Event;
+use vrrp::election::group;
+use vrrp::wire::{Excerpt, ladder};
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
 pub const REALTIME_PRIORITY: u8 = 20;

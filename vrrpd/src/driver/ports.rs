@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
 
-use shared::{Family, InterfaceName};
+use vocabulary::{Family, InterfaceName};
 
 use crate::io::port::Port;
 

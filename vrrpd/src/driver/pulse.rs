@@ -7,11 +7,11 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use shared::AdvertInterval;
-use shared::link::{Resumable, Tick, line};
+use process::messages::{Resumable, Tick, line};
 use tokio::sync::watch;
+use vocabulary::AdvertInterval;
 
-use crate::election::timing;
+use vrrp::election::timing;
 
 /// Beats are at least this far apart: a watchdog that wakes more often costs more than it finds.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -91,7 +91,7 @@ impl Pulse {
 mod tests {
     use std::io::Read;
 
-    use shared::{Family, Name, RouterId};
+    use vocabulary::{Family, Name, RouterId};
 
     use super::*;
 

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use shared::RouterId;
+use vocabulary::RouterId;
 
-use crate::election::{Election, State, Transition};
 use crate::occurrence::{Discarded, Occurrence, Occurrences, StateChange};
 use crate::status::{Change, Evidence, LastHeard};
-use crate::wire::Discard;
+use vrrp::election::{Election, State, Transition};
+use vrrp::wire::Discard;
 
 /// Changes of state that are remembered.
 const HISTORY: usize = 32;
@@ -115,11 +115,11 @@ fn micros(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Family, Name};
+    use vocabulary::{Family, Name};
 
     use super::*;
-    use crate::election::{Cause, StateName};
     use crate::status::Change;
+    use vrrp::election::{Cause, StateName};
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
@@ -129,7 +129,8 @@ mod tests {
         let occurrences = Occurrences::default();
         let mut follower = occurrences.follow();
         let mut record = Record::new(router, occurrences, start);
-        let evidence = Evidence { priority: shared::Priority::DEFAULT, heard: None, lag_us: None };
+        let evidence =
+            Evidence { priority: vocabulary::Priority::DEFAULT, heard: None, lag_us: None };
         let (from, to) = (StateName::Initialize, StateName::Backup);
         for millis in 1..=40 {
             let at = start + Duration::from_millis(millis);

@@ -3,25 +3,25 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use shared::config::{Audience, Preempt, RouterConfig};
-use shared::link::Resumable;
-use shared::{Family, Name, Priority, RouterId};
+use config::{Audience, Preempt, RouterConfig};
+use process::messages::Resumable;
 use tokio::sync::watch;
 use tracing::{info, warn};
+use vocabulary::{Family, Name, Priority, RouterId};
 
 use super::counters::{Discards, Lines};
 use super::differences::Differences;
 use super::ports::Ports;
 use super::record::{Record, evidence, millis};
 use super::voice::Voice;
-use crate::election::{
-    Action, Election, Event, Received, Release, Settings, State, Transition, Version, group, timing,
-};
 use crate::io::port::Port;
 use crate::occurrence::Occurrences;
 use crate::status::{ActiveStatus, Evidence, RouterStatus};
-use crate::wire::{Claim, Discard, Expectation, Heard};
-use crate::wish::{Wanted, Wish};
+use vrrp::election::{
+    Action, Election, Event, Received, Release, Settings, State, Transition, Version, group, timing,
+};
+use vrrp::wire::{Claim, Discard, Expectation, Heard};
+use vrrp::wish::{Wanted, Wish};
 
 /// What surrounds a router: told as a state, for only the latest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,14 +4,14 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use shared::Family;
-use shared::config::{Audience, Checksum, Dialect, RouterConfig};
+use config::{Audience, Checksum, Dialect, RouterConfig};
 use tracing::warn;
+use vocabulary::Family;
 
 use super::ports::Ports;
 use crate::io::port::group;
-use crate::wire::virtual_mac::virtual_mac;
-use crate::wire::{Advert, Claim, Coverage, Format, Heard, advert};
+use vrrp::wire::virtual_mac::virtual_mac;
+use vrrp::wire::{Advert, Claim, Coverage, Format, Heard, advert};
 
 /// Errors are logged this often.
 const LOG_PAUSE: Duration = Duration::from_secs(60);

@@ -11,14 +11,14 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
+use config::{AddressConfig, Lease, Scope};
 use futures_util::TryStreamExt;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use nix::libc;
 use rtnetlink::Handle;
-use shared::config::{AddressConfig, Lease, Scope};
-use shared::{InterfaceName, VirtualAddress};
+use vocabulary::{InterfaceName, VirtualAddress};
 
 use super::address_message::{is_ours, virtual_address_of};
 

@@ -7,12 +7,12 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket};
 use pnet_base::MacAddr;
-use shared::{Family, InterfaceName};
 use tokio::sync::watch;
+use vocabulary::{Family, InterfaceName};
 
 use super::frames::link_address;
 use super::interfaces::Interface;
-use crate::wire::{garp, neighbor};
+use vrrp::wire::{garp, neighbor};
 
 /// Sends announcements. Holds one packet socket, which receives nothing: it is bound to no protocol.
 #[derive(Debug)]

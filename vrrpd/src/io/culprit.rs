@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs;
 
-use shared::InterfaceName;
+use vocabulary::InterfaceName;
 
 /// Programs that configure interfaces: as `ps -o comm` shows them, and how to stop them.
 const MANAGERS: [(&str, &str); 6] = [

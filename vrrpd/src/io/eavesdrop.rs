@@ -10,12 +10,12 @@ use pnet_base::MacAddr;
 use pnet_packet::Packet;
 use pnet_packet::ethernet::EthernetPacket;
 use pnet_packet::ipv6::Ipv6Packet;
-use shared::{Family, InterfaceName};
 use socket2::SockFilter;
 use tokio::net::UdpSocket;
+use vocabulary::{Family, InterfaceName};
 
 use super::packets::{self, JUMP_EQUAL, LOAD_BYTE, RETURN};
-use crate::wire::{Datagram, Discard, PROTOCOL, ipv4};
+use vrrp::wire::{Datagram, Discard, PROTOCOL, ipv4};
 
 /// As the longest advert needs.
 const BUFFER: usize = 2048;
@@ -94,7 +94,7 @@ fn datagram(family: Family, packet: &[u8]) -> Result<Datagram<'_>, Discard> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::envelope;
+    use vrrp::wire::envelope;
 
     const MAC: MacAddr = MacAddr(0x02, 0, 0, 0, 0, 0x0B);
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, bind, send, socket};
-use shared::InterfaceName;
+use vocabulary::InterfaceName;
 
 /// A packet socket at an interface. It receives nothing: it is bound to no protocol.
 #[derive(Debug)]

@@ -13,13 +13,13 @@ use nix::sys::socket::{
     sockopt,
 };
 use pnet_base::MacAddr;
-use shared::{Family, InterfaceName};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use vocabulary::{Family, InterfaceName};
 
 use super::frames::Frames;
-use crate::wire::{
+use vrrp::wire::{
     Datagram, Discard, GROUP_V4, GROUP_V6, HOPS, PROTOCOL, TRAFFIC_CLASS, envelope, ipv4,
 };
 

@@ -11,13 +11,13 @@ use nix::sys::socket::{MsgFlags, send};
 use pnet_base::MacAddr;
 use pnet_packet::icmpv6::Icmpv6Types;
 use pnet_packet::ip::IpNextHeaderProtocols;
-use shared::{Family, InterfaceName};
 use socket2::SockFilter;
 use tokio::net::UdpSocket;
+use vocabulary::{Family, InterfaceName};
 
 use super::packets::{self, JUMP_EQUAL, LOAD_BYTE, LOAD_WORD, RETURN};
-use crate::wire::claimant::{self, Claimant};
-use crate::wire::probe;
+use vrrp::wire::claimant::{self, Claimant};
+use vrrp::wire::probe;
 
 /// The headers and an advertisement with some options; the rest says nothing of interest.
 const BUFFER: usize = 256;

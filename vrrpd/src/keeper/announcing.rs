@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use shared::{Family, InterfaceName};
 use tracing::warn;
+use vocabulary::{Family, InterfaceName};
 
 use super::burst::{Burst, Schedule};
 use super::place::Held;
@@ -123,7 +123,7 @@ impl AddressKeeper {
 
 #[cfg(test)]
 mod tests {
-    use shared::config::Announce;
+    use config::Announce;
 
     use super::*;
 

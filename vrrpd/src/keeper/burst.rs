@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use shared::config::{Announce, Refresh};
+use config::{Announce, Refresh};
 
 use super::turns::PAUSE;
 

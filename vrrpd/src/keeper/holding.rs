@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use shared::config::Lease;
+use config::Lease;
 
 use super::Plan;
 use super::announcing::Announcing;
 use super::place::Held;
 use crate::io::routes::Routing;
-use crate::wish::Wish;
+use vrrp::wish::Wish;
 
 /// A lease is renewed when this part of it has passed.
 const RENEWALS_PER_LEASE: u32 = 4;

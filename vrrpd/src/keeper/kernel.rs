@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
-use shared::config::Lease;
-use shared::link::OwnershipState;
+use config::Lease;
+use process::messages::OwnershipState;
 use tracing::warn;
 
 use super::place::Held;

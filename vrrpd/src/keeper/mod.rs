@@ -21,11 +21,11 @@ mod virtual_link;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Belongings, Lease};
-use shared::link::{Ownership, OwnershipState};
-use shared::{InterfaceName, RouterId};
+use config::{Belongings, Lease};
+use process::messages::{Ownership, OwnershipState};
 use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
+use vocabulary::{InterfaceName, RouterId};
 
 pub use self::burst::Schedule;
 use self::deletions::{Deletions, Worth};
@@ -35,7 +35,6 @@ use self::place::{Held, Listed, Places};
 pub use self::turns::Turns;
 use self::virtual_link::LinkState;
 use crate::clock::{now, sleep_until};
-use crate::election::Release;
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
 use crate::io::culprit::Culprit;
@@ -45,7 +44,8 @@ use crate::io::macvlan::{Macvlan, Macvlans};
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
 use crate::link::Hub;
-use crate::wish::{Wanted, Wish};
+use vrrp::election::Release;
+use vrrp::wish::{Wanted, Wish};
 
 /// How long the addresses stay after another router was heard: its announcement reaches everyone
 /// meanwhile, so that no packet comes to nobody.

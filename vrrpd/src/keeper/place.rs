@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use shared::config::{AddressConfig, RouteConfig};
+use config::{AddressConfig, RouteConfig};
 
 use super::{Holding, Plan};
 use crate::io::addresses::Placed;

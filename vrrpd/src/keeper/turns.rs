@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::{Family, InterfaceName, RouterId};
 use tokio::sync::watch;
+use vocabulary::{Family, InterfaceName, RouterId};
 
 /// Between two reminders of a family on an interface: switches that inspect ARP close a port of a host that
 /// sends more than 15 frames a second, as they come from the factory.
@@ -49,7 +49,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use shared::Name;
+    use vocabulary::Name;
 
     use super::*;
 

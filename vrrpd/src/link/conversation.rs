@@ -1,13 +1,13 @@
 //! One connection to the link.
 
-use shared::Name;
-use shared::link::{HEARTBEAT_TIMEOUT, LineError, Lines, ToVrrpd, VERSION, line};
+use process::messages::{HEARTBEAT_TIMEOUT, LineError, Lines, ToVrrpd, VERSION, line};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
+use vocabulary::Name;
 
 use super::follower::Follower;
 use super::hub::LINE_QUEUE;

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::RouterId;
-use shared::link::line;
+use process::messages::line;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::warn;
+use vocabulary::RouterId;
 
 use crate::occurrence::{Occurrence, Standing};
 use crate::status::{RouterStatus, Status};
@@ -97,14 +97,14 @@ fn standing(router: &RouterStatus) -> Standing {
 mod tests {
     use std::collections::BTreeMap;
 
-    use shared::link::Lines;
-    use shared::{Family, InterfaceName, Name, Priority, Vrid};
+    use process::messages::Lines;
     use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use vocabulary::{Family, InterfaceName, Name, Priority, Vrid};
 
     use super::*;
-    use crate::election::StateName;
     use crate::occurrence::{Occurrences, StateChange};
     use crate::status::{Change, Evidence, Rejected};
+    use vrrp::election::StateName;
 
     fn router() -> RouterId {
         RouterId { name: Name::try_from("api").unwrap(), family: Family::Ipv4 }
@@ -123,7 +123,7 @@ mod tests {
             priority: Priority::DEFAULT,
             effective_priority: Priority::DEFAULT,
             preempt_delay_ms: Some(0),
-            advert_interval: shared::AdvertInterval::DEFAULT,
+            advert_interval: vocabulary::AdvertInterval::DEFAULT,
             source: None,
             addresses: Vec::new(),
             deletions: 0,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use shared::RouterId;
-use shared::link::{Ownership, line};
+use process::messages::{Ownership, line};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
+use vocabulary::RouterId;
 
 /// How long clients' connections may take to be reset before the addresses leave all the same.
 /// A proxy does it within a millisecond; one that hangs does not do it at all.

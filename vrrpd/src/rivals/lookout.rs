@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pnet_base::MacAddr;
-use shared::{Family, InterfaceName};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tracing::debug;
+use vocabulary::{Family, InterfaceName};
 
 use crate::clock::{now, sleep_until};
 use crate::io::interfaces::Interfaces;
 use crate::io::tap::Tap;
-use crate::wire::claimant::Claimant;
+use vrrp::wire::claimant::Claimant;
 
 /// Each address that is held is asked for once in this time.
 const ROUND: Duration = Duration::from_secs(10);

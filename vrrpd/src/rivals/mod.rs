@@ -10,19 +10,19 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::config::{Config, RouterConfig};
-use shared::{Family, InterfaceName};
+use config::{Config, RouterConfig};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::warn;
+use vocabulary::{Family, InterfaceName};
 
 pub(crate) use self::lookout::Sighting;
 use self::lookout::{Guarded, Lookout, Post};
 use crate::io::announce::Announcer;
 use crate::io::interfaces::Interfaces;
 use crate::status::RivalStatus;
-use crate::wire::claimant::Claimant;
-use crate::wire::virtual_mac::virtual_mac;
+use vrrp::wire::claimant::Claimant;
+use vrrp::wire::virtual_mac::virtual_mac;
 
 /// Sightings that may wait. Of those that come meanwhile, none says anything new.
 const SIGHTINGS: usize = 16;

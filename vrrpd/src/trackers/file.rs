@@ -4,10 +4,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use shared::Name;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::warn;
+use vocabulary::Name;
 
 use super::Found;
 

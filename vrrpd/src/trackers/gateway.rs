@@ -7,10 +7,10 @@ use std::io;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use shared::config::GatewayConfig;
-use shared::{Family, Name};
+use config::GatewayConfig;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
+use vocabulary::{Family, Name};
 
 use super::{Found, health};
 use crate::clock::{now, sleep_until};

@@ -1,4 +1,4 @@
-//! Watches what priorities follow besides proxies, and tells [`Tracking`](crate::tracking).
+//! Watches what priorities follow besides proxies, and tells [`Tracking`](vrrp::tracking).
 //!
 //! A task for each process, gateway and file, which ends when its tracker is removed; interfaces are read
 //! from the picture that the daemon has anyway.
@@ -9,13 +9,13 @@ mod process;
 
 use std::sync::Arc;
 
-use shared::config::{TrackerConfig, TrackerKind};
-use shared::{Name, TrackerHealth, Usability};
+use config::{TrackerConfig, TrackerKind};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
+use vocabulary::{Name, TrackerHealth, Usability};
 
 use crate::io::interfaces::Interfaces;
-use crate::tracking::Tracking;
+use vrrp::tracking::Tracking;
 
 /// News that may wait. A tracker whose news do not fit waits: only its latest state counts.
 const NEWS: usize = 16;

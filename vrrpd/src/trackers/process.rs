@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use shared::Name;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::warn;
+use vocabulary::Name;
 
 use super::{Found, health};
 use crate::io::arrivals::Arrivals;
@@ -106,7 +106,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::process::{Child, Command};
 
-    use shared::Usability;
+    use vocabulary::Usability;
 
     use super::*;
 

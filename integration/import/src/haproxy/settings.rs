@@ -1,0 +1,327 @@
+//! What `defaults` hand down: everything that a section may say or leave to them.
+
+use std::time::Duration;
+
+use super::server::{self, Options};
+use crate::draft::Got;
+use crate::report::{Kind, Report};
+use crate::source::{Mistake, Place, Statement};
+
+const HTTP: &str = "it is for HTTP only";
+const LOG: &str = "messages go to standard error, and a line for each connection to standard output, for the journal";
+const PLENTY: &str = "connections are limited by the number of open files only";
+
+/// What becomes of waiting for a connection's first bytes.
+pub(super) const LOOKS: &str =
+    "the first bytes of a connection are waited for where a route asks for a name, and only there";
+
+/// The longest a connection may be silent, in both senses.
+const IDLE_LIMIT: Duration = Duration::from_secs(86_400);
+/// The longest that connecting may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(60);
+const LEAST: Duration = Duration::from_millis(10);
+
+/// The settings of a section.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
+    /// `mode http`; HAProxy's default is TCP.
+    pub(super) http: bool,
+    pub(super) connect: Option<Got<Duration>>,
+    pub(super) client: Option<Got<Duration>>,
+    pub(super) server: Option<Got<Duration>>,
+    pub(super) tunnel: Option<Got<Duration>>,
+    pub(super) client_fin: Option<Got<Duration>>,
+    pub(super) server_fin: Option<Got<Duration>>,
+    pub(super) check: Option<Got<Duration>>,
+    pub(super) queue: Option<Got<Duration>>,
+    pub(super) balance: Option<Got<&'static str>>,
+    /// `option tcplog` or `log-format`.
+    pub(super) tcplog: Option<Place>,
+    /// `option logasap`.
+    pub(super) logasap: Option<Place>,
+    /// `tcp-ut` of a `bind`.
+    pub(super) user_timeout: Option<Got<Duration>>,
+    /// `default-server`.
+    pub(super) servers: Options,
+    /// `option …chk`, `http-check` and `tcp-check`, in order.
+    pub(super) checks: Vec<Statement>,
+}
+
+/// Keywords that need no more than a word, by their beginning; options without `option`.
+const KNOWN: [(&str, Kind, &str); 58] = [
+    ("log", Kind::Different, LOG),
+    ("tcplog", Kind::Different, LOG),
+    ("httplog", Kind::Ignored, HTTP),
+    (
+        "dontlog",
+        Kind::Ignored,
+        "every connection has a line in the log, or none has (`log_format = \"off\"`)",
+    ),
+    (
+        "logasap",
+        Kind::Different,
+        "a connection has a line when it has lasted a second, and another when it has ended",
+    ),
+    ("socket-stats", Kind::Ignored, "every proxy is in the status"),
+    ("contstats", Kind::Ignored, "the status is always fresh"),
+    ("redispatch", Kind::Ignored, "another server is always tried"),
+    ("retries", Kind::Different, "each server is tried once, the next after it"),
+    ("maxconn", Kind::Different, PLENTY),
+    ("fullconn", Kind::Different, PLENTY),
+    ("backlog", Kind::Ignored, "the kernel's queue has a fixed size"),
+    ("rate-limit", Kind::NotSupported, "the rate of connections is not limited"),
+    ("tcpka", Kind::Ignored, "the kernel always asks silent peers"),
+    ("clitcpka", Kind::Ignored, "the kernel always asks silent peers"),
+    ("srvtcpka", Kind::Ignored, "the kernel always asks silent peers"),
+    ("splice-", Kind::Ignored, "how bytes are copied is decided here"),
+    ("nolinger", Kind::Ignored, "connections are closed in order"),
+    ("tcp-smart-", Kind::Ignored, "how connections are set up is decided here"),
+    ("abortonclose", Kind::Ignored, HTTP),
+    ("independent-streams", Kind::Ignored, "one idle time holds for both sides"),
+    ("persist", Kind::Ignored, HTTP),
+    ("allbackups", Kind::Ignored, "of several backup servers all serve anyway"),
+    ("transparent", Kind::NotSupported, "connections go to the servers only"),
+    ("forwardfor", Kind::Ignored, HTTP),
+    ("originalto", Kind::Ignored, HTTP),
+    ("http-check", Kind::Ignored, HTTP),
+    ("http", Kind::Ignored, HTTP),
+    ("accept-invalid-http", Kind::Ignored, HTTP),
+    ("prefer-last-server", Kind::Ignored, HTTP),
+    ("errorfile", Kind::Ignored, HTTP),
+    ("errorloc", Kind::Ignored, HTTP),
+    ("monitor", Kind::NotSupported, "there is no page for monitoring; `vipd status` tells"),
+    ("cookie", Kind::Ignored, HTTP),
+    ("appsession", Kind::Ignored, HTTP),
+    ("capture", Kind::Ignored, HTTP),
+    ("compression", Kind::Ignored, HTTP),
+    ("reqadd", Kind::Ignored, HTTP),
+    ("rspadd", Kind::Ignored, HTTP),
+    ("redirect", Kind::Ignored, HTTP),
+    ("unique-id", Kind::Ignored, HTTP),
+    ("hash-type", Kind::Different, "clients are spread over the servers in another order"),
+    (
+        "hash-balance-factor",
+        Kind::Different,
+        "clients are spread over the servers in another order",
+    ),
+    ("stats", Kind::Different, "`vipd status` shows the proxies and their servers"),
+    (
+        "stick",
+        Kind::NotSupported,
+        "which server a client had is not kept; `balance = \"source\"` is the nearest",
+    ),
+    ("dispatch", Kind::NotSupported, "write a server for it"),
+    (
+        "source",
+        Kind::NotSupported,
+        "connections to servers come from the address the kernel chooses",
+    ),
+    ("email-alert", Kind::NotSupported, "no mail is sent"),
+    ("external-check", Kind::NotSupported, "no program is run to check a server"),
+    ("acl", Kind::NotSupported, "connections are not told apart"),
+    ("use-server", Kind::NotSupported, "connections are not told apart"),
+    ("filter", Kind::NotSupported, "there are no filters"),
+    ("id", Kind::Ignored, "names are enough"),
+    ("description", Kind::Ignored, "it is a comment"),
+    ("load-server-state", Kind::Ignored, "servers are checked at once"),
+    ("server-state-file", Kind::Ignored, "servers are checked at once"),
+    ("bind-process", Kind::Ignored, "one worker runs for each processor"),
+    ("nbthread", Kind::Ignored, "one worker runs for each processor"),
+];
+
+impl Settings {
+    /// Reads a line that may stand in `defaults` as well as in a section.
+    pub(super) fn read(&mut self, line: &Statement, report: &mut Report) {
+        if line.name() == "no" {
+            return report.ignored(line, "what it switches off is not switched on here");
+        }
+        if is_check(line) {
+            return self.checks.push(line.clone());
+        }
+        match (line.name(), line.text(1)) {
+            ("option", "tcplog") | ("log-format", _) => self.tcplog = Some(line.place().clone()),
+            ("option", "logasap") => self.logasap = Some(line.place().clone()),
+            _ => {}
+        }
+        match (line.name(), line.text(1)) {
+            ("mode", mode) => self.mode(mode, line, report),
+            ("timeout", which) => self.timeout(which, line, report),
+            ("clitimeout", _) => self.legacy("client", line, report),
+            ("srvtimeout", _) => self.legacy("server", line, report),
+            ("contimeout", _) => self.legacy("connect", line, report),
+            ("balance", algorithm) => self.balance(algorithm, line, report),
+            ("default-server", _) => {
+                report.translated(line);
+                server::options(line, line.args(), &mut self.servers, report);
+            }
+            ("tcp-request", _) => tcp_request(line, report),
+            ("tcp-response", _) => report.ignored(line, "nothing of a connection is looked into"),
+            ("option", option) => known(option, line, report),
+            (name, _) => known(name, line, report),
+        }
+    }
+
+    fn mode(&mut self, mode: &str, line: &Statement, report: &mut Report) {
+        self.http = mode == "http";
+        match mode {
+            "tcp" => report.translated(line),
+            "http" => report.ignored(line, "sections of mode tcp are imported"),
+            _ => report.unsupported(line, "only TCP is balanced"),
+        }
+    }
+
+    fn legacy(&mut self, which: &str, line: &Statement, report: &mut Report) {
+        if let Some(time) = read_time(line, 1, report) {
+            self.set(which, time, line, report);
+        }
+    }
+
+    fn timeout(&mut self, which: &str, line: &Statement, report: &mut Report) {
+        match which {
+            "connect" | "client" | "server" | "tunnel" | "check" | "queue" | "client-fin"
+            | "server-fin" => {
+                if let Some(time) = read_time(line, 2, report) {
+                    self.set(which, time, line, report);
+                }
+            }
+            "http-request" | "http-keep-alive" | "tarpit" | "client-hs" => {
+                report.ignored(line, HTTP)
+            }
+            _ => report.unsupported(line, "this timeout is not known to `vipd import`"),
+        }
+    }
+
+    fn set(&mut self, which: &str, time: Duration, line: &Statement, report: &mut Report) {
+        let field = match which {
+            "connect" => &mut self.connect,
+            "client" => &mut self.client,
+            "server" => &mut self.server,
+            "tunnel" => &mut self.tunnel,
+            "queue" => &mut self.queue,
+            "client-fin" => &mut self.client_fin,
+            "server-fin" => &mut self.server_fin,
+            _ => &mut self.check,
+        };
+        // Zero is no limit.
+        if time.is_zero() {
+            *field = None;
+            return report.translated(line);
+        }
+        let most = if which == "connect" { CONNECT_LIMIT } else { IDLE_LIMIT };
+        let value = time.clamp(LEAST, most);
+        *field = Some(Got::from(line.place(), value));
+        if which == "connect" {
+            report.different(line, "it is for reaching any server, not for each attempt");
+        }
+        if value == time {
+            report.translated(line);
+        } else {
+            report.different(line, format!("it is {} at most", crate::values::spoken(most)));
+        }
+    }
+
+    fn balance(&mut self, algorithm: &str, line: &Statement, report: &mut Report) {
+        let balance = match algorithm {
+            "roundrobin" | "static-rr" => "round_robin",
+            "leastconn" => "least_conn",
+            "source" => "source",
+            "first" => "first",
+            "random" => "random",
+            other => {
+                let why = format!("there is no counterpart to {other:?}; servers take turns");
+                return report.unsupported(line, why);
+            }
+        };
+        self.balance = Some(Got::from(line.place(), balance));
+        report.translated(line);
+    }
+}
+
+/// Whether the line says how servers are checked.
+pub(super) fn is_check(line: &Statement) -> bool {
+    let option = line.text(1);
+    match line.name() {
+        "option" => option.ends_with("chk") || option.ends_with("-check"),
+        name => name == "http-check" || name == "tcp-check",
+    }
+}
+
+/// How long the name of a TLS client is waited for.
+pub(super) fn delay(line: &Statement, report: &mut Report) -> Option<Got<Duration>> {
+    let time = read_time(line, 2, report)?;
+    let value = time.clamp(LEAST, CONNECT_LIMIT);
+    report.translated(line);
+    if value != time {
+        report.different(line, format!("it is {}", crate::values::spoken(value)));
+    }
+    Some(Got::from(line.place(), value))
+}
+
+fn tcp_request(line: &Statement, report: &mut Report) {
+    match (line.text(1), line.text(2)) {
+        ("inspect-delay", _) | ("content", "accept") => report.ignored(line, LOOKS),
+        _ => report.unsupported(line, "connections are not told apart"),
+    }
+}
+
+fn known(keyword: &str, line: &Statement, report: &mut Report) {
+    match KNOWN.iter().find(|(known, ..)| keyword.starts_with(known)) {
+        Some((_, Kind::Ignored, why)) => report.ignored(line, *why),
+        Some((_, Kind::Different, how)) => report.different(line, *how),
+        Some((_, _, why)) => report.unsupported(line, *why),
+        None => report.unsupported(line, "this keyword is not known to `vipd import`"),
+    }
+}
+
+fn read_time(line: &Statement, index: usize, report: &mut Report) -> Option<Duration> {
+    let Some(word) = line.words.get(index) else {
+        report.mistake(Mistake::at(line.place(), "this timeout has no value", ""));
+        return None;
+    };
+    let time = time(&word.text);
+    if time.is_none() {
+        let must = "must be a number, alone for milliseconds or with us, ms, s, m, h or d";
+        report.mistake(Mistake::value(line, word, must));
+    }
+    time
+}
+
+/// A time as HAProxy writes it: milliseconds unless it has a unit.
+pub(super) fn time(text: &str) -> Option<Duration> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: u64 = number.parse().ok()?;
+    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
+    match unit {
+        "us" => Some(Duration::from_micros(number)),
+        "" | "ms" => Some(Duration::from_millis(number)),
+        "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(3600),
+        "d" => seconds(86_400),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_haproxys_units() {
+        for (text, expected) in [
+            ("5000", Some(Duration::from_secs(5))),
+            ("5000ms", Some(Duration::from_secs(5))),
+            ("1m", Some(Duration::from_secs(60))),
+            ("8h", Some(Duration::from_secs(28_800))),
+            ("1d", Some(Duration::from_secs(86_400))),
+            ("1500us", Some(Duration::from_micros(1500))),
+            ("", None),
+            ("5x", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615d", None),
+        ] {
+            assert_eq!(time(text), expected, "{text}");
+        }
+    }
+}

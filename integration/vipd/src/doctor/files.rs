@@ -1,0 +1,196 @@
+//! Who may read and change the files that the configuration names, and the sockets.
+
+use std::fs::Metadata;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use config::{Auth, CheckKind, Dialect, Verify};
+use nix::unistd::User;
+use process::messages::{LBPROXY_SOCKET, VRRPD_SOCKET};
+
+use super::context::Context;
+use super::report::Finding;
+use crate::runner::trust::{EXECUTE, READ, may};
+
+const ITEM: &str = "file";
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Says what root does; it may hold a password.
+    Configuration { secret: bool },
+    /// Of a check: anybody may read it, and the proxy has to.
+    Public,
+    /// Of a check: nobody but the proxy may read it.
+    Secret,
+    /// Whoever may write to it gives orders.
+    Socket,
+}
+
+/// Looks at each of them.
+pub(super) fn look(context: &Context) -> Vec<Finding> {
+    let name = &context.config.lbproxy.user;
+    let user = User::from_name(name).ok().flatten();
+    let mut found = Vec::new();
+    if user.is_none() && !context.config.proxies.is_empty() {
+        let why = "the proxy goes on as root";
+        found.push(
+            Finding::warning(ITEM, "lbproxy", format!("there is no user {name:?}"), why)
+                .remedy(format!("sudo useradd --system --shell /usr/sbin/nologin {name}")),
+        );
+    }
+    let mut faults = 0;
+    let files = files(context);
+    for (path, role) in &files {
+        let finding = one(path, *role, user.as_ref().filter(|_| context.root));
+        faults += usize::from(finding.is_some());
+        found.extend(finding);
+    }
+    if faults == 0 {
+        let seen = format!("owners and modes of {} files and sockets are right", files.len());
+        found.push(Finding::ok(ITEM, "", seen));
+    }
+    found
+}
+
+fn files(context: &Context) -> Vec<(PathBuf, Role)> {
+    let has_password = |dialect: Dialect| matches!(dialect, Dialect::V2(Auth::Pass(_)));
+    let secret = context.config.routers.iter().any(|router| has_password(router.dialect));
+    let own = std::iter::once(&context.path).chain(&context.included);
+    let mut files: Vec<_> =
+        own.map(|path| (path.clone(), Role::Configuration { secret })).collect();
+    for proxy in &context.config.proxies {
+        let check = &proxy.check;
+        if let CheckKind::Tls(verify) | CheckKind::Https(_, verify) = &check.kind
+            && let Verify::Authority { ca, .. } = verify
+        {
+            files.push((ca.clone(), Role::Public));
+        }
+        if let CheckKind::Http(http) | CheckKind::Https(http, _) = &check.kind {
+            files.extend(http.token_file.clone().map(|token| (token, Role::Secret)));
+        }
+        if let Some(own) = &check.certificate {
+            files.push((own.cert.clone(), Role::Public));
+            files.push((own.key.clone(), Role::Secret));
+        }
+    }
+    for socket in [VRRPD_SOCKET, LBPROXY_SOCKET] {
+        let path = context.runtime_dir.join(socket);
+        if path.symlink_metadata().is_ok() {
+            files.push((path, Role::Socket));
+        }
+    }
+    files.sort_by(|(one, _), (other, _)| one.cmp(other));
+    files.dedup_by(|(one, _), (other, _)| one == other);
+    files
+}
+
+/// What is wrong with a file; `proxy` is the user who has to read it.
+fn one(path: &Path, role: Role, proxy: Option<&User>) -> Option<Finding> {
+    let shown = path.display();
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let why = "it is needed at the start, and at each reload";
+            return Some(
+                Finding::failure(ITEM, shown, format!("cannot be looked at: {error}"), why)
+                    .remedy(format!("ls -l {}", path.display())),
+            );
+        }
+    };
+    if let Some(fault) = fault(role, metadata.uid(), metadata.mode(), is_socket(&metadata)) {
+        let finding = match fault.failure {
+            true => Finding::failure(ITEM, shown, fault.seen, fault.why),
+            false => Finding::warning(ITEM, shown, fault.seen, fault.why),
+        };
+        return Some(finding.remedy(format!("sudo {} {}", fault.command, path.display())));
+    }
+    let user = proxy.filter(|_| matches!(role, Role::Public | Role::Secret))?;
+    let readable = may(READ, &metadata, user)
+        && path
+            .ancestors()
+            .skip(1)
+            .filter_map(|parent| parent.metadata().ok())
+            .all(|parent| may(EXECUTE, &parent, user));
+    (!readable).then(|| {
+        let seen = format!("{} cannot read it", user.name);
+        let why = "the proxy runs as that user, and reads it again: tokens for each check, the others at a reload";
+        Finding::warning(ITEM, shown, seen, why).remedy(format!(
+            "sudo chgrp {} {} && sudo chmod g+r {}",
+            user.gid,
+            path.display(),
+            path.display()
+        ))
+    })
+}
+
+fn is_socket(metadata: &Metadata) -> bool {
+    metadata.file_type().is_socket()
+}
+
+struct Fault {
+    failure: bool,
+    seen: &'static str,
+    why: &'static str,
+    command: &'static str,
+}
+
+fn fault(role: Role, uid: u32, mode: u32, socket: bool) -> Option<Fault> {
+    let fault = |failure, seen, why, command| Some(Fault { failure, seen, why, command });
+    let (others_write, others_read) = (mode & 0o002 != 0, mode & 0o004 != 0);
+    match role {
+        Role::Configuration { .. } if others_write => {
+            let why = "whoever may change it decides what root runs";
+            fault(true, "everyone may change it", why, "chmod o-w")
+        }
+        Role::Configuration { .. } if uid != 0 => {
+            let why = "whoever has it decides what root runs";
+            fault(false, "it does not belong to root", why, "chown root")
+        }
+        Role::Configuration { secret: true } if others_read => {
+            fault(false, "everyone may read it", "it holds a password", "chmod o-r")
+        }
+        Role::Secret if others_read => fault(
+            true,
+            "everyone may read it",
+            "whoever has it is the check to the servers",
+            "chmod o-rwx",
+        ),
+        Role::Public | Role::Secret if others_write => {
+            let why = "whoever changes it decides which servers are trusted";
+            fault(true, "everyone may change it", why, "chmod o-w")
+        }
+        Role::Socket if others_write || !socket => {
+            let why =
+                "whoever may write to it asks and orders; programs refuse strangers all the same";
+            fault(false, "everyone may write to it", why, "chmod 660")
+        }
+        Role::Configuration { .. } | Role::Public | Role::Secret | Role::Socket => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_judged_by_what_a_file_is_for() {
+        let config = |secret| Role::Configuration { secret };
+        for (role, uid, mode, expected) in [
+            (config(false), 0, 0o644, None),
+            (config(true), 0, 0o640, None),
+            (config(true), 0, 0o644, Some((false, "everyone may read it"))),
+            (config(false), 0, 0o646, Some((true, "everyone may change it"))),
+            (config(false), 1000, 0o644, Some((false, "it does not belong to root"))),
+            (Role::Public, 1000, 0o644, None),
+            (Role::Public, 0, 0o666, Some((true, "everyone may change it"))),
+            (Role::Secret, 0, 0o640, None),
+            (Role::Secret, 0, 0o644, Some((true, "everyone may read it"))),
+            (Role::Socket, 0, 0o660, None),
+            (Role::Socket, 0, 0o666, Some((false, "everyone may write to it"))),
+        ] {
+            let found = fault(role, uid, mode, true).map(|fault| (fault.failure, fault.seen));
+            assert_eq!(found, expected, "{role:?} {uid} {mode:o}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Interfaces and addresses, as the kernel tells them at one moment.
+
+use std::io;
+
+use futures_util::TryStreamExt;
+use netlink_packet_route::address::AddressMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use vocabulary::InterfaceName;
+use vrrpd::io::interfaces::Interfaces;
+
+/// The network of this namespace.
+#[derive(Debug)]
+pub(super) struct Network {
+    /// As `vrrpd` sees it.
+    pub(super) interfaces: Interfaces,
+    links: Vec<LinkMessage>,
+    /// Every address.
+    pub(super) addresses: Vec<AddressMessage>,
+}
+
+impl Network {
+    /// Asks the kernel.
+    ///
+    /// # Errors
+    /// It does not tell.
+    pub(super) async fn read() -> io::Result<Self> {
+        let (connection, netlink, _) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        let links = netlink.link().get().execute().try_collect::<Vec<_>>();
+        let links = links.await.map_err(io::Error::other)?;
+        let addresses = netlink.address().get().execute().try_collect::<Vec<_>>();
+        let addresses = addresses.await.map_err(io::Error::other)?;
+        let mut interfaces = Interfaces::default();
+        for link in &links {
+            interfaces.link_changed(link);
+        }
+        for address in &addresses {
+            interfaces.address_changed(address);
+        }
+        Ok(Self { interfaces, links, addresses })
+    }
+
+    /// The flags of the interface of this name.
+    pub(super) fn flags(&self, name: &InterfaceName) -> Option<LinkFlags> {
+        let link = self.links.iter().find(|link| name_of(link) == Some(name.as_str()));
+        link.map(|link| link.header.flags)
+    }
+
+    /// What the interfaces are called.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.links.iter().filter_map(name_of).collect()
+    }
+}
+
+fn name_of(link: &LinkMessage) -> Option<&str> {
+    link.attributes.iter().find_map(|attribute| {
+        if let LinkAttribute::IfName(name) = attribute { Some(name.as_str()) } else { None }
+    })
+}

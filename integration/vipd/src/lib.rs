@@ -1,0 +1,17 @@
+//! The front door's library: what `vipd` and the tests of whole nodes share.
+
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod doctor;
+#[cfg(feature = "drill")]
+pub mod drill;
+pub mod events;
+pub mod exporter;
+pub mod handover;
+pub mod orders;
+pub mod runner;
+pub mod status;
+pub mod supervisor;
+mod upgrade;
+mod watched;

@@ -1,0 +1,117 @@
+//! A named pipe with a line for each change, as keepalived's `notify_fifo`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+
+use config::FifoConfig;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::{User, fchown, mkfifo};
+use tracing::warn;
+
+/// The pipe, open.
+#[derive(Debug)]
+pub(super) struct Fifo {
+    config: FifoConfig,
+    pipe: File,
+    dropped: u64,
+}
+
+impl Fifo {
+    /// Makes the pipe, or takes the one that is there, for its user alone.
+    pub(super) fn open(config: FifoConfig) -> io::Result<Self> {
+        match mkfifo(&config.path, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // Open for both directions, a pipe needs no reader to be opened, and a reader that leaves breaks
+        // nothing. A link is not followed: it might lead to somebody else's file.
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+        let pipe = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(flags.bits())
+            .open(&config.path)?;
+        let found = pipe.metadata()?;
+        if !found.file_type().is_fifo() {
+            return Err(io::Error::other("it is there already and no FIFO"));
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err(io::Error::other(
+                "others could write into it; remove it or its write bits",
+            ));
+        }
+        let user = User::from_name(&config.user)?
+            .ok_or_else(|| io::Error::other(format!("there is no user {:?}", config.user)))?;
+        if found.uid() != user.uid.as_raw() {
+            fchown(&pipe, Some(user.uid), Some(user.gid))?;
+        }
+        Ok(Self { config, pipe, dropped: 0 })
+    }
+
+    pub(super) fn config(&self) -> &FifoConfig {
+        &self.config
+    }
+
+    /// Writes one line whole, or, where nobody has read for long, drops it.
+    pub(super) fn write(&mut self, line: &str) {
+        if let Err(error) = self.pipe.write_all(line.as_bytes()) {
+            self.dropped += 1;
+            // Lines are as rare as changes of state, and so is this.
+            let (path, dropped) = (self.config.path.display(), self.dropped);
+            warn!(%path, %error, dropped, "nobody reads the FIFO: a line was dropped");
+        }
+    }
+}
+
+impl Drop for Fifo {
+    fn drop(&mut self) {
+        // Readers see its end. A directory that is not ours to change keeps it.
+        std::fs::remove_file(&self.config.path).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use nix::unistd::Uid;
+
+    use super::*;
+
+    fn config(name: &str) -> (tempfile::TempDir, FifoConfig) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        let user = User::from_uid(Uid::effective()).unwrap().unwrap().name;
+        (directory, FifoConfig { path, user })
+    }
+
+    #[test]
+    fn lines_wait_for_a_reader_and_never_for_room() {
+        let (_directory, config) = config("fifo");
+        let path = config.path.clone();
+        let mut fifo = Fifo::open(config).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        fifo.write("INSTANCE \"a\" MASTER 100\n");
+        let mut buffer = [0; 64];
+        let length = File::open(&path).unwrap().read(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"INSTANCE \"a\" MASTER 100\n");
+        // A pipe holds 64 KiB.
+        let line = format!("{:1023}\n", "x");
+        (0..65).for_each(|_| fifo.write(&line));
+        assert_eq!(fifo.dropped, 1);
+        drop(fifo);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_pipe_of_ours_is_left_alone() {
+        let (_directory, config) = config("file");
+        std::fs::write(&config.path, "precious").unwrap();
+        let error = Fifo::open(config.clone()).unwrap_err().to_string();
+        assert_eq!(error, "it is there already and no FIFO");
+        assert_eq!(std::fs::read_to_string(&config.path).unwrap(), "precious");
+    }
+}

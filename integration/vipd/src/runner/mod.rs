@@ -1,0 +1,249 @@
+//! Runs the operator's programs: hooks, which are told what happens, and scripts, which tell what is
+//! usable; and writes a FIFO. A program of its own under the supervisor (docs/adr/0009-hooks.md).
+//!
+//! ```text
+//! vrrpd ─► Following ─► Told: is it new? ─┬─► Fifo
+//!                                         └─► a lane for each name ─► one job at a time: its hooks
+//! vrrpd ◄─ Following ◄─ Scripts: one task for each
+//! ```
+//! It hears what anybody may hear, and runs only what the configuration names: `vrrpd` has no say in what
+//! is run, and never waits for it. Stops: when told to, once the last word has been told.
+
+mod fifo;
+mod follow;
+mod job;
+mod lane;
+mod program;
+mod scripts;
+mod streak;
+pub(crate) mod trust;
+mod word;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use config::{Config, NotifyConfig, load};
+use process::{scheduling, signals, telemetry};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+use vocabulary::{Name, TrackerHealth};
+use vrrpd::occurrence::Occurrence;
+
+use self::fifo::Fifo;
+use self::follow::Following;
+use self::lane::Lane;
+use self::scripts::Scripts;
+use self::word::{Notice, Told};
+use crate::watched::{Args, Ticker};
+
+/// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
+/// root has root's rights again: the kernel gives them at its start.
+const KEPT: CapabilitySet = CapabilitySet::SETUID
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::CHOWN);
+
+/// How long to listen for `vrrpd`'s last words once told to end: the supervisor ended it before us.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// What the last hooks may take, whatever their own limit is: the node is to go down.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Runs until told to end.
+///
+/// Exit codes: 0 ended in order; 1 something failed that nothing works without; 2 the configuration is
+/// wrong.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
+    // Neither the log's thread nor any hook is urgent.
+    scheduling::ordinary();
+    let _log = telemetry::init();
+    let config = match load(&args.config) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            error!("{problems}");
+            return ExitCode::from(2);
+        }
+    };
+    match follow(args, config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(%error, "no program is run any more");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn follow(args: &Args, config: Config) -> io::Result<()> {
+    keep_only_the_needed().unwrap_or_else(
+        |error| warn!(%error, "cannot give up privileges that running programs does not need"),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut runner = Runner::new(config, &args.runtime_dir);
+        runner.follow(args, Ticker::new(args.watchdog)?).await?;
+        runner.end().await;
+        Ok(())
+    })
+}
+
+fn keep_only_the_needed() -> rustix::io::Result<()> {
+    let kept = capabilities(None)?.permitted & KEPT;
+    let inheritable = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable })
+}
+
+/// Whom to tell, and what is being told.
+struct Runner {
+    config: NotifyConfig,
+    told: Told,
+    fifo: Option<Fifo>,
+    lanes: BTreeMap<Name, Lane<Notice>>,
+    jobs: JoinSet<Name>,
+    dropped: u64,
+    following: Following,
+    scripts: Scripts,
+    results: mpsc::Receiver<TrackerHealth>,
+}
+
+impl Runner {
+    fn new(config: Config, runtime_dir: &Path) -> Self {
+        let (mut scripts, results) = Scripts::new();
+        scripts.run(&config.trackers);
+        let mut runner = Self {
+            config: config.notify,
+            told: Told::default(),
+            fifo: None,
+            lanes: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            dropped: 0,
+            following: Following::new(runtime_dir),
+            scripts,
+            results,
+        };
+        runner.open_fifo();
+        runner
+    }
+
+    /// Follows `vrrpd` until told to end.
+    async fn follow(&mut self, args: &Args, mut ticker: Ticker) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        signals::release();
+        loop {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hang_up.recv() => self.reload(args),
+                () = ticker.tick() => {}
+                Some(done) = self.jobs.join_next() => self.done(done.ok()),
+                Some(health) = self.results.recv() => self.following.tell(health),
+                occurrence = self.following.next() => self.take(&occurrence),
+            }
+        }
+    }
+
+    fn take(&mut self, occurrence: &Occurrence) {
+        let Some(notice) = self.told.news(occurrence) else { return };
+        if let Some(fifo) = &mut self.fifo {
+            fifo.write(&notice.line());
+        }
+        let name = notice.router.name.clone();
+        if !self.config.hooks.contains_key(&name) {
+            return;
+        }
+        if let Some(old) = self.lanes.entry(name.clone()).or_default().push(notice) {
+            self.dropped += 1;
+            let (router, state, dropped) = (&old.router, old.word, self.dropped);
+            warn!(%router, %state, dropped, "hooks are slower than the changes they are to tell: dropped the oldest");
+        }
+        self.next(&name);
+    }
+
+    /// Starts what waits for `name`, if nothing of that name is under way.
+    fn next(&mut self, name: &Name) {
+        let Some(lane) = self.lanes.get_mut(name) else { return };
+        let Some(hooks) = self.config.hooks.get(name).cloned() else {
+            // A reload took the hooks away.
+            self.lanes.remove(name);
+            return;
+        };
+        if let Some(notice) = lane.next() {
+            let name = name.clone();
+            self.jobs.spawn(async move {
+                job::tell(notice, hooks).await;
+                name
+            });
+        }
+    }
+
+    fn done(&mut self, name: Option<Name>) {
+        let Some(name) = name else { return };
+        if let Some(lane) = self.lanes.get_mut(&name) {
+            lane.done();
+        }
+        self.next(&name);
+    }
+
+    fn reload(&mut self, args: &Args) {
+        match load(&args.config) {
+            Ok(loaded) => {
+                self.scripts.run(&loaded.config.trackers);
+                self.following.retain(|tracker| self.scripts.has(tracker));
+                self.config = loaded.config.notify;
+            }
+            Err(problems) => {
+                error!(
+                    "the new configuration is wrong: hooks and scripts stay as they are:\n{problems}"
+                );
+                return;
+            }
+        }
+        if self.fifo.as_ref().map(Fifo::config) != self.config.fifo.as_ref() {
+            self.open_fifo();
+        }
+    }
+
+    /// Opens the FIFO that is configured in place of the one that is open.
+    fn open_fifo(&mut self) {
+        self.fifo = None;
+        let Some(config) = self.config.fifo.clone() else { return };
+        let path = config.path.clone();
+        match Fifo::open(config) {
+            Ok(fifo) => self.fifo = Some(fifo),
+            Err(error) => {
+                error!(path = %path.display(), %error, "cannot open the FIFO: nothing is told there until a reload");
+            }
+        }
+    }
+
+    /// Tells what is left to be told.
+    async fn end(mut self) {
+        while let Ok(occurrence) = timeout(LAST_WORDS, self.following.next()).await {
+            self.take(&occurrence);
+            if occurrence == Occurrence::Ended {
+                break;
+            }
+        }
+        let all = async {
+            while let Some(done) = self.jobs.join_next().await {
+                self.done(done.ok());
+            }
+        };
+        if timeout(FAREWELL, all).await.is_err() {
+            warn!("hooks were still at work after {FAREWELL:?}: killing them");
+            self.jobs.shutdown().await;
+        }
+        info!("told the last word");
+    }
+}

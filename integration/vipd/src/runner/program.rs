@@ -1,0 +1,92 @@
+//! One program at work: as its user, for a limited time, with everything it starts.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use config::CommandLine;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, User, geteuid};
+use tokio::process::Command;
+use tracing::warn;
+
+use super::trust::{Distrust, resolve};
+
+/// What systemd and the supervisor tell us is not for others: one could speak in our name.
+const OURS: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS"];
+
+/// Why a program did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProgramError {
+    #[error("there is no user {0:?}")]
+    NoUser(String),
+    #[error("not run as root: {0}")]
+    Distrusted(#[from] Distrust),
+    #[error("start {program}: {source}")]
+    Start { program: PathBuf, source: io::Error },
+    #[error("it ran for more than {0:?} and was killed")]
+    Late(Duration),
+    #[error("{0}")]
+    Failed(ExitStatus),
+}
+
+/// Runs a program as `user` until it ends, for `limit` at most.
+pub(super) async fn run(
+    line: &CommandLine,
+    user: &str,
+    limit: Duration,
+    environment: &[(&str, String)],
+) -> Result<(), ProgramError> {
+    let found = User::from_name(user).ok().flatten();
+    let user = found.ok_or_else(|| ProgramError::NoUser(user.to_owned()))?;
+    let program = resolve(&line.program, user.uid.is_root())?;
+    let mut command = Command::new(&program);
+    command.arg0(&line.program).args(&line.arguments);
+    command.envs(environment.iter().map(|(name, value)| (*name, value)));
+    for name in OURS {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null()).process_group(0);
+    if user.uid != geteuid() {
+        // Supplementary groups go with the user.
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    }
+    let mut process = command
+        .spawn()
+        .map_err(|source| ProgramError::Start { program: line.program.clone(), source })?;
+    let group = Group::of(process.id());
+    let ended = tokio::time::timeout(limit, process.wait()).await;
+    match ended {
+        Ok(Ok(status)) => {
+            group.leave();
+            if status.success() { Ok(()) } else { Err(ProgramError::Failed(status)) }
+        }
+        Ok(Err(source)) => Err(ProgramError::Start { program, source }),
+        Err(_) => Err(ProgramError::Late(limit)),
+    }
+}
+
+/// A program's process group, killed unless it is left in peace.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(leader: Option<u32>) -> Self {
+        Self(leader.and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw))
+    }
+
+    /// The program ended by itself; what it left running on purpose goes on.
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0.take()
+            && let Err(error) = killpg(group, Signal::SIGKILL)
+        {
+            warn!(%group, %error, "cannot kill a program and what it started");
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The whole program: start, the control thread's loop, reload, end.
+//!
+//! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
+//! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
+
+mod succession;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use config::{Config, Problems, load};
+use process::messages::{VRRPD_SOCKET, line};
+use process::{signals, telemetry};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tracing::{error, info, warn};
+
+use self::succession::Succession;
+use crate::cli::Args;
+use crate::clock;
+use crate::control::admin::{self, Asked, CLIENTS, Reply};
+use crate::control::link::{Event, Link};
+use crate::control::prepare::{Failure, Prepared, admin_path, prepare, probes};
+use crate::control::status::{Request, Status, Usage};
+use crate::control::{Control, Ends, empty_plan};
+use crate::control::{pulse, watchdog};
+use crate::data::access_log::AccessLog;
+use crate::data::spread::Spread;
+use crate::data::worker;
+use crate::health::News;
+use crate::net::descriptors;
+use crate::plan::Plan;
+
+/// Outcomes of checks waiting for the control thread. A check that finds it full waits; a server's
+/// next check begins after that.
+const RESULTS: usize = 64;
+
+/// News from `vrrpd` waiting for the control thread, and answers waiting for the link.
+const NEWS: usize = 64;
+
+/// What the workers may take to end.
+const END: Duration = Duration::from_secs(1);
+
+/// Runs the proxy until a signal ends it. Call it while the process has one thread, and before
+/// logging was started: it gives its privileges up and starts logging itself.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
+    let loaded = match load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            // Where nobody reads it there is nobody to tell.
+            drop(write!(io::stderr(), "{problems}"));
+            return ExitCode::from(2);
+        }
+    };
+    let prepared = prepare(args, loaded);
+    // From here on there may be threads: the privileges are gone.
+    let _logging = telemetry::init();
+    match prepared.and_then(|prepared| start(args, prepared)) {
+        Ok(code) => code,
+        Err(Failure { code, words }) => {
+            error!("{words}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::run("make the runtime", &error))?;
+    let (log, _flush) = AccessLog::start(prepared.loaded.config.lbproxy.log_format)
+        .map_err(|error| Failure::run("use standard output", &error))?;
+    let mut replaced = false;
+    let outcome = runtime.block_on(async {
+        let mut daemon = Daemon::start(args, prepared, log)?;
+        let code = daemon.run().await;
+        replaced = daemon.succession.is_over();
+        code
+    });
+    // A successor's stays.
+    if !replaced && let Err(error) = std::fs::remove_file(admin_path(args)) {
+        // As an ordinary user it may not; the next start replaces the file.
+        tracing::debug!(%error, "the admin socket's file stays");
+    }
+    // A hung worker must not hold up the end of the others.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The running control thread.
+struct Daemon {
+    args: Args,
+    config: Config,
+    control: Control,
+    started: Instant,
+    log: AccessLog,
+    workers: Vec<worker::Handle>,
+    results: mpsc::Receiver<News>,
+    asked: mpsc::Receiver<Asked>,
+    news: mpsc::Receiver<Event>,
+    alive: watch::Receiver<bool>,
+    /// How long the supervisor shall wait for a tick.
+    patience: watch::Sender<Duration>,
+    link: Option<Link>,
+    link_task: Option<AbortHandle>,
+    succession: Succession,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Daemon {
+    fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
+        let failed = |what| move |error: io::Error| Failure::run(what, &error);
+        for doubt in &prepared.doubts {
+            warn!("{doubt}");
+        }
+        let config = prepared.loaded.config;
+        tell_warnings(args, &prepared.loaded.warnings);
+        let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;
+        let listeners = prepared.bound.len();
+        let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
+        let limit =
+            descriptors::sessions_per_worker(prepared.files, prepared.workers, listeners, servers);
+        let (plans, watched) = watch::channel(empty_plan());
+        let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
+        let workers = spawn_workers(prepared.workers, limit, pipes, &watched, &log)?;
+        let (found, results) = mpsc::channel(RESULTS);
+        let (ask, asked) = mpsc::channel(CLIENTS);
+        let (events, news) = mpsc::channel(NEWS);
+        let (answers, answered) = mpsc::channel(NEWS);
+        let (scores, scored) = watch::channel(Vec::new());
+        let (pulse, alive) = watch::channel(true);
+        tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
+        let admin = prepared.admin.try_clone().and_then(UnixListener::from_std);
+        let admin = admin.map_err(failed("watch the socket"))?;
+        let mut succession = Succession::new(prepared.admin);
+        succession.ends_with_us(tokio::spawn(admin::run(admin, prepared.users, ask)));
+        let (patience, patient) = watch::channel(watchdog::patience(&config));
+        if let Some(socket) = prepared.watchdog {
+            let socket = UnixStream::from_std(socket).map_err(failed("watch the supervisor"))?;
+            succession.ends_with_us(tokio::spawn(watchdog::run(socket, alive.clone(), patient)));
+        }
+        let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
+        let ends = Ends { results: found, plans, scores, applied, answers };
+        let mut control = Control::new(ends, prepared.workers);
+        let started = clock::now();
+        if prepared.inheritance.is_some() {
+            control.wait();
+        }
+        control.configure(&config, prepared.bound, prepared.probes, started);
+        let inherited = succession.inherit(prepared.inheritance, &mut control, started);
+        inherited.map_err(failed("talk to the predecessor"))?;
+        tell_start(config.proxies.len(), workers.len(), limit);
+        let link = Link {
+            path: args.runtime_dir.join(VRRPD_SOCKET),
+            scores: scored,
+            alive: alive.clone(),
+            events,
+            answers: answered,
+        };
+        let mut daemon = Self {
+            args: args.clone(),
+            config,
+            control,
+            started,
+            log,
+            workers,
+            results,
+            asked,
+            news,
+            alive,
+            patience,
+            link: Some(link),
+            link_task: None,
+            succession,
+            terminate,
+            interrupt,
+            hangup,
+        };
+        daemon.link_where_needed();
+        daemon.warn_where_reload_would_fail();
+        Ok(daemon)
+    }
+
+    async fn run(&mut self) -> Result<ExitCode, Failure> {
+        let mut first_worker = self.workers.iter().map(|w| w.applied.clone()).collect::<Vec<_>>();
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => return Ok(self.end("SIGTERM").await),
+                _ = self.interrupt.recv() => return Ok(self.end("SIGINT").await),
+                Some(event) = self.news.recv() => match event {
+                    Event::Connected => self.control.forget_ownership(),
+                    Event::Heard(news) => self.control.own(news),
+                },
+                Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
+                Some(asked) = self.asked.recv() => self.answer(asked),
+                _ = self.hangup.recv() => self.reload(),
+                _ = self.succession.look(), if self.succession.is_between() => {
+                    self.relieve();
+                    if let Some(words) = self.drained() {
+                        return Ok(self.end(words).await);
+                    }
+                }
+                () = any_ended(&mut first_worker) => {
+                    let words = "a worker thread ended; ending as well, to be started anew";
+                    return Err(Failure { code: 1, words: words.to_owned() });
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, asked: Asked) {
+        let now = clock::now();
+        let answer = match asked.request {
+            Request::Status => {
+                let dropped = self.log.dropped();
+                let alive = *self.alive.borrow();
+                let in_use = self.workers.iter().map(|worker| &worker.in_use);
+                let usage = in_use.fold(Usage::default(), |usage, one| one.add_to(usage));
+                let status = self.control.status(self.started, now, dropped, alive);
+                let loads = self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed));
+                let connections_per_worker = loads.collect();
+                Reply::Line(line(&Status { usage, connections_per_worker, ..status }))
+            }
+            Request::Server { proxy, server, order } => {
+                Reply::Line(line(&self.control.order(&proxy, &server, order, now)))
+            }
+            Request::ShutdownSessions { proxy, server } => {
+                Reply::Line(line(&self.control.shutdown_sessions(&proxy, server.as_ref())))
+            }
+            Request::TakeOver => self.hand_over(),
+            Request::Retire => self.retire(now),
+        };
+        // The client may have left.
+        drop(asked.reply.send(answer));
+    }
+
+    /// Applies the file by difference, or says why everything stays as it was.
+    fn reload(&mut self) {
+        let loaded = match load(&self.args.config) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                error!("reload rejected, everything stays as it was:\n{problems}");
+                return;
+            }
+        };
+        tell_warnings(&self.args, &loaded.warnings);
+        let config = loaded.config;
+        let bound =
+            self.control.bind_for(&config).map_err(|error| format!("{error}: {}", error.source));
+        let ready = probes(&config).and_then(|probes| Ok((probes, bound?)));
+        let (probes, bound) = match ready {
+            Ok(ready) => ready,
+            Err(words) => {
+                error!("reload rejected, everything stays as it was: {words}");
+                return;
+            }
+        };
+        if config.lbproxy != self.config.lbproxy {
+            warn!("what changed in [lbproxy] takes effect at the next start");
+        }
+        self.control.configure(&config, bound, probes, clock::now());
+        self.patience.send_replace(watchdog::patience(&config));
+        self.config = config;
+        self.link_where_needed();
+        info!(proxies = self.config.proxies.len(), "reloaded");
+    }
+
+    /// Links to `vrrpd` once there are routers. Where they are gone later it does no harm.
+    fn link_where_needed(&mut self) {
+        if !self.config.routers.is_empty()
+            && !self.succession.waits()
+            && let Some(link) = self.link.take()
+        {
+            self.link_task = Some(tokio::spawn(link.run()).abort_handle());
+        }
+    }
+
+    /// The user we became may not read what root could.
+    fn warn_where_reload_would_fail(&self) {
+        if let Err(problems) = load(&self.args.config) {
+            let path = self.args.config.display();
+            let error = problems.lines().next().unwrap_or_default();
+            warn!(%path, %error, "cannot be read as this user: a reload will fail");
+        }
+    }
+
+    async fn end(&mut self, why: &str) -> ExitCode {
+        info!("{why}: ending");
+        if let Some(link) = self.link_task.take() {
+            link.abort();
+        }
+        let ended = self.control.stop(END);
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => return ExitCode::from(128 + 15),
+            _ = self.interrupt.recv() => return ExitCode::from(128 + 2),
+            in_time = ended => if !in_time {
+                warn!("a worker did not end in time; leaving it behind");
+                return ExitCode::SUCCESS;
+            }
+        }
+        for worker in self.workers.drain(..) {
+            // It has said that it ended; a panic has been printed by itself.
+            drop(worker.thread.join());
+        }
+        info!("ended");
+        ExitCode::SUCCESS
+    }
+}
+
+/// SIGTERM, SIGINT and SIGHUP.
+fn watch() -> io::Result<[Signal; 3]> {
+    let [terminate, interrupt, hangup] =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    signals::release();
+    Ok([terminate?, interrupt?, hangup?])
+}
+
+fn tell_start(proxies: usize, workers: usize, limit: usize) {
+    let version = env!("CARGO_PKG_VERSION");
+    info!(version, proxies, workers, connections = limit * workers, "started");
+}
+
+/// A supervisor has told them already.
+fn tell_warnings(args: &Args, warnings: &Problems) {
+    if !args.watchdog {
+        warnings.log();
+    }
+}
+
+fn spawn_workers(
+    count: usize,
+    limit: usize,
+    pipes: usize,
+    plans: &watch::Receiver<Arc<Plan>>,
+    log: &AccessLog,
+) -> Result<Vec<worker::Handle>, Failure> {
+    let spreads = Spread::over(count).into_iter().enumerate();
+    spreads
+        .map(|(index, spread)| {
+            let (plans, log) = (plans.clone(), log.clone());
+            let in_use = Arc::default();
+            let workers = count;
+            let start = worker::Start { index, workers, limit, pipes, plans, log, in_use };
+            worker::spawn(start, spread)
+        })
+        .collect::<io::Result<_>>()
+        .map_err(|error| Failure::run("start the workers", &error))
+}
+
+/// Waits until some worker thread has ended. Cancel-safe.
+async fn any_ended(workers: &mut [watch::Receiver<u64>]) {
+    let each = workers
+        .iter_mut()
+        .map(|worker| Box::pin(async { while worker.changed().await.is_ok() {} }));
+    let mut each: Vec<_> = each.collect();
+    std::future::poll_fn(|cx| {
+        let ended = each.iter_mut().any(|worker| worker.as_mut().poll(cx).is_ready());
+        if ended { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}

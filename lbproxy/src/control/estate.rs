@@ -1,0 +1,145 @@
+//! What a proxy leaves to its successor: the sockets that it listens on, with the clients that wait in
+//! them, and what an operator ordered.
+//!
+//! ```text
+//! successor                                    predecessor
+//!    TakeOver                          ─►
+//!                                      ◄─   Sockets (with files), Order …, End
+//!    its first checks are done, it serves
+//!    Retire                            ─►   accepts no more; ends with its last connection
+//! ```
+//! Until then the predecessor serves on as if nothing were, and so it does if the successor dies.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use process::messages::{Lines, line};
+use process::passing::{self, MOST_FILES};
+use serde::{Deserialize, Serialize};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use vocabulary::Name;
+
+use crate::control::status::{Order, Request};
+use crate::net::listen::Listeners;
+
+/// How long a predecessor may take for each piece.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One line of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Piece {
+    /// The file that comes with this line is the admin socket.
+    Admin,
+    /// So many of the files that come with this line listen on an address.
+    Sockets { address: SocketAddr, count: usize },
+    /// An operator's word on a server.
+    Order(StandingOrder),
+    /// That was all.
+    End,
+}
+
+/// An operator's word on a server that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StandingOrder {
+    pub(crate) proxy: Name,
+    pub(crate) server: Name,
+    pub(crate) order: Order,
+}
+
+/// What is left to a successor.
+#[derive(Debug)]
+pub(crate) struct Estate {
+    pub(crate) admin: StdListener,
+    pub(crate) listeners: Vec<Arc<Listeners>>,
+    pub(crate) orders: Vec<StandingOrder>,
+}
+
+impl Estate {
+    /// Hands everything over.
+    ///
+    /// # Errors
+    /// The successor is gone.
+    pub(crate) async fn hand_to(self, successor: &UnixStream) -> io::Result<()> {
+        pass(successor, &Piece::Admin, &[self.admin.as_fd()]).await?;
+        for listeners in &self.listeners {
+            for sockets in listeners.sockets().chunks(MOST_FILES) {
+                let piece = Piece::Sockets { address: listeners.address, count: sockets.len() };
+                let files: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+                pass(successor, &piece, &files).await?;
+            }
+        }
+        for order in self.orders {
+            pass(successor, &Piece::Order(order), &[]).await?;
+        }
+        pass(successor, &Piece::End, &[]).await
+    }
+}
+
+async fn pass(successor: &UnixStream, piece: &Piece, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let bytes = line(piece);
+    let pass = || passing::send(successor, &bytes, files);
+    successor.async_io(Interest::WRITABLE, pass).await
+}
+
+/// What a successor got.
+#[derive(Debug)]
+pub(crate) struct Inheritance {
+    /// The admin socket, until it is taken.
+    pub(crate) admin: Option<StdListener>,
+    sockets: HashMap<SocketAddr, Vec<TcpListener>>,
+    /// What an operator ordered.
+    pub(crate) orders: Vec<StandingOrder>,
+    /// To the predecessor.
+    pub(crate) predecessor: StdStream,
+}
+
+impl Inheritance {
+    /// Asks the proxy at a socket for everything; it goes on serving.
+    ///
+    /// # Errors
+    /// There is none, or it does not answer like one.
+    pub(crate) fn claim(socket: &Path) -> io::Result<Self> {
+        let mut predecessor = StdStream::connect(socket)?;
+        predecessor.set_read_timeout(Some(PATIENCE))?;
+        predecessor.write_all(&line(&Request::TakeOver))?;
+        let mut left =
+            Self { admin: None, sockets: HashMap::new(), orders: Vec::new(), predecessor };
+        let mut files: Vec<OwnedFd> = Vec::new();
+        let mut lines = Lines::default();
+        loop {
+            let mut buffer = [0; 4096];
+            let (length, more) = passing::receive(&left.predecessor, &mut buffer)?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            files.extend(more);
+            lines.push(buffer.get(..length).unwrap_or_default()).map_err(io::Error::other)?;
+            while let Some(piece) = lines.message().map_err(io::Error::other)? {
+                match piece {
+                    Piece::Admin => {
+                        left.admin = files.drain(..1.min(files.len())).next().map(StdListener::from)
+                    }
+                    Piece::Sockets { address, count } => {
+                        let theirs = files.drain(..count.min(files.len())).map(TcpListener::from);
+                        left.sockets.entry(address).or_default().extend(theirs);
+                    }
+                    Piece::Order(order) => left.orders.push(order),
+                    Piece::End => return Ok(left),
+                }
+            }
+        }
+    }
+
+    /// The sockets on an address, once.
+    pub(crate) fn take(&mut self, address: SocketAddr) -> Option<Vec<TcpListener>> {
+        self.sockets.remove(&address)
+    }
+}

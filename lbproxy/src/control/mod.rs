@@ -1,0 +1,388 @@
+//! The control thread's state: what is configured, known and owned, and the plan made of it.
+//!
+//! Everything that happens comes in as a method call from [`daemon`](crate::control::daemon)'s loop. The
+//! workers are told by publishing a plan, never one by one, and say when they have carried it out.
+
+pub(crate) mod admin;
+pub mod daemon;
+pub(crate) mod estate;
+pub(crate) mod link;
+pub(crate) mod prepare;
+pub mod privilege;
+pub(crate) mod pulse;
+pub mod status;
+mod succession;
+pub(crate) mod watchdog;
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use config::{Config, NamePattern};
+use process::messages::{Ownership, OwnershipState, ToVrrpd};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tracing::{info, warn};
+use vocabulary::{Name, RouterId, TrackerHealth};
+
+use self::succession::Phase;
+use crate::control::estate::Inheritance;
+use crate::control::status::{
+    Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status, Usage,
+};
+use crate::data::report::End;
+use crate::data::route::Route;
+use crate::health::News;
+use crate::health::keeper::{Keeper, KeptProxy};
+use crate::health::probe::Probe;
+use crate::net::listen::{ListenError, Listeners};
+use crate::plan::{Plan, ProxyPlan};
+
+/// How long a worker may take to reset the clients of an address; later it is said to be released
+/// all the same, for the peer waits.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The listening sockets by their address.
+pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
+
+/// What the control thread holds.
+#[derive(Debug)]
+pub(crate) struct Control {
+    keeper: Keeper,
+    listeners: Bound,
+    owned: HashMap<RouterId, Ownership>,
+    generation: u64,
+    phase: Phase,
+    workers: usize,
+    plans: watch::Sender<Arc<Plan>>,
+    scores: watch::Sender<Vec<TrackerHealth>>,
+    applied: Vec<watch::Receiver<u64>>,
+    answers: mpsc::Sender<ToVrrpd>,
+}
+
+/// The other ends of a [`Control`].
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) results: mpsc::Sender<News>,
+    pub(crate) plans: watch::Sender<Arc<Plan>>,
+    pub(crate) scores: watch::Sender<Vec<TrackerHealth>>,
+    pub(crate) applied: Vec<watch::Receiver<u64>>,
+    pub(crate) answers: mpsc::Sender<ToVrrpd>,
+}
+
+/// A plan before there is a configuration.
+pub(crate) fn empty_plan() -> Arc<Plan> {
+    Arc::new(Plan { generation: 0, proxies: Vec::new(), released: HashSet::new(), stopping: false })
+}
+
+/// Makes the sockets of a configuration: those that are there already stay the same, a predecessor's
+/// are taken over, others are bound.
+///
+/// # Errors
+/// An address cannot be bound; nothing has changed then.
+pub(crate) fn bind(
+    config: &Config,
+    existing: &Bound,
+    mut inheritance: Option<&mut Inheritance>,
+    workers: usize,
+) -> Result<Bound, ListenError> {
+    let mut bound = Bound::new();
+    for proxy in &config.proxies {
+        let limit = proxy.limits.user;
+        for address in &proxy.listen {
+            let inherited = inheritance.as_mut().and_then(|theirs| theirs.take(*address));
+            let listeners = match (existing.get(address), inherited) {
+                (Some(listeners), _) => Arc::clone(listeners),
+                (None, Some(sockets)) => {
+                    Arc::new(Listeners::inherit(*address, sockets, workers, limit)?)
+                }
+                (None, None) => Arc::new(Listeners::bind(*address, workers, limit)?),
+            };
+            bound.insert(*address, listeners);
+        }
+    }
+    Ok(bound)
+}
+
+impl Control {
+    pub(crate) fn new(ends: Ends, workers: usize) -> Self {
+        Self {
+            keeper: Keeper::new(ends.results),
+            listeners: Bound::new(),
+            owned: HashMap::new(),
+            generation: 0,
+            phase: Phase::Serving,
+            workers,
+            plans: ends.plans,
+            scores: ends.scores,
+            applied: ends.applied,
+            answers: ends.answers,
+        }
+    }
+
+    /// Takes a configuration over whose sockets are bound and whose checks are ready.
+    pub(crate) fn configure(
+        &mut self,
+        config: &Config,
+        bound: Bound,
+        probes: Vec<Probe>,
+        now: Instant,
+    ) {
+        for proxy in &config.proxies {
+            for listeners in proxy.listen.iter().filter_map(|address| bound.get(address)) {
+                if let Err(error) = listeners.set_user_timeout(proxy.limits.user) {
+                    warn!(listen = %listeners.address, %error, "user_timeout stays as it was");
+                }
+            }
+        }
+        self.listeners = bound;
+        self.keeper.replace(&config.proxies, probes, now);
+        self.owned.retain(|router, _| config.routers.iter().any(|wanted| wanted.id == *router));
+        self.publish();
+        self.tell_scores();
+    }
+
+    /// Binds what another configuration needs beyond what is bound.
+    ///
+    /// # Errors
+    /// An address cannot be bound.
+    pub(crate) fn bind_for(&self, config: &Config) -> Result<Bound, ListenError> {
+        bind(config, &self.listeners, None, self.workers)
+    }
+
+    /// Folds in what a check found, or an agent said.
+    pub(crate) fn observe(&mut self, news: News, now: Instant) {
+        if self.keeper.observe(news, now) {
+            self.publish();
+            self.tell_scores();
+        }
+    }
+
+    /// Does what an operator wants of a server.
+    pub(crate) fn order(
+        &mut self,
+        proxy: &Name,
+        server: &Name,
+        order: Order,
+        now: Instant,
+    ) -> Answer {
+        match self.keeper.order(proxy, server, order, now) {
+            Ok(words) => {
+                self.publish();
+                self.tell_scores();
+                Answer::Done(words)
+            }
+            Err(words) => Answer::Error(words),
+        }
+    }
+
+    /// Ends connections as an operator wants.
+    pub(crate) fn shutdown_sessions(&mut self, proxy: &Name, server: Option<&Name>) -> Answer {
+        match self.keeper.end_sessions(proxy, server) {
+            Ok(count) => {
+                info!(%proxy, count, "connections ended by an operator");
+                self.publish();
+                Answer::Done(format!("{count} connections of {proxy} ended"))
+            }
+            Err(words) => Answer::Error(words),
+        }
+    }
+
+    /// A new conversation with `vrrpd`: it will say again what is owned.
+    pub(crate) fn forget_ownership(&mut self) {
+        self.owned.clear();
+    }
+
+    /// Does what an ownership asks for.
+    pub(crate) fn own(&mut self, news: Ownership) {
+        info!(router = %news.router, "is {} here", word(news.state));
+        let router = news.router.clone();
+        let releasing = news.state == OwnershipState::Releasing;
+        self.owned.insert(router.clone(), news);
+        let released = self.released();
+        if releasing || released != self.plans.borrow().released {
+            self.publish();
+        }
+        if releasing {
+            let done = self.applied(RELEASE_LIMIT);
+            let answers = self.answers.clone();
+            tokio::spawn(async move {
+                if !done.await {
+                    warn!(%router, "a worker did not reset its clients in time; released anyway");
+                }
+                // It fails only where the link is gone, and nobody waits any more.
+                drop(answers.send(ToVrrpd::Released { router }).await);
+            });
+        }
+    }
+
+    /// Tells the workers to end everything; ready when they have.
+    pub(crate) fn stop(&mut self, limit: Duration) -> impl Future<Output = bool> + use<> {
+        self.phase = Phase::Stopping;
+        self.publish();
+        self.applied(limit)
+    }
+
+    /// Waits until every worker has carried out the newest plan; false where one has not in time.
+    fn applied(&self, limit: Duration) -> impl Future<Output = bool> + use<> {
+        let generation = self.generation;
+        let workers = self.applied.clone();
+        async move {
+            let all = async {
+                for mut worker in workers {
+                    // A worker that has ended has no clients either.
+                    drop(worker.wait_for(|applied| *applied >= generation).await);
+                }
+            };
+            timeout(limit, all).await.is_ok()
+        }
+    }
+
+    fn released(&self) -> HashSet<IpAddr> {
+        self.owned
+            .values()
+            .filter(|ownership| ownership.state == OwnershipState::Releasing)
+            .flat_map(|ownership| ownership.addresses.iter().copied())
+            .collect()
+    }
+
+    fn publish(&mut self) {
+        self.generation += 1;
+        let proxies = self.proxy_plans();
+        self.plans.send_replace(Arc::new(Plan {
+            generation: self.generation,
+            proxies,
+            released: self.released(),
+            stopping: self.phase == Phase::Stopping,
+        }));
+    }
+
+    /// Routes lead from the ones to the others.
+    fn proxy_plans(&self) -> Vec<Arc<ProxyPlan>> {
+        let (ends, starts): (Vec<_>, Vec<_>) =
+            self.keeper.proxies.iter().partition(|proxy| proxy.config.routes.is_empty());
+        let mut plans: Vec<_> = ends.into_iter().map(|end| self.proxy_plan(end, vec![])).collect();
+        for start in starts {
+            let target = |name: &Name| plans.iter().find(|plan| plan.name == *name);
+            let routes = start.config.routes.iter().zip(&start.taken);
+            let routes = routes.filter_map(|(config, taken)| {
+                let (target, taken) = (Arc::clone(target(&config.proxy)?), Arc::clone(taken));
+                Some(Route { config: config.clone(), target, taken })
+            });
+            let routes = routes.collect();
+            plans.push(self.proxy_plan(start, routes));
+        }
+        plans
+    }
+
+    fn proxy_plan(&self, proxy: &KeptProxy, routes: Vec<Route>) -> Arc<ProxyPlan> {
+        let bound = |address| self.listeners.get(address).map(Arc::clone);
+        Arc::new(ProxyPlan {
+            name: proxy.config.name.clone(),
+            limits: proxy.config.limits,
+            waiting: proxy.config.queue,
+            send_proxy: proxy.config.send_proxy,
+            accept_proxy: proxy.config.accept_proxy.as_slice().into(),
+            routes,
+            hello_timeout: proxy.config.hello_timeout,
+            listeners: match self.phase {
+                Phase::Serving => proxy.config.listen.iter().filter_map(bound).collect(),
+                Phase::Waiting | Phase::Retired | Phase::Stopping => Vec::new(),
+            },
+            set: Arc::new(proxy.set()),
+            counters: Arc::clone(&proxy.counters),
+            queue: Arc::clone(&proxy.queue),
+            sources: proxy.sources.clone().zip(proxy.config.most_per_source),
+        })
+    }
+
+    fn tell_scores(&self) {
+        if self.phase == Phase::Retired {
+            return;
+        }
+        let scores = self.keeper.scores();
+        self.scores.send_if_modified(|told| {
+            let changed = *told != scores;
+            *told = scores;
+            changed
+        });
+    }
+
+    /// The proxies, for the status.
+    pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
+        let proxies = self.keeper.proxies.iter();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: now.saturating_duration_since(start).as_secs(),
+            workers: self.workers,
+            connections_per_worker: Vec::new(),
+            workers_alive: alive,
+            dropped_log_lines: dropped,
+            usage: Usage::default(),
+            proxies: proxies.map(|proxy| proxy_status(proxy, &self.keeper, now)).collect(),
+        }
+    }
+}
+
+fn word(state: OwnershipState) -> &'static str {
+    match state {
+        OwnershipState::Active => "active",
+        OwnershipState::Backup => "backup",
+        OwnershipState::Releasing => "releasing",
+    }
+}
+
+fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus {
+    let counters = &proxy.counters;
+    let ended = End::ALL.iter().zip(&counters.ended);
+    let ended = ended.map(|(end, count)| (end.to_string(), count.load(Ordering::Relaxed)));
+    let servers = proxy.servers.iter().map(|kept| {
+        let counters = &kept.server.counters;
+        ServerStatus {
+            name: kept.server.name.clone(),
+            address: kept.server.located.endpoint().clone(),
+            state: kept.state(),
+            since_seconds: now.saturating_duration_since(kept.since).as_secs(),
+            reason: kept.reason.clone(),
+            last_check: kept.last.clone(),
+            certificate: kept.certificate().cloned(),
+            mode: kept.mode,
+            weight: kept.weight.now(),
+            wanted: Some(kept.agent.percent).filter(|percent| *percent != 100),
+            slow_start: kept.part(proxy.config.slow_start, now),
+            backup: kept.server.backup,
+            max_connections: kept.server.most().map(NonZeroU32::get),
+            sessions: counters.live.load(Ordering::Relaxed),
+            total: counters.total.load(Ordering::Relaxed),
+            connect_failures: counters.failures.load(Ordering::Relaxed),
+            bytes_up: counters.up.load(Ordering::Relaxed),
+            bytes_down: counters.down.load(Ordering::Relaxed),
+            connect_latency: counters.connects.now(),
+            check_latency: counters.checks.now(),
+        }
+    });
+    let routes = proxy.config.routes.iter().zip(&proxy.taken).map(|(route, taken)| RouteStatus {
+        proxy: route.proxy.clone(),
+        server_names: route.server_names.iter().map(NamePattern::to_string).collect(),
+        from: route.from.clone(),
+        connections: taken.load(Ordering::Relaxed),
+    });
+    ProxyStatus {
+        name: proxy.config.name.clone(),
+        listen: proxy.config.listen.clone(),
+        sessions: counters.live.load(Ordering::Relaxed),
+        waiting: proxy.queue.waiting(),
+        accepted: counters.accepted.load(Ordering::Relaxed),
+        refused: counters.refused.load(Ordering::Relaxed),
+        retries: counters.retries.load(Ordering::Relaxed),
+        ended: ended.filter(|(_, count)| *count > 0).collect(),
+        state: keeper.score(proxy).state,
+        routes: routes.collect(),
+        panics: proxy.panics,
+        servers: servers.collect(),
+    }
+}

@@ -1,0 +1,217 @@
+//! What `lbproxy` can be asked and told on its socket, and what it answers: JSON lines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use vocabulary::{Endpoint, Name, Usability};
+
+pub use crate::health::State;
+pub use crate::net::certificate::Certificate;
+use crate::plan::latency::Latency;
+
+/// What may be asked, one JSON line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Request {
+    /// Answered with one line, a [`Status`].
+    Status,
+    /// What shall become of a server; answered with an [`Answer`].
+    Server {
+        /// Its proxy.
+        proxy: Name,
+        /// Its name.
+        server: Name,
+        /// What shall become of it.
+        order: Order,
+    },
+    /// Resets the connections of a server, or of all of a proxy's; answered with an [`Answer`].
+    ShutdownSessions {
+        /// The proxy.
+        proxy: Name,
+        /// The server; none: all.
+        server: Option<Name>,
+    },
+    /// From a successor: answered with what it inherits. The connection stays until it says
+    /// [`Retire`](Self::Retire), or fails.
+    TakeOver,
+    /// From a successor that serves: accept no more, and end with the last connection.
+    Retire,
+}
+
+/// An operator's word on a server. It holds over reloads, until the next one or the end of the
+/// process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// As its checks say.
+    Ready,
+    /// No new connections; old ones stay, and checks go on.
+    Drain,
+    /// The same without checks.
+    Maint,
+    /// Its share of the connections, 0 to 256, in the place of the file's.
+    Weight(u16),
+}
+
+/// What an operator made of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It is used as its checks say.
+    Ready,
+    /// It gets no new connections.
+    Drain,
+    /// It gets no new connections and is not checked.
+    Maint,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::Drain => "drain",
+            Self::Maint => "maint",
+        })
+    }
+}
+
+/// What came of an order, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done(String),
+    /// It is not.
+    Error(String),
+}
+
+/// The whole proxy at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Worker threads.
+    pub workers: usize,
+    /// How many client connections each of them has, those on their way to it included.
+    #[serde(default)]
+    pub connections_per_worker: Vec<usize>,
+    /// Whether every worker goes on; otherwise `vrrpd` and `vipd` hear nothing.
+    pub workers_alive: bool,
+    /// Access lines that were dropped for a slow reader of standard output.
+    pub dropped_log_lines: u64,
+    /// What bytes are on their way through.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The proxies in the order of the file.
+    pub proxies: Vec<ProxyStatus>,
+}
+
+/// Buffers and pipes of all workers, as they were a quarter of a second ago at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Buffers that hold bytes which wait for a slow reader.
+    pub buffers: u64,
+    /// Pipes that do.
+    pub pipes: u64,
+    /// Pipes there are.
+    pub pipes_open: u64,
+}
+
+/// One proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyStatus {
+    /// Its name.
+    pub name: Name,
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
+    /// Client connections that are open.
+    pub sessions: u64,
+    /// Of these, waiting for a server below its `max_connections`.
+    pub waiting: u32,
+    /// Client connections ever accepted.
+    pub accepted: u64,
+    /// Of these, reset because no server could be reached.
+    pub refused: u64,
+    /// Servers that were tried for them after another had failed.
+    #[serde(default)]
+    pub retries: u64,
+    /// Those that have ended, by the reason that the access line tells.
+    pub ended: BTreeMap<String, u64>,
+    /// As `vrrpd` is told: of its servers and those that its routes lead to.
+    pub state: Usability,
+    /// Whether servers that are not up are used, for none is.
+    pub panics: bool,
+    /// Its routes in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteStatus>,
+    /// The servers in the order of the file.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// Connections that another proxy's servers get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// The other proxy.
+    pub proxy: Name,
+    /// Patterns of which one fits the name that the TLS client asks for; none: whatever it does.
+    pub server_names: Vec<String>,
+    /// Networks of which the client is in one; none: wherever it is.
+    pub from: Vec<IpNet>,
+    /// Connections that took it.
+    pub connections: u64,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its name.
+    pub name: Name,
+    /// Where it listens.
+    pub address: Endpoint,
+    /// How it is.
+    pub state: State,
+    /// What an operator made of it.
+    pub mode: Mode,
+    /// For how many seconds.
+    pub since_seconds: u64,
+    /// Why it came to that, in words.
+    pub reason: String,
+    /// What the last check found, in words.
+    pub last_check: String,
+    /// The certificate that it showed to a check over TLS last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+    /// Its share of the connections, 0 to 256.
+    pub weight: u16,
+    /// Per cent of that which its agent wants; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<u16>,
+    /// Per cent of that which count by now, while it starts slowly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<u8>,
+    /// Whether it serves only while no other server can.
+    pub backup: bool,
+    /// Connections it gets at once; none: no limit.
+    pub max_connections: Option<u32>,
+    /// Connections that are open or being opened.
+    pub sessions: u32,
+    /// Connections ever established.
+    pub total: u64,
+    /// Attempts to connect that failed.
+    pub connect_failures: u64,
+    /// Bytes that clients' connections carried to it.
+    pub bytes_up: u64,
+    /// Bytes that they carried from it.
+    pub bytes_down: u64,
+    /// What connecting took, where it succeeded.
+    pub connect_latency: Latency,
+    /// What checks took, whatever they found.
+    pub check_latency: Latency,
+}

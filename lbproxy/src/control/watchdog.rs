@@ -1,0 +1,68 @@
+//! Ticks into the socket that the supervisor gave us as standard input.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use config::Config;
+use process::messages::{Tick, line};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+/// Time between two ticks.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// A hung proxy is replaced after so long where an address depends on it: its clients are reset by
+/// its death as long as the address is here.
+const TRACKED: Duration = Duration::from_millis(300);
+
+/// Elsewhere nobody can take over, and a stalled machine shall not cost connections.
+const ALONE: Duration = Duration::from_secs(2);
+
+/// How long the supervisor shall wait for a tick.
+pub(crate) fn patience(config: &Config) -> Duration {
+    let tracked = config.routers.iter().any(|router| !router.track.is_empty());
+    if tracked { TRACKED } else { ALONE }
+}
+
+/// Takes standard input as the supervisor's socket.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn take() -> io::Result<std::os::unix::net::UnixStream> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    // The supervisor notices when the socket is closed: there shall be one of it.
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    let socket = std::os::unix::net::UnixStream::from(stdin);
+    socket.peer_addr()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Ticks while the workers live, until the supervisor is gone.
+pub(crate) async fn run(
+    socket: UnixStream,
+    alive: watch::Receiver<bool>,
+    patience: watch::Receiver<Duration>,
+) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if !*alive.borrow() {
+            continue;
+        }
+        let patience_ms = u64::try_from(patience.borrow().as_millis()).unwrap_or(u64::MAX);
+        match socket.try_write(&line(&Tick { patience_ms, resumable: Vec::new() })) {
+            Ok(_) => {}
+            // It has not eaten the last ones yet; a newer one would tell it nothing more.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                warn!(%error, "the supervisor is gone; going on until told to stop");
+                return;
+            }
+        }
+    }
+}

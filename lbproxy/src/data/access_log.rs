@@ -1,0 +1,222 @@
+//! Access lines on standard output: gathered by each worker, written by a thread of their own.
+//!
+//! A worker keeps its lines until a beat, or until they are many, and hands them over together: a
+//! line costs neither a wake-up nor a system call of its own. Nobody waits for whoever reads them.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use config::LogFormat;
+
+use crate::clock;
+use crate::data::access_line;
+use crate::data::report::Report;
+
+/// Bytes of lines that are handed over without waiting for the beat: about fifty lines.
+const BATCH: usize = 16 * 1024;
+
+/// Room for the line that makes a batch full.
+const ONE_LINE: usize = 512;
+
+/// Batches that may wait for a slow reader, 2 MiB; the lines of later ones are dropped and counted.
+const WAITING: usize = 128;
+
+/// How long the end waits for the last lines to be written.
+const END: Duration = Duration::from_secs(1);
+
+/// Where access lines go.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog {
+    batches: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+    /// None: no lines are wanted.
+    format: Option<LogFormat>,
+    stamped: bool,
+}
+
+#[derive(Debug)]
+enum Message {
+    Lines(String),
+    End,
+}
+
+/// Has the last lines written when dropped.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    batches: SyncSender<Message>,
+    ended: Receiver<()>,
+}
+
+/// The lines of one worker.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    log: AccessLog,
+    text: RefCell<String>,
+    count: Cell<u64>,
+}
+
+impl AccessLog {
+    /// Starts the thread that writes to standard output. Keep the guard until the end.
+    ///
+    /// # Errors
+    /// Standard output is closed, or there is no thread to be had.
+    pub(crate) fn start(format: Option<LogFormat>) -> io::Result<(Self, Flush)> {
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        // The journal stamps each line itself, and the other forms have the time within.
+        let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+        Self::start_on(output, format, format == Some(LogFormat::Words) && !in_journal)
+    }
+
+    fn start_on(
+        mut output: File,
+        format: Option<LogFormat>,
+        stamped: bool,
+    ) -> io::Result<(Self, Flush)> {
+        let (batches, waiting) = sync_channel(WAITING);
+        let (end, ended) = sync_channel(1);
+        Builder::new().name("access-log".to_owned()).spawn(move || {
+            while let Ok(Message::Lines(text)) = waiting.recv() {
+                // There is nowhere to say that nobody reads.
+                drop(output.write_all(text.as_bytes()));
+            }
+            drop(end);
+        })?;
+        let dropped = Arc::default();
+        let log = Self { batches: batches.clone(), dropped, format, stamped };
+        Ok((log, Flush { batches, ended }))
+    }
+
+    /// Lines that did not fit.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// For one worker to write to.
+    pub(crate) fn lines(&self) -> Lines {
+        Lines { log: self.clone(), text: RefCell::default(), count: Cell::new(0) }
+    }
+}
+
+impl Lines {
+    pub(crate) fn write(&self, report: &Report) {
+        let Some(format) = self.log.format else { return };
+        let mut text = self.text.borrow_mut();
+        if text.capacity() == 0 {
+            text.reserve(BATCH + ONE_LINE);
+        }
+        let wall = clock::wall();
+        if self.log.stamped {
+            let stamped = write!(text, "{} ", humantime::format_rfc3339_millis(wall));
+            debug_assert!(stamped.is_ok(), "a string takes everything");
+        }
+        access_line::write(&mut text, report, format, wall);
+        text.push('\n');
+        self.count.set(self.count.get() + 1);
+        let full = text.len() >= BATCH;
+        drop(text);
+        if full {
+            self.flush();
+        }
+    }
+
+    /// Hands over what there is.
+    pub(crate) fn flush(&self) {
+        let count = self.count.take();
+        if count > 0 && self.log.batches.try_send(Message::Lines(self.text.take())).is_err() {
+            self.log.dropped.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        if self.batches.try_send(Message::End).is_ok() {
+            // It ends by the thread's end, or in vain.
+            self.ended.recv_timeout(END).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek};
+
+    use vocabulary::Name;
+
+    use super::*;
+    use crate::data::report::End;
+
+    fn report(end: End) -> Report {
+        Report {
+            proxy: Name::try_from("apiserver").unwrap(),
+            client: "192.0.2.1:50000".parse().unwrap(),
+            listen: "192.0.2.100:6443".parse().unwrap(),
+            routed: None,
+            server: None,
+            connect: None,
+            duration: Duration::ZERO,
+            up: 0,
+            down: 0,
+            attempts: 0,
+            open: 1,
+            end: Some(end),
+        }
+    }
+
+    #[test]
+    fn lines_are_written_together_and_the_last_at_the_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        let (log, flush) =
+            AccessLog::start_on(file.try_clone().unwrap(), Some(LogFormat::Words), false).unwrap();
+        let lines = log.lines();
+        for end in [End::ClientClosed, End::ServerReset] {
+            lines.write(&report(end));
+        }
+        assert_eq!(file.metadata().unwrap().len(), 0, "not before the beat");
+        drop(lines);
+        drop(flush);
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        let ends: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+        assert_eq!(ends, ["end=client_closed", "end=server_reset"]);
+        assert_eq!(log.dropped(), 0);
+    }
+
+    #[test]
+    fn nothing_is_written_where_no_lines_are_wanted() {
+        let file = tempfile::tempfile().unwrap();
+        let (log, flush) = AccessLog::start_on(file.try_clone().unwrap(), None, false).unwrap();
+        log.lines().write(&report(End::ClientClosed));
+        drop(flush);
+        assert_eq!((file.metadata().unwrap().len(), log.dropped()), (0, 0));
+    }
+
+    #[test]
+    fn lines_that_nobody_takes_are_counted() {
+        let (batches, _nobody_receives) = sync_channel(1);
+        let dropped = Arc::default();
+        let log = AccessLog { batches, dropped, format: Some(LogFormat::Words), stamped: true };
+        let lines = log.lines();
+        for _ in 0..3 {
+            lines.write(&report(End::ClientClosed));
+            lines.write(&report(End::ClientClosed));
+            lines.flush();
+        }
+        assert_eq!(log.dropped(), 4);
+    }
+}

@@ -1,0 +1,176 @@
+//! Reaches a server for a client: the next candidate when one fails, all within one deadline.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+use crate::clock;
+use crate::data::proxy_header::{Ends, send};
+use crate::data::report::End;
+use crate::net::listen::tune;
+use crate::pick::{Turns, candidates};
+use crate::plan::ProxyPlan;
+use crate::plan::backend::{BackendSet, Live, Server};
+
+/// What one server may take at most while others are left: half a second is much more than any
+/// network behind a load balancer needs, and less than the second after which a lost SYN is
+/// repeated and an impatient client gives up.
+const ATTEMPT: Duration = Duration::from_millis(500);
+
+/// A server that was reached.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) stream: TcpStream,
+    pub(crate) server: Arc<Server>,
+    /// The server's epoch when the attempt began.
+    pub(crate) epoch: u64,
+    pub(crate) live: Live,
+}
+
+/// Whom to reach a server for.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) proxy: &'a ProxyPlan,
+    pub(crate) client: Ends,
+    pub(crate) turns: &'a RefCell<Turns>,
+}
+
+/// Connects to the first candidate that accepts; waits in the queue while all of them have as many
+/// connections as they may. `latest` tells the servers as they are now, `attempts` counts the tried.
+///
+/// # Errors
+/// Why none was reached: [`End::NoBackend`], [`End::ConnectFailed`], [`End::ConnectTimeout`],
+/// [`End::QueueFull`] or [`End::QueueTimeout`].
+pub(crate) async fn reach(
+    call: &Call<'_>,
+    latest: impl Fn() -> Option<Arc<BackendSet>>,
+    attempts: &mut u32,
+) -> Result<Reached, End> {
+    let proxy = call.proxy;
+    // Nobody overtakes those who wait already.
+    if proxy.queue.waiting() == 0
+        && let Some(outcome) = try_all(call, &proxy.set, attempts).await
+    {
+        return outcome;
+    }
+    let place = proxy.queue.enter(proxy.waiting.length).ok_or(End::QueueFull)?;
+    let deadline = clock::deadline_in(proxy.waiting.timeout);
+    loop {
+        let mut called = pin!(place.called());
+        called.as_mut().enable();
+        let set = latest().unwrap_or_else(|| Arc::clone(&proxy.set));
+        if let Some(outcome) = try_all(call, &set, attempts).await {
+            return outcome;
+        }
+        timeout_at(deadline, called).await.map_err(|_| End::QueueTimeout)?;
+    }
+}
+
+/// Tries one candidate after the other; none where some could serve had they room.
+async fn try_all(
+    call: &Call<'_>,
+    set: &BackendSet,
+    attempts: &mut u32,
+) -> Option<Result<Reached, End>> {
+    let source = call.client.source.ip();
+    let order = candidates(set, source, &mut call.turns.borrow_mut(), clock::now());
+    let limits = call.proxy.limits;
+    let deadline = clock::deadline_in(limits.connect);
+    let mut why = End::NoBackend;
+    let mut full = false;
+    for (position, index) in order.iter().enumerate() {
+        let Some(backend) = set.backends.get(*index) else { continue };
+        let server = &backend.server;
+        // A backup is for those that cannot be served, not for those that would have to wait.
+        if full && server.backup {
+            break;
+        }
+        let epoch = server.counters.epoch();
+        let Some(live) = Live::count(server) else {
+            full = true;
+            continue;
+        };
+        *attempts += 1;
+        let left = order.len() - position;
+        let now = clock::deadline_in(Duration::ZERO);
+        let open = open(server, call);
+        let began = clock::now();
+        why = match timeout_at(attempt_deadline(now, deadline, left), open).await {
+            // It may have gone down while it was connected to: the next is better.
+            Ok(Ok(stream)) if server.counters.epoch() == epoch => {
+                server.counters.opened(clock::now().saturating_duration_since(began));
+                return Some(Ok(Reached { stream, server: Arc::clone(server), epoch, live }));
+            }
+            Ok(Ok(_)) => End::ServerDown,
+            Ok(Err(error)) => {
+                debug!(server = %server.name, %error, "connect failed");
+                End::ConnectFailed
+            }
+            Err(_) => End::ConnectTimeout,
+        };
+        server.counters.failed(server.error_limit);
+    }
+    if full { None } else { Some(Err(why)) }
+}
+
+/// When an attempt gives up: the last candidate may use all that remains, one before it an equal
+/// share of it and at most [`ATTEMPT`].
+fn attempt_deadline(now: Instant, deadline: Instant, left: usize) -> Instant {
+    if left <= 1 {
+        return deadline;
+    }
+    let remaining = deadline.saturating_duration_since(now);
+    let share = remaining / u32::try_from(left).unwrap_or(u32::MAX);
+    now + share.min(ATTEMPT)
+}
+
+async fn open(server: &Server, call: &Call<'_>) -> io::Result<TcpStream> {
+    let address = server.located.address()?;
+    let mut stream = connect(address, server.source, call.proxy.limits.user).await?;
+    if let Some(version) = call.proxy.send_proxy {
+        send(&mut stream, version, Some(call.client)).await?;
+    }
+    Ok(stream)
+}
+
+/// Opens a connection, from `source` where that is given.
+///
+/// # Errors
+/// Those of the socket.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    user_timeout: Duration,
+) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    tune(&SockRef::from(&socket), user_timeout)?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    socket.connect(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_leaves_time_for_the_others() {
+        let now = clock::deadline_in(Duration::ZERO);
+        let share = |millis: u64, left| {
+            attempt_deadline(now, now + Duration::from_millis(millis), left) - now
+        };
+        assert_eq!(share(3_000, 3), Duration::from_millis(500));
+        assert_eq!(share(2_000, 1), Duration::from_millis(2_000));
+        assert_eq!(share(600, 3), Duration::from_millis(200));
+        assert_eq!(share(0, 2), Duration::ZERO);
+    }
+}

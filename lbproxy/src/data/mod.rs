@@ -1,0 +1,20 @@
+//! The workers: from an accepted connection to its access line.
+
+pub(crate) mod accept;
+pub(crate) mod access_line;
+pub(crate) mod access_log;
+pub(crate) mod connect;
+pub(crate) mod flow;
+pub mod hello;
+pub(crate) mod pipe;
+pub(crate) mod pool;
+pub(crate) mod proxy_header;
+pub(crate) mod queue;
+pub(crate) mod relay;
+pub(crate) mod report;
+pub(crate) mod route;
+pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod sources;
+pub(crate) mod spread;
+pub(crate) mod worker;

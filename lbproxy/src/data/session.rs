@@ -1,0 +1,189 @@
+//! One client connection, from its accept to its access line.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use crate::clock;
+use crate::data::connect::{Call, Reached, reach};
+use crate::data::proxy_header::{Ends, receive};
+use crate::data::relay::{Relay, reset};
+use crate::data::report::{End, Report};
+use crate::data::route::{Asked, afresh, follow};
+use crate::data::sessions::{Seat, Ticket};
+use crate::data::sources::Counted;
+use crate::data::worker::Worker;
+use crate::pick::Turns;
+use crate::plan::backend::Live;
+use crate::plan::{LiveClient, ProxyPlan};
+
+/// An accepted client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+    /// The address it connected to.
+    pub(crate) local: SocketAddr,
+    pub(crate) accepted: Instant,
+}
+
+/// Serves a client. Stops by itself, or when its ticket is told to.
+pub(crate) async fn run(
+    worker: Rc<Worker>,
+    proxy: Arc<ProxyPlan>,
+    client: Client,
+    seat: Seat,
+    turns: Rc<RefCell<Turns>>,
+) {
+    let live = LiveClient::count(&proxy.counters);
+    let mut report = Report {
+        proxy: proxy.name.clone(),
+        client: client.address,
+        listen: client.local,
+        routed: (!proxy.routes.is_empty()).then(Box::default),
+        server: None,
+        connect: None,
+        duration: std::time::Duration::ZERO,
+        up: 0,
+        down: 0,
+        attempts: 0,
+        open: 0,
+        end: None,
+    };
+    let mut counted = None;
+    let reached = {
+        // In a box: it is large, and gone long before the connection is.
+        let opening =
+            open(&worker, &proxy, &client, &turns, seat.ticket(), &mut counted, &mut report);
+        let reaching = Box::pin(opening);
+        tokio::select! {
+            biased;
+            end = poll_fn(|cx| seat.ticket().poll_told(cx)) => Err(end),
+            reached = reaching => reached,
+        }
+    };
+    if reached.as_ref().is_err_and(|end| end.is_refusal()) {
+        proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
+    }
+    live.tried(report.attempts);
+    // The plan of that moment holds listening sockets: a long connection must not keep them open.
+    drop(proxy);
+    let accepted = client.accepted;
+    let begun = match reached {
+        Ok(reached) => begin(client, reached, seat.ticket(), &mut report),
+        Err(end) => {
+            reset(&client.stream);
+            drop(client);
+            Err(end)
+        }
+    };
+    let end = match begun {
+        Ok((mut relay, _live)) => {
+            let end = serve(&worker, &seat, &live, accepted, &mut relay, &mut report).await;
+            relay.close(end, &worker.pool);
+            end
+        }
+        Err(end) => end,
+    };
+    report.end = Some(end);
+    report.duration = clock::now().saturating_duration_since(accepted);
+    report.open = live.open();
+    live.ended(end);
+    worker.log.write(&report);
+}
+
+/// Finds out who the client is, and a server for it.
+async fn open(
+    worker: &Worker,
+    proxy: &ProxyPlan,
+    client: &Client,
+    turns: &Rc<RefCell<Turns>>,
+    ticket: &Ticket,
+    counted: &mut Option<Counted>,
+    report: &mut Report,
+) -> Result<Reached, End> {
+    let mut ends = Ends { source: client.address, destination: client.local };
+    if proxy.expects_header(client.address.ip())
+        && let Some(told) = Box::pin(receive(&client.stream)).await?
+    {
+        ends = told;
+        report.client = told.source;
+    }
+    *counted = proxy.count(ends.source.ip())?;
+    let Some(routed) = &mut report.routed else {
+        let call = Call { proxy, client: ends, turns };
+        return reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await;
+    };
+    let target =
+        follow(proxy, &client.stream, ends.source.ip(), &worker.pool, &mut *routed).await?;
+    let turns =
+        if routed.proxy.is_some() { worker.turns_of(&target.name) } else { Rc::clone(turns) };
+    ticket.limit(target.limits);
+    let call = Call { proxy: target, client: ends, turns: &turns };
+    reach(&call, || worker.latest(&target.name), &mut report.attempts).await
+}
+
+/// Puts both sides together. No async function: its arguments would take room for as long as the
+/// connection lasts.
+fn begin(
+    client: Client,
+    reached: Reached,
+    ticket: &Ticket,
+    report: &mut Report,
+) -> Result<(Relay, Live), End> {
+    let now = clock::now();
+    report.connect = Some(now.saturating_duration_since(client.accepted));
+    ticket.connected(Arc::clone(&reached.server.counters), reached.epoch, now);
+    report.server = Some(reached.server);
+    let late = report.routed.as_ref().is_some_and(|routed| routed.asked == Asked::Late);
+    let stream = if late { afresh(client.stream) } else { Ok(client.stream) };
+    let stream = stream.map_err(|_| End::ClientLost)?;
+    Ok((Relay::new(stream, reached.stream), reached.live))
+}
+
+/// Moves bytes until the connection ends; tells how it did.
+async fn serve(
+    worker: &Worker,
+    seat: &Seat,
+    live: &LiveClient,
+    accepted: Instant,
+    relay: &mut Relay,
+    report: &mut Report,
+) -> End {
+    let end = poll_fn(|cx| {
+        let now = worker.coarse_now();
+        if seat.ticket().is_due() {
+            report.duration = now.saturating_duration_since(accepted);
+            (report.up, report.down) = relay.bytes();
+            report.open = live.open();
+            worker.log.write(report);
+        }
+        relay.poll(&worker.pool, seat.ticket(), now, cx)
+    })
+    .await;
+    (report.up, report.down) = relay.bytes();
+    seat.ticket().moved(worker.coarse_now(), relay.bytes());
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room<A, B, C, D, E, F>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Most connections wait most of the time: what each takes then is what ten thousand take.
+    #[test]
+    fn a_connection_that_waits_takes_little_room() {
+        let bytes = room(run);
+        assert!(bytes <= 1_152, "{bytes}");
+    }
+}

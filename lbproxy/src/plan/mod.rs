@@ -1,0 +1,125 @@
+//! What the workers do: published by the control thread as one immutable moment.
+
+pub(crate) mod backend;
+pub mod latency;
+pub(crate) mod located;
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use config::{HeaderVersion, Limits, QueueConfig};
+use ipnet::IpNet;
+use vocabulary::Name;
+
+use crate::data::queue::Queue;
+use crate::data::report::End;
+use crate::data::route::Route;
+use crate::data::sources::{Counted, Sources, TooMany};
+use crate::net::listen::Listeners;
+use crate::plan::backend::BackendSet;
+
+/// What is counted of a proxy, once a connection.
+#[derive(Debug, Default)]
+pub(crate) struct ProxyCounters {
+    /// Client connections that are open.
+    pub(crate) live: AtomicU64,
+    /// Client connections ever accepted.
+    pub(crate) accepted: AtomicU64,
+    /// Of these, reset because no server could be reached.
+    pub(crate) refused: AtomicU64,
+    /// Servers that were tried for them after another had failed.
+    pub(crate) retries: AtomicU64,
+    /// Those that have ended, by the place of the reason in [`End::ALL`].
+    pub(crate) ended: [AtomicU64; End::ALL.len()],
+}
+
+/// One client connection counted as live, until dropped.
+#[derive(Debug)]
+pub(crate) struct LiveClient(Arc<ProxyCounters>);
+
+impl LiveClient {
+    pub(crate) fn count(counters: &Arc<ProxyCounters>) -> Self {
+        counters.accepted.fetch_add(1, Ordering::Relaxed);
+        counters.live.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl LiveClient {
+    /// The proxy's connections that are open, this one included.
+    pub(crate) fn open(&self) -> u64 {
+        self.0.live.load(Ordering::Relaxed)
+    }
+
+    /// Counts the servers that were tried beyond the first.
+    pub(crate) fn tried(&self, attempts: u32) {
+        if attempts > 1 {
+            self.0.retries.fetch_add(u64::from(attempts - 1), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts the reason of its end.
+    pub(crate) fn ended(&self, end: End) {
+        let place = End::ALL.iter().position(|known| *known == end);
+        if let Some(count) = place.and_then(|place| self.0.ended.get(place)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for LiveClient {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One proxy at one moment.
+#[derive(Debug)]
+pub(crate) struct ProxyPlan {
+    pub(crate) name: Name,
+    pub(crate) limits: Limits,
+    pub(crate) listeners: Vec<Arc<Listeners>>,
+    pub(crate) waiting: QueueConfig,
+    pub(crate) send_proxy: Option<HeaderVersion>,
+    pub(crate) accept_proxy: Arc<[IpNet]>,
+    /// Whose servers a connection gets, if not these.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) hello_timeout: Duration,
+    pub(crate) set: Arc<BackendSet>,
+    pub(crate) counters: Arc<ProxyCounters>,
+    pub(crate) queue: Arc<Queue>,
+    /// How many connections each client has, and may have; none: nobody counts.
+    pub(crate) sources: Option<(Arc<Sources>, NonZeroU32)>,
+}
+
+impl ProxyPlan {
+    /// Counts a connection of a client, where that is wanted.
+    ///
+    /// # Errors
+    /// It has as many as it may.
+    pub(crate) fn count(&self, client: IpAddr) -> Result<Option<Counted>, End> {
+        let Some((sources, most)) = &self.sources else { return Ok(None) };
+        sources.enter(client, *most).map_err(|TooMany| End::SourceLimit)
+    }
+
+    /// Whether a client's connection must begin with a PROXY header.
+    pub(crate) fn expects_header(&self, client: IpAddr) -> bool {
+        self.accept_proxy.iter().any(|network| network.contains(&client))
+    }
+}
+
+/// Everything a worker works by.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Counts the plans; workers acknowledge by it.
+    pub(crate) generation: u64,
+    pub(crate) proxies: Vec<Arc<ProxyPlan>>,
+    /// Local addresses that are about to leave: their clients are reset, now and on arrival.
+    pub(crate) released: HashSet<IpAddr>,
+    /// Whether to end everything.
+    pub(crate) stopping: bool,
+}

@@ -1,0 +1,227 @@
+//! The messages between the processes, one JSON object a line.
+//!
+//! `vrrpd` listens on `RUNTIME_DIR/vrrpd.sock`. A proxy connects, says [`ToVrrpd::Hello`] and then
+//! reports health; the end of its connection *is* the news that it died. `vrrpd` answers with what
+//! it owns. `vipd` asks the same socket for [`ToVrrpd::Status`], or to [`ToVrrpd::Follow`]. A follower may
+//! report health as well: of the scripts that it runs.
+//!
+//! Each child of `vipd` also ticks into a socket it was started with ([`Tick`]): the watchdog.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use vocabulary::{Name, RouterId, TrackerHealth};
+
+/// Version of these messages; both ends must have the same.
+pub const VERSION: u32 = 1;
+
+/// File name of `vrrpd`'s socket in the runtime directory.
+pub const VRRPD_SOCKET: &str = "vrrpd.sock";
+
+/// File name of `lbproxy`'s socket in the runtime directory.
+pub const LBPROXY_SOCKET: &str = "lbproxy.sock";
+
+/// A line longer than this is no message of ours, in bytes. A router's 255 addresses fit.
+pub const LINE_LIMIT: usize = 64 * 1024;
+
+/// How often a proxy reports its health even when nothing changed.
+pub const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// How long a proxy may stay silent before it counts as hung: three heartbeats.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// What `vrrpd` is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToVrrpd {
+    /// First line of a proxy's connection.
+    Hello {
+        /// The sender's [`VERSION`].
+        version: u32,
+    },
+    /// The health of one of the sender's proxies: on every change, and every [`HEARTBEAT`].
+    Health(TrackerHealth),
+    /// The sender tells no health any more, for its successor does: its end is no news. It still resets
+    /// the clients that it has.
+    Retire,
+    /// No client is connected to the router's addresses any more, and none will be let in.
+    Released {
+        /// As named in [`Ownership`].
+        router: RouterId,
+    },
+    /// Asks for the daemon's status, answered with one line.
+    Status,
+    /// Asks to be told what happens from now on, a line each.
+    Follow,
+    /// From an operator: hand the addresses over. Answered with the status, as the next two.
+    HandOver {
+        /// Whose; none: every router's.
+        router: Option<Name>,
+        /// Only to these peers, one of a family at most; none: to whoever is best.
+        #[serde(default)]
+        to: Vec<IpAddr>,
+    },
+    /// From an operator: hand everything over, and take nothing that another can serve.
+    Pause,
+    /// From an operator: take part as before.
+    Resume,
+}
+
+/// What a proxy is told about one virtual router: at connection, and on every change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ownership {
+    /// Which router.
+    pub router: RouterId,
+    /// The addresses that follow it.
+    pub addresses: Vec<IpAddr>,
+    /// What is true of them on this node.
+    pub state: OwnershipState,
+}
+
+/// Whether this node has a router's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnershipState {
+    /// They are here.
+    Active,
+    /// They are elsewhere.
+    Backup,
+    /// They are here and about to leave: reset their clients, then say [`ToVrrpd::Released`].
+    Releasing,
+}
+
+/// One watchdog tick: the sender's work goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Milliseconds without another tick after which the sender hangs and is to be killed. It rides
+    /// with every tick, since a reload of the sender may change it.
+    pub patience_ms: u64,
+    /// The routers that a successor may go on with, were the sender to die now.
+    pub resumable: Vec<Resumable>,
+}
+
+/// A router that is Active, and for how long nobody else can have taken it over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumable {
+    /// Which router.
+    pub router: RouterId,
+    /// Milliseconds from the tick until a peer's down timer may end.
+    pub within_ms: u64,
+}
+
+/// A line that is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// Longer than [`LINE_LIMIT`].
+    #[error("a line of over {LINE_LIMIT} bytes")]
+    TooLong,
+    /// Not the JSON that was expected.
+    #[error("not a message of version {VERSION}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes one message as a line, its end included.
+///
+/// # Panics
+/// Never for the types of this module: they hold no map with keys that JSON lacks.
+#[must_use]
+#[expect(clippy::expect_used, reason = "plain structs and enums always serialize")]
+pub fn line<T: Serialize>(message: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(message).expect("a message serializes");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Collects a stream's bytes and hands out its messages.
+#[derive(Debug, Default)]
+pub struct Lines {
+    pending: Vec<u8>,
+}
+
+impl Lines {
+    /// Takes what was read from the stream.
+    ///
+    /// # Errors
+    /// A line grew beyond [`LINE_LIMIT`]; the stream is of no use any more.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), LineError> {
+        self.pending.extend_from_slice(bytes);
+        let unfinished = self.pending.iter().rev().take_while(|byte| **byte != b'\n').count();
+        if unfinished > LINE_LIMIT { Err(LineError::TooLong) } else { Ok(()) }
+    }
+
+    /// Bytes of messages that are not whole yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The next whole message, if one has arrived.
+    ///
+    /// # Errors
+    /// A line that is not a `T`; it is consumed.
+    pub fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LineError> {
+        let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') else {
+            return Ok(None);
+        };
+        let line: Vec<u8> = self.pending.drain(..=end).collect();
+        Ok(Some(serde_json::from_slice(&line[..end])?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vocabulary::{Family, Name, Usability};
+
+    fn router() -> RouterId {
+        RouterId { name: Name::try_from("k8s-api").unwrap(), family: Family::Ipv4 }
+    }
+
+    #[test]
+    fn messages_look_like_this_on_the_wire() {
+        let health = ToVrrpd::Health(TrackerHealth {
+            tracker: Name::try_from("apiserver").unwrap(),
+            usable: 2,
+            total: 3,
+            state: Usability::Usable,
+            reason: None,
+        });
+        let expected =
+            r#"{"type":"health","tracker":"apiserver","usable":2,"total":3,"state":"usable"}"#;
+        assert_eq!(line(&health), format!("{expected}\n").into_bytes());
+
+        let ownership = Ownership {
+            router: router(),
+            addresses: vec!["192.0.2.10".parse().unwrap()],
+            state: OwnershipState::Releasing,
+        };
+        let expected = r#"{"router":{"name":"k8s-api","family":"ipv4"},"addresses":["192.0.2.10"],"state":"releasing"}"#;
+        assert_eq!(line(&ownership), format!("{expected}\n").into_bytes());
+    }
+
+    #[test]
+    fn lines_come_out_whole_however_they_arrive() {
+        let mut lines = Lines::default();
+        let bytes =
+            [line(&ToVrrpd::Status), line(&ToVrrpd::Released { router: router() })].concat();
+        let mut seen = Vec::new();
+        for chunk in bytes.chunks(7) {
+            lines.push(chunk).unwrap();
+            while let Some(message) = lines.message::<ToVrrpd>().unwrap() {
+                seen.push(message);
+            }
+        }
+        assert_eq!(seen, [ToVrrpd::Status, ToVrrpd::Released { router: router() }]);
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_a_flood_is_refused() {
+        let mut lines = Lines::default();
+        lines.push(b"GET / HTTP/1.1\n{\"type\":\"status\"}\n").unwrap();
+        assert!(matches!(lines.message::<ToVrrpd>(), Err(LineError::Json(_))));
+        assert_eq!(lines.message::<ToVrrpd>().unwrap(), Some(ToVrrpd::Status));
+        assert!(matches!(lines.push(&vec![b'x'; LINE_LIMIT + 1]), Err(LineError::TooLong)));
+    }
+}

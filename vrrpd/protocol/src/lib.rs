@@ -1,0 +1,7 @@
+//! VRRPv2/v3 as values: time and packets in, actions out. No sockets, no clock, no log.
+
+pub mod election;
+pub mod rehearsal;
+pub mod tracking;
+pub mod wire;
+pub mod wish;

@@ -1,0 +1,366 @@
+//! The daemon: puts everything together and keeps the routers' surroundings up to date.
+//!
+//! ```text
+//! main thread:   signals, netlink (links, address keepers), the link to the proxies, status
+//!    │  surroundings (watch), commands (mpsc)        ▲ wishes, pulse (watch)
+//!    ▼                                               │
+//! advert thread: raw sockets, elections
+//! ```
+//! Both threads are real-time; only the advert thread must never wait for the kernel.
+
+mod answer;
+mod hearsay;
+mod pause;
+mod presumption;
+mod routers;
+mod watchdog;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use config::{Config, Loaded, load};
+use process::messages::VRRPD_SOCKET;
+use process::{scheduling, signals, telemetry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+use vocabulary::{Name, RouterId};
+
+use self::pause::Pause;
+use self::presumption::Presumption;
+use self::routers::Routers;
+use crate::cli::Args;
+use crate::clock::{now, sleep_until};
+use crate::driver::{self, Setup};
+use crate::io::addresses::Addresses;
+use crate::io::announce::Announcer;
+use crate::io::links::Links;
+use crate::io::macvlan::Macvlans;
+use crate::io::routes::Routes;
+use crate::io::sockets::Sockets;
+use crate::keeper::{Means, Turns};
+use crate::link::{self, Asked, Order};
+use crate::occurrence::{Occurrence, Occurrences};
+use crate::privilege;
+use crate::rivals::{Rivals, Sighting};
+use crate::trackers::{Found, Trackers};
+use vrrp::tracking::Tracking;
+
+/// Real-time priority of the main thread. Address keeping comes second to the adverts: an address that
+/// is late costs less.
+const ADDRESS_PRIORITY: u8 = 10;
+
+/// A router whose trackers have not told their state takes part after so long all the same, as one
+/// that is unusable: somebody must have the addresses.
+const PROOF_LIMIT: Duration = Duration::from_secs(5);
+
+/// For so long a successor of an Active router trusts that what it tracks is usable.
+const PRESUMPTION: Duration = Duration::from_secs(1);
+
+/// For so long the last results of scripts stand while nobody runs them: the supervisor starts another
+/// runner at once, but no faster than this when each dies.
+const UNTOLD: Duration = Duration::from_secs(5);
+
+/// How long followers may take to read what happened until the end.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// How long the keepers may take to remove addresses once the elections have ended.
+const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
+
+/// Runs until told to end.
+///
+/// Exit codes: 0 ended in order; 1 something failed that the daemon cannot do without; 2 the
+/// configuration is wrong.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    signals::hold();
+    let loaded = match load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            complain(&problems.to_string());
+            return ExitCode::from(2);
+        }
+    };
+    match prepared(args, loaded) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&format!("error: vrrpd: {failure:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Before logging starts, and after it ended.
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn complain(text: &str) {
+    eprint!("{text}");
+}
+
+/// What needs more privileges than the daemon keeps comes first.
+fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
+    let path = args.runtime_dir.join(VRRPD_SOCKET);
+    let bound = link::bind(&path, &loaded.config.lbproxy.user)
+        .with_context(|| format!("listen on {}; does the directory exist?", path.display()))?;
+    let watchdog = if args.watchdog { Some(watchdog::inherited()?) } else { None };
+    let privileges = privilege::keep_only_the_needed();
+    // The log's thread is not urgent.
+    scheduling::ordinary();
+    let _log = telemetry::init();
+    if let Err(error) = privileges {
+        warn!(%error, "cannot give up privileges that are not needed");
+    }
+    scheduling::lock_memory();
+    // Of the file nothing but its meaning stays in memory.
+    let config = told(loaded, args.watchdog);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let daemon = Daemon::start(args, config, bound, watchdog).await?;
+        scheduling::real_time("addresses", ADDRESS_PRIORITY);
+        daemon.run().await
+    });
+    // A tracker that waits for the kernel must not hold us up.
+    runtime.shutdown_background();
+    if let Err(error) = std::fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        // Without privileges over the directory it stays; the next start replaces it.
+        info!(%error, path = %path.display(), "the socket stays behind");
+    }
+    ended
+}
+
+/// The configuration; its warnings are logged unless a supervisor has done so.
+fn told(loaded: Loaded, supervised: bool) -> Config {
+    if !supervised {
+        loaded.warnings.log();
+    }
+    loaded.config
+}
+
+struct Daemon {
+    path: PathBuf,
+    supervised: bool,
+    pause: Pause,
+    started: Instant,
+    config: Config,
+    links: Links,
+    tracking: Tracking,
+    trackers: Trackers,
+    found: mpsc::Receiver<Found>,
+    rivals: Rivals,
+    seen: mpsc::Receiver<Sighting>,
+    presumption: Presumption,
+    routers: Routers,
+    asked: mpsc::Receiver<Asked>,
+    occurrences: Occurrences,
+    advert_thread: JoinHandle<()>,
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Daemon {
+    async fn start(
+        args: &Args,
+        config: Config,
+        bound: link::Bound,
+        watchdog: Option<UnixStream>,
+    ) -> anyhow::Result<Self> {
+        let started = now();
+        let links = Links::watch().await.context("read the interfaces through netlink")?;
+        let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
+        let routes = Routes::open()?;
+        let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
+        let occurrences = Occurrences::default();
+        let (hub, asked) = bound.serve(&occurrences).context("serve the link's socket")?;
+        let (pulse_sender, pulse) = watch::channel(started);
+        let (surroundings, receiver) = watch::channel(Arc::default());
+        let setup = Setup {
+            surroundings: receiver,
+            pulse: pulse_sender,
+            watchdog,
+            occurrences: occurrences.clone(),
+        };
+        let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
+        let means = Means {
+            addresses,
+            macvlans,
+            routes,
+            sockets: Sockets::probe(),
+            announcer: Arc::new(announcer),
+            turns: Turns::default(),
+            links: links.clone(),
+            hub,
+            pulse,
+        };
+        let (trackers, found) = Trackers::new(links.interfaces.clone());
+        let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
+        let mut daemon = Self {
+            path: args.config.clone(),
+            supervised: args.watchdog,
+            pause: Pause::read(&args.runtime_dir),
+            started,
+            config,
+            links,
+            tracking: Tracking::default(),
+            trackers,
+            found,
+            rivals,
+            seen,
+            presumption: Presumption::default(),
+            routers: Routers::new(driver, means, surroundings),
+            asked,
+            occurrences,
+            advert_thread,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        };
+        signals::release();
+        daemon.take_over_from_predecessor(&args.resume).await;
+        Ok(daemon)
+    }
+
+    /// Removes what an earlier run left behind, but for the routers that go on where it stopped.
+    async fn take_over_from_predecessor(&mut self, resume: &[(RouterId, u64)]) {
+        let resume: BTreeMap<RouterId, Instant> = resume
+            .iter()
+            .map(|(router, millis)| (router.clone(), self.started + Duration::from_millis(*millis)))
+            .collect();
+        let resumed = || self.config.routers.iter().filter(|r| resume.contains_key(&r.id));
+        let relied_on = resumed().flat_map(|router| &router.track);
+        let relied_on: Vec<Name> = relied_on.map(|tracked| tracked.name.clone()).collect();
+        relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
+        self.presumption.trust(relied_on, PRESUMPTION);
+        let kept: Vec<_> = resumed().collect();
+        let links: Vec<_> = resumed().filter_map(|router| router.virtual_mac.clone()).collect();
+        self.routers.clean_up(&kept).await;
+        self.routers.clean_up_links(&links).await;
+        self.trackers.run(&self.config.trackers, &mut self.tracking);
+        self.look_around();
+        self.routers.run_all(&self.config, &resume).await;
+        self.rivals.look_out_for(&self.config);
+    }
+
+    async fn run(mut self) -> anyhow::Result<()> {
+        let mut proof = Some(self.started + PROOF_LIMIT);
+        let mut interfaces = self.links.interfaces.clone();
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
+                _ = self.interrupt.recv() => { self.stop(&mut stopping).await; }
+                _ = self.hang_up.recv() => self.reload().await,
+                Some(asked) = self.asked.recv() => self.asked(asked).await,
+                Some(found) = self.found.recv() => self.found(found),
+                Some(sighting) = self.seen.recv() => self.rivals.seen(&sighting, now()),
+                Ok(()) = interfaces.changed() => self.rivals.look_around(&self.config),
+                () = sleep_until(self.presumption.ends()) => self.end_presumption(),
+                () = sleep_until(proof) => proof = None,
+                () = self.routers.driver_ended(), if stopping => break,
+            }
+            self.look_around();
+        }
+        self.end().await
+    }
+
+    async fn stop(&mut self, stopping: &mut bool) {
+        if *stopping {
+            info!("told to end again: releasing every address at once");
+        } else {
+            info!("told to end: every Active router serves until a peer has taken over");
+        }
+        *stopping = true;
+        self.routers.stop().await;
+    }
+
+    async fn end(self) -> anyhow::Result<()> {
+        self.routers.wait_for_keepers(KEEPERS_LIMIT).await;
+        let joined = self.advert_thread.join();
+        self.occurrences.tell(|| Occurrence::Ended);
+        if tokio::time::timeout(FAREWELL, self.occurrences.nobody_follows()).await.is_err() {
+            info!("a follower has not read the last lines after {FAREWELL:?}");
+        }
+        match joined {
+            Ok(()) => Ok(()),
+            Err(_) => anyhow::bail!("the advert thread panicked"),
+        }
+    }
+
+    async fn asked(&mut self, asked: Asked) {
+        match asked {
+            Asked::Health(health) => self.told(health),
+            Asked::Lost(trackers, reason) => {
+                for tracker in &trackers {
+                    warn!(%tracker, reason, "a proxy is lost: it counts as unusable");
+                    self.lost(tracker);
+                }
+            }
+            Asked::Left(trackers) => {
+                warn!(
+                    ?trackers,
+                    "nobody runs the scripts: their last results stand for {UNTOLD:?}"
+                );
+                self.presumption.trust(trackers, UNTOLD);
+            }
+            Asked::Status(answer) => self.answer(answer),
+            Asked::Ordered(order, answer) => {
+                self.obey(order).await;
+                self.answer(answer);
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::HandOver(name, to) => {
+                info!(router = name.as_ref().map_or("all", Name::as_str), ?to, "told to hand over");
+                self.routers.driver().hand_over(name, to).await;
+            }
+            Order::Pause => {
+                self.pause.set(true);
+                self.routers.driver().hand_over(None, Vec::new()).await;
+            }
+            Order::Resume => {
+                self.pause.set(false);
+                self.routers.driver().reclaim().await;
+            }
+        }
+        self.look_around();
+    }
+
+    async fn reload(&mut self) {
+        match load(&self.path) {
+            Ok(loaded) => {
+                info!(path = %self.path.display(), "reloads the configuration");
+                let config = told(loaded, self.supervised);
+                self.routers.change(&self.config, &config).await;
+                self.config = config;
+                self.rivals.look_out_for(&self.config);
+                self.trackers.run(&self.config.trackers, &mut self.tracking);
+            }
+            Err(wrong) => {
+                error!("the new configuration is wrong, and everything stays as it is:\n{wrong}");
+            }
+        }
+    }
+
+    /// Publishes what surrounds each router.
+    fn look_around(&mut self) {
+        let interfaces = self.links.interfaces.borrow().clone();
+        for health in self.trackers.interfaces(&interfaces) {
+            self.told(health);
+        }
+        let in_doubt = now() < self.started + PROOF_LIMIT;
+        let paused = self.pause.is_on();
+        self.routers.look_around(&self.config, &self.tracking, in_doubt, paused);
+    }
+}
