@@ -230,6 +230,13 @@ pub(super) struct Proxy {
     pub(super) listen: Vec<Got<SocketAddr>>,
     pub(super) balance: Option<Got<&'static str>>,
     pub(super) slow_start: Option<Got<Duration>>,
+    /// Of several backup servers the first usable one alone serves.
+    pub(super) one_backup: bool,
+    /// What becomes of the connections of a server that goes down, where they are not reset.
+    pub(super) on_down: Option<Got<&'static str>>,
+    /// Networks whose connections are served, none: all; and those whose are not.
+    pub(super) allow: Vec<Got<IpNet>>,
+    pub(super) deny: Vec<Got<IpNet>>,
     /// None where only its routes lead somewhere.
     pub(super) servers: Vec<Server>,
     pub(super) routes: Vec<Route>,
@@ -254,6 +261,10 @@ impl Proxy {
             listen: Vec::new(),
             balance: None,
             slow_start: None,
+            one_backup: false,
+            on_down: None,
+            allow: Vec::new(),
+            deny: Vec::new(),
             servers: Vec::new(),
             routes: Vec::new(),
             hello_timeout: None,
@@ -278,6 +289,15 @@ pub(super) struct Route {
     pub(super) proxy: String,
     pub(super) names: Vec<String>,
     pub(super) networks: Vec<IpNet>,
+    /// Ports that clients connect to.
+    pub(super) ports: Vec<u16>,
+}
+
+impl Route {
+    /// Whether no connection goes past it.
+    pub(super) fn takes_all(&self) -> bool {
+        self.names.is_empty() && self.networks.is_empty() && self.ports.is_empty()
+    }
 }
 
 /// A server of a proxy.
@@ -353,6 +373,8 @@ pub(super) struct Check {
     pub(super) interval: Option<Duration>,
     pub(super) fast_interval: Option<Duration>,
     pub(super) down_interval: Option<Duration>,
+    /// For connecting alone, where it is not that of the whole check.
+    pub(super) connect_timeout: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) rise: Option<u32>,
     pub(super) fall: Option<u32>,

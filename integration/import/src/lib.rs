@@ -56,7 +56,7 @@ pub fn import(given: &Given, files: &dyn Files) -> Imported {
     let mut import = Import::default();
     // Proxies first: what keepalived watches is often one of them.
     if let Some(source) = &given.haproxy {
-        haproxy::import(source, &mut import);
+        haproxy::import(source, files, &mut import);
     }
     if let Some(source) = &given.nginx {
         nginx::import(source, files, &mut import);

@@ -70,6 +70,11 @@ impl Report {
         self.note(statement, Kind::NotSupported, Some(why.into()));
     }
 
+    /// `kind` became of it: `words`.
+    pub(super) fn say(&mut self, statement: &Statement, kind: Kind, words: impl Into<String>) {
+        self.note(statement, kind, Some(words.into()));
+    }
+
     /// The same for the statement and everything in its block.
     pub(super) fn whole(&mut self, statement: &Statement, kind: Kind, why: impl Into<String>) {
         self.note(statement, kind, Some(why.into()));

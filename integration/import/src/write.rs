@@ -143,6 +143,12 @@ impl Toml {
             self.line("balance", quoted(balance.value), balance.from.as_ref());
         }
         self.time("slow_start", proxy.slow_start.as_ref());
+        if proxy.one_backup {
+            self.line("backups", quoted("first"), None);
+        }
+        self.text("on_down", proxy.on_down.as_ref());
+        self.list("allow", &proxy.allow);
+        self.list("deny", &proxy.deny);
         self.time("hello_timeout", proxy.hello_timeout.as_ref());
         if !proxy.servers.is_empty() {
             self.check(&proxy.check);
@@ -171,6 +177,10 @@ impl Toml {
         if !route.networks.is_empty() {
             let networks: Vec<String> = route.networks.iter().map(IpNet::to_string).collect();
             self.line("    from", words(&networks), Some(&route.from));
+        }
+        if !route.ports.is_empty() {
+            let ports: Vec<String> = route.ports.iter().map(u16::to_string).collect();
+            self.line("    port", format!("[{}]", ports.join(", ")), Some(&route.from));
         }
         self.line("    proxy", quoted(&route.proxy), None);
     }
@@ -234,6 +244,7 @@ impl Toml {
             ("interval", check.interval),
             ("fast_interval", check.fast_interval),
             ("down_interval", check.down_interval),
+            ("connect_timeout", check.connect_timeout),
             ("timeout", check.timeout),
         ];
         parts.extend(

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::options::Options;
 use super::server::Parsed;
 use super::settings::Settings;
 use crate::draft::{Check, Probe};
@@ -42,7 +43,6 @@ pub(super) fn check(
     check.interval = Some(time(options.interval.unwrap_or(INTERVAL)));
     check.fast_interval = options.fast_interval.map(time);
     check.down_interval = options.down_interval.map(time);
-    check.timeout = settings.check.as_ref().map(|got| time(got.value));
     let count = |count: u32| count.clamp(*COUNTS.start(), *COUNTS.end());
     (check.rise, check.fall) = (options.rise.map(count), options.fall.map(count));
     check.error_limit = options.error_limit();
@@ -59,7 +59,37 @@ pub(super) fn check(
         check.server_name.clone_from(&options.check_sni);
     }
     port(servers, &mut check, report);
+    unchecked(servers, &check, report);
+    limits(settings, &mut check);
     check
+}
+
+/// As HAProxy has it: without `timeout check` the interval bounds all of a check. With it, connecting has to be
+/// done within the interval and `timeout connect`, and what follows within `timeout check`.
+fn limits(settings: &Settings, check: &mut Check) {
+    let Some(answer) = &settings.check else { return };
+    let interval = check.interval.unwrap_or(INTERVAL);
+    let connect = settings.connect.as_ref().map_or(interval, |connect| connect.value.min(interval));
+    let connect = connect.clamp(*TIMES.start(), *TIMES.end());
+    if check.probe == Probe::Tcp {
+        check.timeout = Some(connect).filter(|connect| *connect != interval);
+        return;
+    }
+    let whole = (connect + answer.value).clamp(*TIMES.start(), *TIMES.end());
+    check.connect_timeout = Some(connect);
+    check.timeout = Some(whole);
+}
+
+/// A server without `check` beside some with it is always used in HAProxy.
+fn unchecked(servers: &[Parsed], check: &Check, report: &mut Report) {
+    for parsed in servers.iter().filter(|parsed| !parsed.options.check) {
+        if check.probe == Probe::Tcp {
+            report.different(&parsed.line, "it is checked, by a connection as the others are");
+        } else {
+            let why = "HAProxy does not check it, and it might not pass the check of the others";
+            report.unsupported(&parsed.line, why);
+        }
+    }
 }
 
 /// A proxy has one check for all servers.
@@ -67,11 +97,11 @@ fn alike(servers: &[Parsed], report: &mut Report) {
     let Some(first) = servers.iter().find(|parsed| parsed.options.check) else { return };
     for parsed in servers {
         let (one, other) = (&parsed.options, &first.options);
-        if !one.check {
-            report.different(&parsed.line, "it is checked, as the others are");
-        } else if (one.interval, one.rise, one.fall, one.check_ssl)
-            != (other.interval, other.rise, other.fall, other.check_ssl)
-        {
+        let said = |o: &Options| {
+            let times = (o.interval, o.fast_interval, o.down_interval);
+            (times, o.rise, o.fall, o.check_ssl, o.error_limit())
+        };
+        if one.check && said(one) != said(other) {
             let how = format!("it is checked as {} is", first.line.text(1));
             report.different(&parsed.line, how);
         }
