@@ -279,7 +279,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_reason_is_met_by_a_test_of_the_whole_proxy() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all");
         let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
         let tests: Vec<String> =
             files.filter_map(|path| std::fs::read_to_string(path).ok()).collect();

@@ -3,9 +3,9 @@
 //! A random story that breaks a promise is made as short as it can be, and printed with its seed.
 //!
 //! ```sh
-//! cargo test -p vrrpd --test simulated_lan                                  # 100,000 stories
-//! SIM_SEED=4711 cargo test -p vrrpd --test simulated_lan one_story          # one again
-//! SIM_HOURS=8 cargo test --release -p vrrpd --test simulated_lan for_hours  # others, by hand
+//! cargo test -p vrrp --test all simulated_lan                    # 100,000 stories
+//! SIM_SEED=4711 cargo test -p vrrp --test all one_story          # one again
+//! SIM_HOURS=8 cargo test --release -p vrrp --test all for_hours  # others, by hand
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

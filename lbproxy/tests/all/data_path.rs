@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use socket2::{Domain, SockRef, Socket, Type};
 
 fn listen_at(ip: std::net::Ipv4Addr) -> SocketAddr {

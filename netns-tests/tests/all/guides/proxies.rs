@@ -5,7 +5,7 @@ use std::process::Command;
 use lab::{Lab, wait_until};
 use netns_tests::LIMIT;
 
-use crate::site::{Servers, curl, haproxy, import, nginx, texts, vipd, who_answers};
+use super::site::{Servers, curl, haproxy, import, nginx, texts, vipd, who_answers};
 
 /// A proxy on every node, at a loopback address of its own, before two control planes.
 const NODE_LOCAL: &str = "\

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lab::{Host, Lab, Running, wait_until};
 use netns_tests::{LIMIT, binary, peer};
 
-use crate::site::{Servers, haproxy, import, nginx, vipd};
+use super::site::{Servers, haproxy, import, nginx, vipd};
 
 const HAPROXY: &str = "\
 defaults

@@ -7,10 +7,10 @@ use config::Preempt;
 use vocabulary::{AdvertInterval, Priority};
 use vrrp::election::{Event, Settings, StateName, Version};
 
-use crate::lan::{Lan, Way, address};
-use crate::node::TRACKERS;
-use crate::promises::{Watch, is_whole};
-use crate::random::Random;
+use super::lan::{Lan, Way, address};
+use super::node::TRACKERS;
+use super::promises::{Watch, is_whole};
+use super::random::Random;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use socket2::SockRef;
 
 fn listen_at(ip: Ipv4Addr) -> SocketAddr {

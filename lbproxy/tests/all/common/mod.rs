@@ -1,11 +1,6 @@
 //! A proxy under test, the servers behind it, and patience.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test binary uses its part of this"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -22,22 +17,22 @@ use lbproxy::control::status::Status;
 use tempfile::TempDir;
 
 /// Longer than anything takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[expect(clippy::disallowed_methods, reason = "tests measure")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// A loopback address that no other test of this machine uses.
-pub fn own_ip() -> Ipv4Addr {
+pub(crate) fn own_ip() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [low, high, ..] = std::process::id().to_le_bytes();
     Ipv4Addr::new(127, high.wrapping_add(64).max(1), low, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Waits until `done`.
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let start = now();
     while !done() {
         assert!(start.elapsed() < PATIENCE, "still not: {what}");
@@ -46,20 +41,20 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A running `lbproxy`.
-pub struct Proxy {
-    pub dir: Arc<TempDir>,
-    pub child: Child,
+pub(crate) struct Proxy {
+    pub(crate) dir: Arc<TempDir>,
+    pub(crate) child: Child,
     lines: Receiver<String>,
     errors: Receiver<String>,
 }
 
 impl Proxy {
     /// Starts it; as root it stays root, for the files of the test are root's.
-    pub fn start(config: &str) -> Self {
+    pub(crate) fn start(config: &str) -> Self {
         Self::start_in(TempDir::new().unwrap(), config, None)
     }
 
-    pub fn start_in(dir: TempDir, config: &str, supervisor: Option<OwnedFd>) -> Self {
+    pub(crate) fn start_in(dir: TempDir, config: &str, supervisor: Option<OwnedFd>) -> Self {
         let watchdog = supervisor.is_some().then_some("--watchdog");
         let stdin = supervisor.map_or_else(Stdio::null, Stdio::from);
         write_config(&dir, config);
@@ -67,14 +62,14 @@ impl Proxy {
     }
 
     /// Starts another one that takes over from this one.
-    pub fn successor(&self, config: &str) -> Self {
+    pub(crate) fn successor(&self, config: &str) -> Self {
         write_config(&self.dir, config);
         let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
         Self::spawn(program, Arc::clone(&self.dir), Some("--take-over"), Stdio::null())
     }
 
     /// Starts it with so many files to open.
-    pub fn start_with_files(config: &str, files: u32) -> Self {
+    pub(crate) fn start_with_files(config: &str, files: u32) -> Self {
         let dir = TempDir::new().unwrap();
         write_config(&dir, config);
         let mut shell = Command::new("sh");
@@ -108,13 +103,13 @@ impl Proxy {
     }
 
     /// Starts it and waits until the first proxy's servers are in these states.
-    pub fn ready(config: &str, states: &[&str]) -> Self {
+    pub(crate) fn ready(config: &str, states: &[&str]) -> Self {
         let proxy = Self::start(config);
         proxy.wait_for(states);
         proxy
     }
 
-    pub fn wait_for(&self, states: &[&str]) {
+    pub(crate) fn wait_for(&self, states: &[&str]) {
         let mut seen = Vec::new();
         eventually(&format!("servers {states:?}"), || {
             seen = self.status().map(|status| status_words(&status)).unwrap_or_default();
@@ -122,7 +117,7 @@ impl Proxy {
         });
     }
 
-    pub fn status(&self) -> Option<Status> {
+    pub(crate) fn status(&self) -> Option<Status> {
         let mut socket = UnixStream::connect(self.dir.path().join("lbproxy.sock")).ok()?;
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.write_all(b"{\"type\":\"status\"}\n").ok()?;
@@ -132,7 +127,7 @@ impl Proxy {
     }
 
     /// Asks it for something, a line of JSON; returns its answer.
-    pub fn ask(&self, request: &str) -> String {
+    pub(crate) fn ask(&self, request: &str) -> String {
         let mut socket = UnixStream::connect(self.dir.path().join("lbproxy.sock")).unwrap();
         socket.write_all(format!("{request}\n").as_bytes()).unwrap();
         let mut answer = String::new();
@@ -141,17 +136,17 @@ impl Proxy {
     }
 
     /// The next access line that holds `part`.
-    pub fn line(&self, part: &str) -> String {
+    pub(crate) fn line(&self, part: &str) -> String {
         wait_line(&self.lines, part)
     }
 
     /// The next log line that holds `part`.
-    pub fn log(&self, part: &str) -> String {
+    pub(crate) fn log(&self, part: &str) -> String {
         wait_line(&self.errors, part)
     }
 
     /// Pipes it has made: both ends are there. Its output is not among them, nor copies of that.
-    pub fn pipes(&self) -> usize {
+    pub(crate) fn pipes(&self) -> usize {
         let files = format!("/proc/{}/fd", self.child.id());
         let target = |file: &str| std::fs::read_link(format!("{files}/{file}")).ok();
         let given = ["0", "1", "2"].map(target);
@@ -163,17 +158,17 @@ impl Proxy {
         made.count() / 2
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    pub fn reload(&self, config: &str) {
+    pub(crate) fn reload(&self, config: &str) {
         write_config(&self.dir, config);
         self.signal("HUP");
     }
 
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         eventually("the proxy ends", || {
             status = self.child.try_wait().unwrap();
@@ -227,7 +222,7 @@ fn wait_line(lines: &Receiver<String>, part: &str) -> String {
 }
 
 /// A `[[proxy]]` table.
-pub fn table(listen: SocketAddr, servers: &[SocketAddr], more: &str) -> String {
+pub(crate) fn table(listen: SocketAddr, servers: &[SocketAddr], more: &str) -> String {
     let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
     format!(
         "[[proxy]]\nname = \"p\"\nlisten = [\"{listen}\"]\nservers = [{}]\n{more}\n",
@@ -236,7 +231,7 @@ pub fn table(listen: SocketAddr, servers: &[SocketAddr], more: &str) -> String {
 }
 
 /// The same with servers `s0`, `s1` … in full, each with keys of its own.
-pub fn full_table(listen: SocketAddr, servers: &[(SocketAddr, &str)], more: &str) -> String {
+pub(crate) fn full_table(listen: SocketAddr, servers: &[(SocketAddr, &str)], more: &str) -> String {
     let mut table = format!("[[proxy]]\nname = \"p\"\nlisten = [\"{listen}\"]\n{more}\n");
     for (index, (address, keys)) in servers.iter().enumerate() {
         let server = format!("name = \"s{index}\"\naddress = \"{address}\"\n{keys}\n");
@@ -246,14 +241,14 @@ pub fn full_table(listen: SocketAddr, servers: &[(SocketAddr, &str)], more: &str
 }
 
 /// A check that runs soon and often.
-pub const QUICK: &str =
+pub(crate) const QUICK: &str =
     "check = { tcp = true, interval = \"50ms\", timeout = \"5s\", rise = 1, fall = 1 }";
 
 /// A check that runs once.
-pub const ONCE: &str = "check = { tcp = true, interval = \"1h\", timeout = \"5s\" }";
+pub(crate) const ONCE: &str = "check = { tcp = true, interval = \"1h\", timeout = \"5s\" }";
 
 /// A server on its own thread that does `serve` with every connection.
-pub fn server(
+pub(crate) fn server(
     listener: TcpListener,
     serve: impl Fn(TcpStream) + Clone + Send + 'static,
 ) -> SocketAddr {
@@ -268,7 +263,7 @@ pub fn server(
 }
 
 /// A server that sends back what it gets.
-pub fn echo(ip: Ipv4Addr) -> SocketAddr {
+pub(crate) fn echo(ip: Ipv4Addr) -> SocketAddr {
     server(TcpListener::bind((ip, 0)).unwrap(), |mut stream| {
         let mut reader = stream.try_clone().unwrap();
         drop(std::io::copy(&mut reader, &mut stream));
@@ -277,7 +272,7 @@ pub fn echo(ip: Ipv4Addr) -> SocketAddr {
 }
 
 /// A server that says its name and ends.
-pub fn named(ip: Ipv4Addr, name: &'static str) -> SocketAddr {
+pub(crate) fn named(ip: Ipv4Addr, name: &'static str) -> SocketAddr {
     server(TcpListener::bind((ip, 0)).unwrap(), move |mut stream| {
         drop(stream.write_all(name.as_bytes()));
         drop(stream.shutdown(Shutdown::Write));
@@ -285,7 +280,7 @@ pub fn named(ip: Ipv4Addr, name: &'static str) -> SocketAddr {
     })
 }
 
-pub fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -293,7 +288,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Everything a new connection reads to its end.
-pub fn fetch(address: SocketAddr) -> std::io::Result<String> {
+pub(crate) fn fetch(address: SocketAddr) -> std::io::Result<String> {
     let mut text = String::new();
     let mut stream = connect(address);
     drop(stream.shutdown(Shutdown::Write));
@@ -302,14 +297,14 @@ pub fn fetch(address: SocketAddr) -> std::io::Result<String> {
 }
 
 /// Asserts that the connection ends with a reset.
-pub fn assert_reset(stream: &mut TcpStream) {
+pub(crate) fn assert_reset(stream: &mut TcpStream) {
     let outcome = stream.read(&mut [0; 16]);
     let kind = outcome.as_ref().map_err(std::io::Error::kind);
     assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset), "{outcome:?}");
 }
 
 /// Sends a byte and reads it back.
-pub fn ping(stream: &mut TcpStream) {
+pub(crate) fn ping(stream: &mut TcpStream) {
     stream.write_all(b"!").unwrap();
     let mut byte = [0];
     stream.read_exact(&mut byte).unwrap();

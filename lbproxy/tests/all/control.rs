@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod common;
-
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,7 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use common::*;
+use crate::common::*;
 use process::messages::{Lines, Ownership, OwnershipState, ToVrrpd, line};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustls::pki_types::PrivateKeyDer;

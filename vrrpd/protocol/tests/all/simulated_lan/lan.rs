@@ -13,8 +13,8 @@ use vrrp::election::{
     Action, Election, Event, Received, Release, Settings, State, StateName, group, timing,
 };
 
-use crate::node::{Node, TRACKERS, health, tracked};
-use crate::random::Random;
+use super::node::{Node, TRACKERS, health, tracked};
+use super::random::Random;
 
 /// How long an address is kept after another router was heard, as the daemon does.
 const RELIEF_HOLD: Duration = Duration::from_millis(10);

@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod common;
-
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
-use common::*;
+use crate::common::*;
 use lbproxy::control::status::Mode;
 
 fn listen_at(ip: Ipv4Addr) -> SocketAddr {

@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod common;
-
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
-use common::*;
+use crate::common::*;
 
 fn listen_at(ip: Ipv4Addr) -> SocketAddr {
     SocketAddr::from((ip, 7000))

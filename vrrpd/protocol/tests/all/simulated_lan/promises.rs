@@ -8,11 +8,11 @@
 //! * two nodes that hear each other have them at once only for the moment of a make-before-break.
 //!
 //! While ways are lossy, slow or out of order nothing is promised but that the election's deeds make
-//! sense ([`Router::handle`](crate::node::Router::handle)); cuts excuse only those they deafen.
+//! sense ([`Router::handle`](super::node::Router::handle)); cuts excuse only those they deafen.
 
 use std::time::Duration;
 
-use crate::lan::Lan;
+use super::lan::Lan;
 
 const NODES: usize = 5;
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use config::Preempt;
 use vrrp::election::{StateName, Version};
 
-use crate::world::{Choice, World};
+use self::world::{Choice, World};
 
 /// All that is tried.
 struct Bounds {

@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 
 /// A ClientHello that asks for `name`, in records of 20 bytes.
 fn hello(name: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@ use lab::{Running, wait_until};
 use netns_tests::{Duel, LIMIT};
 use nix::sys::signal::Signal;
 
-use crate::site::{Servers, curl, haproxy, import, texts, vipd, who_answers};
+use super::site::{Servers, curl, haproxy, import, texts, vipd, who_answers};
 
 const VIP: &str = "192.168.1.100";
 

@@ -1,0 +1,14 @@
+//! The tests of the whole proxy, in one binary.
+
+mod access_lines;
+mod balance;
+mod common;
+mod control;
+mod data_path;
+mod health;
+mod orders;
+mod proxy_header;
+mod routes;
+mod streams;
+mod succession;
+mod under_load;
