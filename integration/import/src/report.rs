@@ -190,6 +190,9 @@ impl fmt::Display for Shown<'_> {
         }
         let count = |kind| self.report.entries().filter(|entry| entry.kind == kind).count();
         let (translated, ignored) = (count(Kind::Translated), count(Kind::Ignored));
+        if translated + ignored == 0 {
+            return Ok(());
+        }
         writeln!(f, "translated: {translated}; without effect here: {ignored} (--all shows them)")
     }
 }

@@ -286,6 +286,7 @@ impl Control {
             waiting: proxy.config.queue,
             send_proxy: proxy.config.send_proxy,
             accept_proxy: proxy.config.accept_proxy.as_slice().into(),
+            access: Arc::new(proxy.config.access.clone()),
             routes,
             hello_timeout: proxy.config.hello_timeout,
             listeners: match self.phase {
@@ -369,6 +370,7 @@ fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus
         proxy: route.proxy.clone(),
         server_names: route.server_names.iter().map(NamePattern::to_string).collect(),
         from: route.from.clone(),
+        ports: route.ports.clone(),
         connections: taken.load(Ordering::Relaxed),
     });
     ProxyStatus {

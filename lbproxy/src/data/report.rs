@@ -41,6 +41,10 @@ pub(crate) enum End {
     QueueTimeout,
     /// The client has as many connections as it may.
     SourceLimit,
+    /// The client's address is in `deny`.
+    Denied,
+    /// The client's address is not in `allow`.
+    NotAllowed,
     /// A trusted sender began with something else than a PROXY header.
     BadHeader,
     /// A trusted sender took too long for its PROXY header.
@@ -61,7 +65,7 @@ pub(crate) enum End {
 
 impl End {
     /// Every reason there is.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -76,6 +80,8 @@ impl End {
         Self::QueueFull,
         Self::QueueTimeout,
         Self::SourceLimit,
+        Self::Denied,
+        Self::NotAllowed,
         Self::BadHeader,
         Self::HeaderTimeout,
         Self::NoRoute,
@@ -105,7 +111,11 @@ impl End {
             Self::ConnectTimeout => "sC",
             Self::QueueFull => "PQ",
             Self::QueueTimeout => "sQ",
-            Self::SourceLimit | Self::BadHeader | Self::NoRoute => "PR",
+            Self::SourceLimit
+            | Self::Denied
+            | Self::NotAllowed
+            | Self::BadHeader
+            | Self::NoRoute => "PR",
             Self::HeaderTimeout | Self::HelloTimeout => "cR",
             Self::ServerDown => "DD",
             Self::ByOperator | Self::AddressReleased | Self::Shutdown => "KD",
@@ -130,6 +140,8 @@ impl fmt::Display for End {
             Self::QueueFull => "queue_full",
             Self::QueueTimeout => "queue_timeout",
             Self::SourceLimit => "source_limit",
+            Self::Denied => "denied",
+            Self::NotAllowed => "not_allowed",
             Self::BadHeader => "bad_header",
             Self::HeaderTimeout => "header_timeout",
             Self::NoRoute => "no_route",

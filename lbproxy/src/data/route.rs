@@ -2,7 +2,6 @@
 //!
 //! What a client says is looked at, not taken: the relay finds it where it was.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use vocabulary::Name;
 
 use crate::data::hello::Hello;
 use crate::data::pool::Pool;
+use crate::data::proxy_header::Ends;
 use crate::data::report::End;
 use crate::plan::ProxyPlan;
 
@@ -29,9 +29,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    fn comes_from(&self, client: IpAddr) -> bool {
-        let from = &self.config.from;
-        from.is_empty() || from.iter().any(|network| network.contains(&client))
+    /// Whether it is for a connection between these two, whatever the client asks for.
+    fn is_for(&self, ends: Ends) -> bool {
+        let ProxyRoute { from, ports, .. } = &self.config;
+        (from.is_empty() || from.iter().any(|network| network.contains(&ends.source.ip())))
+            && (ports.is_empty() || ports.contains(&ends.destination.port()))
     }
 }
 
@@ -63,11 +65,11 @@ pub(crate) enum Asked {
 pub(crate) async fn follow<'a>(
     proxy: &'a ProxyPlan,
     stream: &TcpStream,
-    client: IpAddr,
+    ends: Ends,
     pool: &Pool,
     routed: &mut Routed,
 ) -> Result<&'a ProxyPlan, End> {
-    for route in proxy.routes.iter().filter(|route| route.comes_from(client)) {
+    for route in proxy.routes.iter().filter(|route| route.is_for(ends)) {
         let names = &route.config.server_names;
         if !names.is_empty() && routed.asked == Asked::NotLooked {
             routed.asked = ask(stream, pool, proxy.hello_timeout).await?;

@@ -115,13 +115,13 @@ async fn open(
         ends = told;
         report.client = told.source;
     }
+    proxy.admit(ends.source.ip())?;
     *counted = proxy.count(ends.source.ip())?;
     let Some(routed) = &mut report.routed else {
         let call = Call { proxy, client: ends, turns };
         return reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await;
     };
-    let target =
-        follow(proxy, &client.stream, ends.source.ip(), &worker.pool, &mut *routed).await?;
+    let target = follow(proxy, &client.stream, ends, &worker.pool, &mut *routed).await?;
     let turns =
         if routed.proxy.is_some() { worker.turns_of(&target.name) } else { Rc::clone(turns) };
     ticket.limit(target.limits);

@@ -307,7 +307,7 @@ impl KeptProxy {
                 returned: s.returned,
             })
             .collect();
-        let ProxyConfig { balance, slow_start, panic, .. } = self.config;
-        BackendSet { balance, slow_start, panic, backends }
+        let ProxyConfig { balance, slow_start, backups, panic, .. } = self.config;
+        BackendSet { balance, slow_start, backups, panic, backends }
     }
 }

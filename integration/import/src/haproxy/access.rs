@@ -37,8 +37,7 @@ enum Clients {
 
 /// `allow` and `deny` of a section.
 pub(super) fn lists(header: &Statement, files: &dyn Files, report: &mut Report) -> (Lines, Lines) {
-    let acls: Vec<&Statement> =
-        header.inner().iter().filter(|line| line.name() == "acl").collect();
+    let acls: Vec<&Statement> = header.inner().iter().filter(|line| line.name() == "acl").collect();
     let lists = Lists { acls: &acls, files };
     let mut all = Access::default();
     for level in LEVELS {
@@ -153,9 +152,8 @@ impl Level {
 /// `networks`, none of which is among those that are let in.
 fn disjoint(networks: Lines, accepted: &Lines) -> Result<Lines, &'static str> {
     let overlap = |one: &IpNet, other: &IpNet| one.contains(other) || other.contains(one);
-    let met = networks
-        .iter()
-        .any(|one| accepted.iter().any(|other| overlap(&one.value, &other.value)));
+    let met =
+        networks.iter().any(|one| accepted.iter().any(|other| overlap(&one.value, &other.value)));
     if met { Err(ORDER) } else { Ok(networks) }
 }
 

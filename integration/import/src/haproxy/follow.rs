@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::proxy::{Section, distinct, serve};
 use super::lists::{self, Lists};
+use super::proxy::{Section, distinct, serve};
 use super::{access, condition, rules, settings};
-use crate::{Files, Import};
 use crate::draft::{Got, Program, Proxy, Route};
 use crate::report::{Kind, Report};
 use crate::source::{Mistake, Statement};
+use crate::{Files, Import};
 
 type Backends = BTreeMap<String, Section>;
 
@@ -27,12 +27,7 @@ pub(super) fn complete(
     rules::acls(&header, &mut import.report);
 }
 
-fn follow(
-    mut frontend: Section,
-    backends: &mut Backends,
-    files: &dyn Files,
-    import: &mut Import,
-) {
+fn follow(mut frontend: Section, backends: &mut Backends, files: &dyn Files, import: &mut Import) {
     let leads = frontend.backend.is_some() || !frontend.rules.is_empty();
     if frontend.listen.is_empty() && (leads || !frontend.servers.is_empty()) {
         let title = format!("{} has no `bind`", frontend.header.shown());

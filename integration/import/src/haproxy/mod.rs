@@ -24,9 +24,9 @@ use std::sync::Arc;
 
 use self::proxy::Section;
 use self::settings::Settings;
-use super::{Files, Import};
 use super::report::{Kind, Report};
 use super::source::{Source, Statement};
+use super::{Files, Import};
 
 /// Imports one file.
 pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Import) {

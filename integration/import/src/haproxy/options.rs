@@ -134,7 +134,11 @@ const OPTIONS: [(&str, usize, Effect); 72] = [
     ("observe", 1, Sets(|own, value| one_of(value, "layer4", &mut own.observe, OBSERVES))),
     ("on-error", 1, Sets(|_, value| if value == "fail-check" { Ok(()) } else { Err(ON_ERROR) })),
     ("on-marked-down", 1, Sets(|own, value| set(&mut own.ends_sessions, value == SHUTDOWN))),
-    ("on-marked-up", 1, Says(Kind::NotSupported, "connections to a backup server last: nobody ends them")),
+    (
+        "on-marked-up",
+        1,
+        Says(Kind::NotSupported, "connections to a backup server last: nobody ends them"),
+    ),
     ("pool-max-conn", 1, Says(Kind::Ignored, HTTP)),
     ("pool-purge-delay", 1, Says(Kind::Ignored, HTTP)),
     ("port", 1, Sets(|own, value| some(&mut own.check_port, port(value), PORT))),
@@ -235,7 +239,9 @@ pub(super) fn read(line: &Statement, words: &[Word], own: &mut Options, report: 
                     report.mistake(Mistake::at(&value.place, title, ""));
                 }
                 Err(Fault::Different(how)) => report.different(line, format!("`{name}`: {how}")),
-                Err(Fault::Unsupported(why)) => report.unsupported(line, format!("`{name}`: {why}")),
+                Err(Fault::Unsupported(why)) => {
+                    report.unsupported(line, format!("`{name}`: {why}"))
+                }
             },
         }
     }

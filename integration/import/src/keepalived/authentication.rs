@@ -7,7 +7,8 @@ use crate::source::Statement;
 /// Of a password, as many bytes are sent.
 const PASSWORD_BYTES: usize = 8;
 
-const STRICT: &str = "keepalived's strict mode has no authentication and sends none, and so does this";
+const STRICT: &str =
+    "keepalived's strict mode has no authentication and sends none, and so does this";
 
 /// `authentication`; `strict` mode drops it.
 pub(super) fn authentication(

@@ -35,9 +35,9 @@ pub(super) struct Read {
 }
 
 const SURPLUS: &str = "this `}` closes nothing; keepalived reads on behind it, and so does this";
-const NOTHING: &str =
-    "this `{` belongs to nothing; keepalived takes what follows as if it were not there, and so does this";
-const UNCLOSED: &str = "its block is not closed; keepalived ends it with the file, and so does this";
+const NOTHING: &str = "this `{` belongs to nothing; keepalived takes what follows as if it were not there, and so does this";
+const UNCLOSED: &str =
+    "its block is not closed; keepalived ends it with the file, and so does this";
 
 /// What `source` and what it includes say to the node that is called `id`, if it is called anything.
 ///

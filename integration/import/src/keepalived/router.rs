@@ -14,6 +14,8 @@ use crate::source::{Mistake, Statement};
 pub(super) const ANNOUNCE: &str =
     "addresses are announced at once, after 0.1, 0.5, 2 and 5 s, and every minute";
 
+const NO_ADDRESS: &str = "keepalived runs it without an address in its adverts, which is not possible here: add `virtual_ipaddress`";
+
 /// Keywords that need no more than a word, by their beginning.
 const KNOWN: [(&str, Kind, &str); 22] = [
     ("garp_group", Kind::Different, ANNOUNCE),
@@ -219,26 +221,23 @@ fn complete(
     router: &mut Router,
     report: &mut Report,
 ) -> bool {
+    // One that is there and wrong was reported already.
     let has = |keyword| block.inner().iter().any(|statement| statement.name() == keyword);
-    if router.version.value == 2
-        && !is_strict(block, globals)
-        && !router.advertises()
-        && !has("virtual_ipaddress")
-    {
-        let why = "keepalived runs it without an address in its adverts, which is not possible here: add `virtual_ipaddress`";
-        report.whole(block, Kind::NotSupported, why);
-        return false;
+    let mut need = |keyword: &str| {
+        let title = format!("vrrp_instance {} has no `{keyword}`", router.name);
+        report.mistake(Mistake::at(block.place(), title, ""));
+    };
+    let unknown =
+        [("interface", router.interface.is_none()), ("virtual_router_id", router.vrid.is_none())];
+    for (keyword, _) in unknown.iter().filter(|(keyword, missing)| *missing && !has(*keyword)) {
+        need(keyword);
     }
-    let missing = [
-        ("interface", router.interface.is_none()),
-        ("virtual_router_id", router.vrid.is_none()),
-        ("virtual_ipaddress", !router.advertises()),
-    ];
-    for (keyword, _) in missing.iter().filter(|(_, missing)| *missing) {
-        // One that is there and wrong was reported already.
-        if !has(*keyword) {
-            let title = format!("vrrp_instance {} has no `{keyword}`", router.name);
-            report.mistake(Mistake::at(block.place(), title, ""));
+    if !router.advertises() && !has("virtual_ipaddress") {
+        if router.version.value == 3 || is_strict(block, globals) {
+            need("virtual_ipaddress");
+        } else {
+            report.whole(block, Kind::NotSupported, NO_ADDRESS);
+            return false;
         }
     }
     address::link_local_first(block, router, report);

@@ -221,7 +221,11 @@ mod tests {
             ("group { a b } x", &["group", "{", "a", "b", "}", "x"]),
             ("interface ${IF}", &["interface", "${IF}"]),
         ] {
-            assert_eq!(of(line), Ok(words.iter().map(|word| (*word).to_owned()).collect()), "{line}");
+            assert_eq!(
+                of(line),
+                Ok(words.iter().map(|word| (*word).to_owned()).collect()),
+                "{line}"
+            );
         }
         assert_eq!(of("interface \"eth0"), Err("this quote is not closed".to_owned()));
     }

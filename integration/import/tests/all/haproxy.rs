@@ -49,6 +49,7 @@ backend masters
 name = \"k8s-api\"
 listen = [\"10.0.0.1:6443\", \"10.0.0.2:6443\"]       # h.cfg:9
 balance = \"least_conn\"                            # h.cfg:14
+on_down = \"keep\"
 check = { tls = true, verify = false, interval = \"10s\", fall = 2 }
 connect_timeout = \"5s\"                            # h.cfg:3
 idle_timeout = \"1m\"                               # h.cfg:5
@@ -105,7 +106,7 @@ listen b from two
 fn checks_become_the_nearest_that_proves_as_much() {
     let cases = [
         ("", "tcp = true, interval = \"2s\""),
-        ("timeout check 5s", "tcp = true, interval = \"2s\", timeout = \"5s\""),
+        ("timeout check 5s", "tcp = true, interval = \"2s\""),
         ("option tcp-check\ntcp-check connect", "tcp = true, interval = \"2s\""),
         (
             "option tcp-check\ntcp-check connect ssl",
@@ -236,7 +237,11 @@ fn every_option_of_a_server_has_its_fate() {
             "it is checked as a is",
         ),
         ("server b 10.0.0.6:6443 check weight 1", Kind::Translated, ""),
-        ("server b 10.0.0.6:6443", Kind::Different, "it is checked, as the others are"),
+        (
+            "server b 10.0.0.6:6443",
+            Kind::Different,
+            "it is checked, by a connection as the others are",
+        ),
         ("server a 10.0.0.6:6443 check", Kind::Different, "names differ here: it is called a-2"),
         (
             "server b web:6443 check",

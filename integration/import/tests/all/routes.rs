@@ -57,6 +57,7 @@ backend apps
 [[proxy]]
 name = \"https\"
 listen = [\"0.0.0.0:443\"]
+on_down = \"keep\"
 hello_timeout = \"7s\"
 check = { tcp = true, interval = \"2s\" }
 connect_timeout = \"5s\"
@@ -78,6 +79,7 @@ idle_timeout = \"1h\"
 [[proxy]]
 name = \"api\"
 balance = \"least_conn\"
+on_down = \"keep\"
 check = { tcp = true, interval = \"2s\" }
 connect_timeout = \"5s\"
 idle_timeout = \"1h\"
@@ -88,6 +90,7 @@ idle_timeout = \"1h\"
 
 [[proxy]]
 name = \"apps\"
+on_down = \"keep\"
 check = { tcp = true, interval = \"2s\" }
 connect_timeout = \"5s\"
 idle_timeout = \"1h\"
@@ -150,7 +153,7 @@ fn conditions_become_what_a_route_can_say() {
 
 #[test]
 fn what_no_route_can_say_is_named() {
-    let name = "a route asks for the client's address and for a TLS client's name, not for";
+    let name = "a route asks for the client's address, the port and a TLS client's name, not for";
     for (line, why) in [
         (
             "use_backend api unless { src 10.0.0.1 }",
@@ -160,10 +163,10 @@ fn what_no_route_can_say_is_named() {
             "use_backend api if !x",
             "a route says which connections take it, not which do not".to_owned(),
         ),
-        ("use_backend api if { dst_port 443 }", format!("{name} `dst_port`")),
+        ("use_backend api if { dst 10.0.0.1 }", format!("{name} `dst`")),
         (
             "use_backend api if { req.ssl_sni -f names.lst }",
-            "it reads a file: write its lines here".to_owned(),
+            "it reads \"names.lst\": there is no such file".to_owned(),
         ),
         (
             "use_backend api if { req.ssl_sni -m len 5 }",

@@ -44,6 +44,8 @@ pub struct ProxyConfig {
     pub agent: Option<AgentConfig>,
     /// What becomes of the connections of a server that goes down.
     pub on_down: OnDown,
+    /// Which backup servers serve.
+    pub backups: Backups,
     /// Whether servers that are not up are used while none is.
     pub panic: bool,
     /// The proxy's time limits.
@@ -56,6 +58,27 @@ pub struct ProxyConfig {
     pub send_proxy: Option<HeaderVersion>,
     /// The networks whose connections begin with a PROXY header.
     pub accept_proxy: Vec<IpNet>,
+    /// Whose connections are served.
+    pub access: Access,
+}
+
+/// Whose connections are served, by the client's address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Those of these networks; empty: all.
+    pub allow: Vec<IpNet>,
+    /// Not those of these, whatever the others say.
+    pub deny: Vec<IpNet>,
+}
+
+/// Which backup servers serve when no other can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backups {
+    /// All of them, as the balance has it.
+    #[default]
+    All,
+    /// The first usable one in the order of the file, alone.
+    First,
 }
 
 /// Connections that another proxy's servers get: those that fulfil all it says.
@@ -67,6 +90,8 @@ pub struct ProxyRoute {
     pub server_names: Vec<NamePattern>,
     /// The client's address is in one of them; empty: wherever it is.
     pub from: Vec<IpNet>,
+    /// The client connected to one of them; empty: to any.
+    pub ports: Vec<u16>,
 }
 
 /// One server behind a proxy.
@@ -180,6 +205,8 @@ pub struct CheckConfig {
     pub error_limit: Option<NonZeroU32>,
     /// How long one check may take.
     pub timeout: Duration,
+    /// How long connecting may take of that; at most all of it.
+    pub connect_timeout: Duration,
     /// Successes in a row that make a server usable.
     pub rise: u32,
     /// Failures in a row that make it down.

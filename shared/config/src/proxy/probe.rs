@@ -40,7 +40,12 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
         NonZeroU32::new(3),
         |count| count_in(0..=1000)(count).map(NonZeroU32::new),
     );
-    let timeout = check.optional("timeout", &raw.timeout, "", default, duration_in(times));
+    let timeout = check.optional("timeout", &raw.timeout, "", default, duration_in(times.clone()));
+    let whole = timeout.unwrap_or(default);
+    let help = "connecting is part of the check: give that more time with `timeout`";
+    let within = duration_in(*times.start()..=whole);
+    let connect_timeout =
+        check.optional("connect_timeout", &raw.connect_timeout, help, whole, within);
     let rise = check.optional("rise", &raw.rise, "", 2, count_in(1..=100));
     let fall = check.optional("fall", &raw.fall, "", 3, count_in(1..=100));
     Some(CheckConfig {
@@ -52,6 +57,7 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
         down_interval: down_interval?,
         error_limit: error_limit?,
         timeout: timeout?,
+        connect_timeout: connect_timeout?,
         rise: rise?,
         fall: fall?,
     })

@@ -40,6 +40,10 @@ pub(crate) struct RawProxy {
     /// How long a server must have been down before its connections are reset, up to `"1h"`; default `"0s"`: they
     /// are at once.
     pub(crate) on_down_grace: Given<String>,
+    /// Which backup servers serve when no other can: `"all"` (default), or `"first"`: the first usable one in the
+    /// order of the file alone, for services of which one server may be written to.
+    #[schemars(extend("enum" = ["all", "first"]))]
+    pub(crate) backups: Given<String>,
     /// `true`: while no server is up, use those that are not, as long as they accept connections.
     pub(crate) panic: Given<bool>,
     /// For reaching some server, retries included; default `"3s"`.
@@ -58,6 +62,10 @@ pub(crate) struct RawProxy {
     pub(crate) send_proxy: Given<String>,
     /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
     pub(crate) accept_proxy: List,
+    /// Networks, each `IP` or `IP/PREFIX`, whose clients alone are served; others are reset. Default: all are.
+    pub(crate) allow: List,
+    /// Networks whose clients are reset, those of `allow` as well.
+    pub(crate) deny: List,
     /// Connections that one client address may have open at once, in the whole proxy; further ones are reset.
     /// Of IPv6 a /64 counts as one address. Default: no limit.
     #[schemars(range(min = 1, max = 1000000))]
@@ -80,6 +88,8 @@ pub(crate) struct RawChoice {
     pub(crate) server_name: List,
     /// Networks, each `IP` or `IP/PREFIX`, of which the client's address is in one.
     pub(crate) from: List,
+    /// Ports of `listen`, of which the client connected to one.
+    pub(crate) port: Given<Vec<Spanned<i64>>>,
 }
 
 /// `[[proxy.server]]`: one server.
@@ -149,6 +159,8 @@ pub(crate) struct RawCheck {
     pub(crate) error_limit: Given<i64>,
     /// How long one check may take; default: `interval`.
     pub(crate) timeout: Given<String>,
+    /// How long connecting may take of that; default: all of it.
+    pub(crate) connect_timeout: Given<String>,
     /// Successes in a row that make a server usable; default 2.
     #[schemars(range(min = 1, max = 100))]
     pub(crate) rise: Given<i64>,
