@@ -38,6 +38,7 @@ use crate::data::route::Route;
 use crate::health::News;
 use crate::health::keeper::{Keeper, KeptProxy};
 use crate::health::probe::Probe;
+use crate::health::thread::CheckThread;
 use crate::net::listen::{ListenError, Listeners};
 use crate::plan::{Plan, ProxyPlan};
 
@@ -67,6 +68,7 @@ pub(crate) struct Control {
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) results: mpsc::Sender<News>,
+    pub(crate) checks: CheckThread,
     pub(crate) plans: watch::Sender<Arc<Plan>>,
     pub(crate) scores: watch::Sender<Vec<TrackerHealth>>,
     pub(crate) applied: Vec<watch::Receiver<u64>>,
@@ -110,7 +112,7 @@ pub(crate) fn bind(
 impl Control {
     pub(crate) fn new(ends: Ends, workers: usize) -> Self {
         Self {
-            keeper: Keeper::new(ends.results),
+            keeper: Keeper::new(ends.results, ends.checks),
             listeners: Bound::new(),
             owned: HashMap::new(),
             generation: 0,

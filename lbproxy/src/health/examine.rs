@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
 
 use super::Verdict;
+use super::bounded::Bounded;
 use super::probe::{self, Outcome, Probe, Target};
 use super::tls::{Distrust, Tls, chain, vouched};
 use crate::clock;
@@ -103,6 +104,7 @@ async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
     if let Some(version) = proxy.send_proxy {
         send(&mut stream, version, None).await.ok()?;
     }
+    let stream = Bounded::new(stream, probe::TLS_LIMIT);
     let mut seen = Look::default();
     if plain {
         ask(stream, path, token, &host, &mut seen, deadline).await;

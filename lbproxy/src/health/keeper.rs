@@ -13,6 +13,7 @@ use vocabulary::{Name, TrackerHealth, Usability};
 use super::kept::{Checks, Example, KeptServer};
 use super::probe::{Probe, Target};
 use super::score::score;
+use super::thread::CheckThread;
 use super::{News, State};
 use crate::control::status::{Mode, Order};
 use crate::data::queue::Queue;
@@ -30,6 +31,7 @@ const SPREAD: Duration = Duration::from_millis(100);
 pub(crate) struct Keeper {
     pub(crate) proxies: Vec<KeptProxy>,
     results: mpsc::Sender<News>,
+    checks: CheckThread,
     probers: u64,
 }
 
@@ -49,9 +51,9 @@ pub(crate) struct KeptProxy {
 }
 
 impl Keeper {
-    /// Keeps nothing yet; outcomes come in by `results`.
-    pub(crate) fn new(results: mpsc::Sender<News>) -> Self {
-        Self { proxies: Vec::new(), results, probers: 0 }
+    /// Keeps nothing yet; outcomes of what runs on `checks` come in by `results`.
+    pub(crate) fn new(results: mpsc::Sender<News>, checks: CheckThread) -> Self {
+        Self { proxies: Vec::new(), results, checks, probers: 0 }
     }
 
     /// Takes a configuration over. What is known of a server stays where its proxy's name, its
@@ -104,10 +106,10 @@ impl Keeper {
                     target: Target { located, source: wanted.source },
                     agent: config.agent,
                     results: self.results.clone(),
+                    runtime: self.checks.handle().clone(),
                     config: config.check.clone(),
                 };
-                let follows = wanted.follows.clone();
-                let mut kept = KeptServer::new(server, wanted.weight, follows, checks, now);
+                let mut kept = KeptServer::new(server, wanted, checks, now);
                 if let Some(before) = before {
                     kept.inherit(before, same_check);
                 }

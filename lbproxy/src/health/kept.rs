@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig};
-use rustls::pki_types::CertificateDer;
+use config::{AgentConfig, CheckConfig, Followed, OnDown, ProxyConfig, ServerConfig};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -35,7 +35,7 @@ pub(crate) struct KeptServer {
     /// What the last check found, in words.
     pub(crate) last: String,
     /// The certificate that it showed last.
-    shown: Option<Shown>,
+    shown: Option<Arc<Certificate>>,
     denied: bool,
     /// The number of what checks it: outcomes of others are not of interest any more.
     pub(crate) prober: u64,
@@ -65,13 +65,6 @@ pub(crate) struct Example {
     reason: String,
 }
 
-/// A certificate as it came, by which a new one is known, and what it says.
-#[derive(Debug)]
-struct Shown {
-    der: CertificateDer<'static>,
-    says: Certificate,
-}
-
 /// A task that ends with its owner.
 #[derive(Debug)]
 struct Task {
@@ -94,6 +87,8 @@ pub(crate) struct Checks {
     pub(crate) target: Target,
     pub(crate) agent: Option<AgentConfig>,
     pub(crate) results: mpsc::Sender<News>,
+    /// The runtime that it is checked on.
+    pub(crate) runtime: Handle,
     pub(crate) config: CheckConfig,
 }
 
@@ -126,16 +121,10 @@ impl Weight {
 
 impl KeptServer {
     /// One that is not checked yet.
-    pub(crate) fn new(
-        server: Server,
-        weight: u16,
-        follows: Option<Followed>,
-        checks: Checks,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn new(server: Server, wanted: &ServerConfig, checks: Checks, now: Instant) -> Self {
         Self {
             server: Arc::new(server),
-            weight: Weight { configured: weight, ordered: None },
+            weight: Weight { configured: wanted.weight, ordered: None },
             mode: Mode::Ready,
             health: Health::UNKNOWN,
             since: now,
@@ -146,7 +135,7 @@ impl KeptServer {
             prober: 0,
             checks,
             task: None,
-            follows,
+            follows: wanted.follows.clone(),
             held: false,
             agent: Advice::default(),
             away: false,
@@ -223,7 +212,7 @@ impl KeptServer {
 
     /// Checks it from now on, the first time after `delay`, as number `prober`.
     pub(crate) fn check_after(&mut self, delay: Duration, prober: u64) {
-        let Checks { probe, target, agent, results, .. } = self.checks.clone();
+        let Checks { probe, target, agent, results, runtime, .. } = self.checks.clone();
         let asking = agent.map(|config| Agent {
             number: prober,
             config,
@@ -240,13 +229,14 @@ impl KeptServer {
             counters,
             results,
             thorough: false,
+            shown: None,
         };
         self.prober = prober;
         let task = match self.follows {
-            None => tokio::spawn(running.run(delay)),
-            Some(_) => tokio::spawn(async move { match running.target.located.keep().await {} }),
+            None => runtime.spawn(running.run(delay)),
+            Some(_) => runtime.spawn(async move { match running.target.located.keep().await {} }),
         };
-        let agent = asking.map(|agent| tokio::spawn(agent.run(delay)));
+        let agent = asking.map(|agent| runtime.spawn(agent.run(delay)));
         self.task = Some(Task { pace, task, agent });
     }
 
@@ -313,20 +303,12 @@ impl KeptServer {
 
     /// What its certificate says, as far as a check has seen it.
     pub(crate) fn certificate(&self) -> Option<&Certificate> {
-        self.shown.as_ref().map(|shown| &shown.says)
-    }
-
-    /// Keeps a certificate. It is read once: mostly it is the one of the check before.
-    fn show(&mut self, certificate: Option<CertificateDer<'static>>) {
-        let known = self.shown.as_ref().map(|shown| &shown.der);
-        if let Some(der) = certificate.filter(|der| known != Some(der)) {
-            self.shown = Certificate::read(&der).map(|says| Shown { der, says });
-        }
+        self.shown.as_deref()
     }
 
     /// Folds in what was found; returns whether the state changed.
     pub(crate) fn observe(&mut self, proxy: &ProxyConfig, found: Found, now: Instant) -> bool {
-        let Found { outcome, confirmed, .. } = found;
+        let Found { outcome, certificate, confirmed, .. } = found;
         let CheckConfig { rise, fall, .. } = self.checks.config;
         let fall = if confirmed { 1 } else { fall };
         let from = self.state();
@@ -343,7 +325,7 @@ impl KeptServer {
         }
         self.denied = outcome.denied;
         self.last.clone_from(&outcome.words);
-        self.show(outcome.certificate);
+        self.shown = certificate.or_else(|| self.shown.take());
         self.changed(proxy, from, outcome.words, now)
     }
 

@@ -1,13 +1,16 @@
 //! How a server is: folded from the outcomes of its checks. Pure; [`probe`] finds the outcomes.
 
 mod agent;
+mod bounded;
 mod examine;
 pub(crate) mod keeper;
 pub(crate) mod kept;
 pub(crate) mod probe;
 mod prober;
 pub(crate) mod score;
+pub(crate) mod thread;
 pub(crate) mod tls;
+mod verifier;
 
 use std::fmt;
 

@@ -18,10 +18,12 @@ use tokio::time::{Instant, timeout_at};
 use vocabulary::Endpoint;
 
 use super::Verdict;
+use super::bounded::{Bounded, TooLong};
 use super::tls::{Tls, chain};
 use crate::clock;
 use crate::data::connect::connect;
 use crate::data::proxy_header::send;
+use crate::net::certificate::Certificate;
 use crate::plan::located::Located;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
@@ -29,6 +31,19 @@ const BODY_LIMIT: usize = 4096;
 
 /// Of what was read so much is shown, in bytes.
 const EXCERPT: usize = 100;
+
+/// Of what a check found so much is said, in characters: errors may quote what a server has sent.
+const WORDS: usize = 500;
+
+/// An HTTP answer's head may be so long, in bytes.
+const HEAD_LIMIT: usize = 16 * 1024;
+
+/// Of a server so much is read, in bytes: interim answers (1xx), the head, what of the body comes along.
+const ANSWER_LIMIT: usize = 32 * 1024;
+
+/// Over TLS so much more: the handshake, of which certificates take 64 KiB at most, and what it is
+/// wrapped in.
+pub(super) const TLS_LIMIT: usize = 80 * 1024;
 
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +58,10 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn new(verdict: Verdict, words: impl Into<String>) -> Self {
-        Self { verdict, words: words.into(), denied: false, certificate: None }
+    fn new(verdict: Verdict, words: impl AsRef<str>) -> Self {
+        let clean = |character: char| if character.is_control() { ' ' } else { character };
+        let words = words.as_ref().chars().map(clean).take(WORDS).collect();
+        Self { verdict, words, denied: false, certificate: None }
     }
 
     fn pass(words: &str) -> Self {
@@ -52,7 +69,7 @@ impl Outcome {
     }
 
     /// It does not work.
-    pub(crate) fn dead(words: impl Into<String>) -> Self {
+    pub(crate) fn dead(words: impl AsRef<str>) -> Self {
         Self::new(Verdict::Dead, words)
     }
 }
@@ -62,6 +79,8 @@ impl Outcome {
 pub(crate) struct Found {
     pub(crate) prober: u64,
     pub(crate) outcome: Outcome,
+    /// What the certificate says that the server showed, where it did.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     /// Clients see the same: nobody has to look again.
     pub(crate) confirmed: bool,
 }
@@ -97,6 +116,8 @@ pub(crate) struct Probe {
     /// The port, where it is not the one that serves.
     port: Option<NonZeroU16>,
     timeout: Duration,
+    /// For connecting, of that.
+    connect_timeout: Duration,
     header: Option<HeaderVersion>,
     tls: Option<Tls>,
 }
@@ -118,8 +139,14 @@ impl Probe {
         if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
             token(http)?;
         }
-        let (kind, port, timeout) = (config.kind.clone(), config.port, config.timeout);
-        Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls })
+        Ok(Self {
+            kind: config.kind.clone(),
+            port: config.port,
+            timeout: config.timeout,
+            connect_timeout: config.connect_timeout,
+            header: proxy.send_proxy,
+            tls,
+        })
     }
 
     /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
@@ -140,13 +167,16 @@ impl Probe {
     ) -> Result<Outcome, String> {
         let (address, host) = target.place(self.port)?;
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let mut stream = timeout_at(deadline, connect(address, target.source, self.timeout))
+        let connecting = connect(address, target.source, self.connect_timeout);
+        let mut stream = timeout_at(clock::deadline_in(self.connect_timeout), connecting)
             .await
-            .map_err(|_| late("while connecting"))?
+            .map_err(|_| format!("no answer within {:?} while connecting", self.connect_timeout))?
             .map_err(|error| format!("connect: {error}"))?;
         if let Some(version) = self.header {
-            let sent = send(&mut stream, version, None).await;
-            sent.map_err(|error| format!("send the PROXY header: {error}"))?;
+            timeout_at(deadline, send(&mut stream, version, None))
+                .await
+                .map_err(|_| late("while sending the PROXY header"))?
+                .map_err(|error| format!("send the PROXY header: {error}"))?;
         }
         if thorough && self.kind == CheckKind::Tcp {
             return match timeout_at(deadline, answers_the_end(stream)).await {
@@ -154,7 +184,10 @@ impl Probe {
                 Err(_) => Err(late("to a connection's end, though the port accepts")),
             };
         }
-        let Some(tls) = &self.tls else { return self.ask(stream, &host, deadline).await };
+        let Some(tls) = &self.tls else {
+            return self.ask(Bounded::new(stream, ANSWER_LIMIT), &host, deadline).await;
+        };
+        let stream = Bounded::new(stream, TLS_LIMIT);
         let connecting = tls.connect(target.located.endpoint(), address, stream);
         let stream = timeout_at(deadline, connecting)
             .await
@@ -240,7 +273,25 @@ pub(super) fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, String> {
     Ok(Some(value))
 }
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GetError {
+    /// It does not end.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+    /// The connection broke, or what came is no HTTP.
+    #[error("{0}")]
+    Http(hyper::Error),
+}
+
+impl From<hyper::Error> for GetError {
+    fn from(error: hyper::Error) -> Self {
+        TooLong::behind(&error).map_or(Self::Http(error), Self::TooLong)
+    }
+}
+
 /// What was answered.
+#[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
     /// The server's clock, as it says.
@@ -251,18 +302,19 @@ pub(super) struct Reply {
 /// Asks for a path.
 ///
 /// # Errors
-/// What became of the connection, or that no HTTP was answered.
+/// What became of the connection, or that no HTTP was answered, or no end of it.
 pub(super) async fn get<S>(
     stream: S,
     path: &str,
     token: Option<HeaderValue>,
     host: &str,
-) -> hyper::Result<Reply>
+) -> Result<Reply, GetError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut builder = hyper::client::conn::http1::Builder::new();
+    builder.max_buf_size(HEAD_LIMIT);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
     let mut request = Request::new(Empty::<Bytes>::new());
     // The configuration admits printable paths that begin with a slash.
     *request.uri_mut() = path.parse().unwrap_or_default();
@@ -281,15 +333,18 @@ where
         let status = answer.status().as_u16();
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
         let date = date.map(str::to_owned);
-        Ok(Reply { status, date, body: beginning(answer).await })
+        Ok::<_, GetError>(Reply { status, date, body: beginning(answer).await })
     };
     tokio::pin!(exchange, connection);
     tokio::select! {
         biased;
-        answer = &mut exchange => return answer,
-        ended = &mut connection => ended?,
+        answer = &mut exchange => answer,
+        // It may have ended within the body, of which there is enough.
+        ended = &mut connection => match (exchange.await, ended) {
+            (Err(_), Err(why)) => Err(why.into()),
+            (answer, _) => answer,
+        },
     }
-    exchange.await
 }
 
 /// As much of the body as is wanted; one that breaks off is as good.

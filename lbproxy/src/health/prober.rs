@@ -5,12 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::probe::{Found, Outcome, Probe, Target};
 use super::{News, Verdict};
 use crate::clock;
+use crate::net::certificate::Certificate;
 use crate::plan::backend::ServerCounters;
 
 /// Clients' failing connections bring no checks closer to each other.
@@ -30,6 +32,15 @@ pub(crate) struct Prober {
     pub(crate) results: mpsc::Sender<News>,
     /// Whether to demand a sign of life: it was found to stand still.
     pub(crate) thorough: bool,
+    /// The certificate that it showed last.
+    pub(crate) shown: Option<Shown>,
+}
+
+/// A certificate as it came, by which a new one is known, and what it says.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    der: CertificateDer<'static>,
+    says: Arc<Certificate>,
 }
 
 impl Prober {
@@ -89,8 +100,18 @@ impl Prober {
         Some(())
     }
 
-    async fn tell(&self, outcome: Outcome, confirmed: bool) -> Option<()> {
-        let found = Found { prober: self.number, outcome, confirmed };
+    async fn tell(&mut self, mut outcome: Outcome, confirmed: bool) -> Option<()> {
+        let certificate = outcome.certificate.take().and_then(|der| self.read(der));
+        let found = Found { prober: self.number, outcome, certificate, confirmed };
         self.results.send(News::Checked(found)).await.ok()
+    }
+
+    /// What a certificate says. It is read once: mostly it is the one of the check before.
+    fn read(&mut self, der: CertificateDer<'static>) -> Option<Arc<Certificate>> {
+        if self.shown.as_ref().is_none_or(|shown| shown.der != der) {
+            let says = Certificate::read(&der).map(Arc::new);
+            self.shown = says.map(|says| Shown { der, says });
+        }
+        self.shown.as_ref().map(|shown| Arc::clone(&shown.says))
     }
 }

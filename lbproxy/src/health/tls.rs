@@ -6,19 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{ClientCertificate, Verify};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{WantsClientCert, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
-};
-use tokio::net::TcpStream;
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, Error, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use vocabulary::Endpoint;
+
+use super::verifier::{Anything, Vouched};
 
 /// The authorities of a check cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +83,15 @@ impl Tls {
                 Ok(Self { config: showing(config, own)?, name: None })
             }
             Verify::Authority { ca, server_name } => {
-                let config = builder.with_root_certificates(authorities(ca)?);
+                let verifier = WebPkiServerVerifier::builder_with_provider(
+                    Arc::new(authorities(ca)?),
+                    provider,
+                )
+                .build()
+                .map_err(|error| Error::General(error.to_string()))?;
+                let config = builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(Vouched(verifier)));
                 let name = server_name.as_ref().map(|name| {
                     ServerName::try_from(name.clone())
                         .map_err(|_| TlsError::Name { name: name.clone() })
@@ -107,12 +113,12 @@ impl Tls {
     ///
     /// # Errors
     /// What ended the handshake.
-    pub(crate) async fn connect(
+    pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         endpoint: &Endpoint,
         address: SocketAddr,
-        stream: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
+        stream: S,
+    ) -> io::Result<TlsStream<S>> {
         TlsConnector::from(Arc::clone(&self.config))
             .connect(self.name(endpoint, address), stream)
             .await
@@ -130,7 +136,7 @@ impl Tls {
 }
 
 /// What the server has shown: its own certificate first.
-pub(crate) fn chain(stream: &TlsStream<TcpStream>) -> &[CertificateDer<'static>] {
+pub(crate) fn chain<S>(stream: &TlsStream<S>) -> &[CertificateDer<'static>] {
     stream.get_ref().1.peer_certificates().unwrap_or_default()
 }
 
@@ -201,43 +207,4 @@ fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
         store.add(certificate).map_err(|source| TlsError::Unfit { path: of(), source })?;
     }
     if store.is_empty() { Err(TlsError::Empty { path: of() }) } else { Ok(store) }
-}
-
-/// Takes any certificate, as `verify = false` says.
-#[derive(Debug)]
-struct Anything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -12,6 +12,10 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+/// Characters of a name at most, as DNS has it (RFC 1035 §2.3.4): whoever shows a certificate may
+/// write into it what they like.
+const NAME_LIMIT: usize = 255;
+
 /// What a certificate says of itself. Nobody need have vouched for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
@@ -79,7 +83,10 @@ fn time(seconds: u64) -> SystemTime {
 
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) => {
+            let plain = name.len() <= NAME_LIMIT && name.bytes().all(|b| b.is_ascii_graphic());
+            plain.then(|| (*name).to_owned())
+        }
         GeneralName::IPAddress(bytes) => {
             let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             let v6 = || <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
@@ -93,7 +100,9 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
 fn issuer(certificate: &X509Certificate<'_>) -> String {
     let issuer = certificate.issuer();
     let common = issuer.iter_common_name().find_map(|name| name.as_str().ok());
-    common.map_or_else(|| issuer.to_string(), str::to_owned)
+    let words = common.map_or_else(|| issuer.to_string(), str::to_owned);
+    let clean = |character: char| if character.is_control() { ' ' } else { character };
+    words.chars().map(clean).take(NAME_LIMIT).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod common;
 mod control;
 mod data_path;
 mod health;
+mod hostile;
 mod orders;
 mod proxy_header;
 mod routes;

@@ -6,3 +6,4 @@ pub mod passing;
 pub mod scheduling;
 pub mod signals;
 pub mod telemetry;
+pub mod throttle;

@@ -9,6 +9,7 @@ pub mod interface;
 pub mod interval;
 pub mod name;
 pub mod priority;
+pub mod rise_fall;
 pub mod vrid;
 
 pub use address::{Family, VirtualAddress};
@@ -18,4 +19,5 @@ pub use interface::InterfaceName;
 pub use interval::AdvertInterval;
 pub use name::{Name, RouterId};
 pub use priority::Priority;
+pub use rise_fall::{RiseFall, Thresholds};
 pub use vrid::Vrid;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::{Config, RouterConfig};
+use process::throttle::Throttle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::warn;
@@ -58,7 +59,7 @@ struct Rival {
     claimant: Claimant,
     times: u64,
     last: Instant,
-    logged: Option<Instant>,
+    log: Throttle,
     /// When its address was last announced against it.
     defended: Option<Instant>,
 }
@@ -114,8 +115,7 @@ impl Rivals {
         let Some(rival) = self.rival(interface, *claimant, now) else { return };
         rival.times += times;
         rival.last = now;
-        if rival.logged.is_none_or(|logged| now >= logged + LOG_PAUSE) {
-            rival.logged = Some(now);
+        if rival.log.take(now).is_some() {
             let (Claimant { address, mac }, times) = (claimant, rival.times);
             warn!(%address, %mac, %interface, times, "another station claims a virtual address that is held here: clients reach one or the other; look for a node that kept it, or a host that was given it");
         }
@@ -155,7 +155,7 @@ impl Rivals {
             claimant,
             times: 0,
             last: now,
-            logged: None,
+            log: Throttle::new(LOG_PAUSE),
             defended: None,
         });
         self.known.last_mut()

@@ -4,13 +4,12 @@
 //! neighbour for reachable for half a minute and more, and counts other programs' traffic.
 
 use std::io;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use config::GatewayConfig;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use vocabulary::{Family, Name};
+use vocabulary::{Family, Name, RiseFall, Thresholds};
 
 use super::{Found, health};
 use crate::clock::{now, sleep_until};
@@ -25,7 +24,8 @@ pub(super) async fn watch(
     news: mpsc::Sender<Found>,
 ) {
     let mut tap = None;
-    let mut fold = Fold::default();
+    let mut usable = RiseFall::unknown();
+    let needed = Thresholds { rise: config.rise, fall: config.fall };
     loop {
         let next = now() + config.interval;
         let picture = interfaces.borrow().clone();
@@ -43,7 +43,7 @@ pub(super) async fn watch(
                 false
             }
         };
-        if let Some(usable) = fold.add(answered, config.rise, config.fall)
+        if let Some(usable) = usable.observe(answered, answered, needed)
             && news.send(Found::Health(health(&tracker, usable))).await.is_err()
         {
             return;
@@ -77,63 +77,5 @@ async fn answers(
         }
         // What ends alike is somebody else's.
         sleep(std::time::Duration::from_millis(1)).await;
-    }
-}
-
-/// Results in a row. The first decides at once.
-#[derive(Debug, Default)]
-struct Fold {
-    usable: Option<bool>,
-    /// Results in a row that say otherwise.
-    against: u32,
-}
-
-impl Fold {
-    /// Adds a result; returns the state if it is news.
-    fn add(&mut self, good: bool, rise: NonZeroU32, fall: NonZeroU32) -> Option<bool> {
-        let needed = match self.usable {
-            Some(usable) if usable == good => {
-                self.against = 0;
-                return None;
-            }
-            None => 1,
-            Some(_) if good => rise.get(),
-            Some(_) => fall.get(),
-        };
-        self.against += 1;
-        if self.against < needed {
-            return None;
-        }
-        *self = Self { usable: Some(good), against: 0 };
-        self.usable
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn so_many_results_in_a_row_change_the_state() {
-        let [rise, fall] = [2, 3].map(|count| NonZeroU32::new(count).unwrap());
-        let mut fold = Fold::default();
-        let results = [
-            (true, Some(true)),
-            (true, None),
-            (false, None),
-            (false, None),
-            (true, None),
-            (false, None),
-            (false, None),
-            (false, Some(false)),
-            (true, None),
-            (false, None),
-            (true, None),
-            (true, Some(true)),
-        ];
-        for (position, (good, expected)) in results.into_iter().enumerate() {
-            assert_eq!(fold.add(good, rise, fall), expected, "result {position}");
-        }
-        assert_eq!(Fold::default().add(false, rise, fall), Some(false));
     }
 }

@@ -15,7 +15,6 @@ mod job;
 mod lane;
 mod program;
 mod scripts;
-mod streak;
 pub(crate) mod trust;
 mod word;
 

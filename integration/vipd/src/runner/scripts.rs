@@ -9,10 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
-use vocabulary::{Name, TrackerHealth};
+use vocabulary::{Name, RiseFall, Thresholds, TrackerHealth, Usability};
 
 use super::program::{self, ProgramError};
-use super::streak::Streak;
 
 /// Results that may wait. A script whose result does not fit waits.
 const RESULTS: usize = 16;
@@ -60,9 +59,10 @@ impl Scripts {
 /// As keepalived counts: a start that a hanging run holds up fails when it would have timed out itself, unless a
 /// run has ended by then.
 async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<TrackerHealth>) {
-    let mut streak = Streak::new(script.rise, script.fall, script.initially);
-    if let Some(health) = streak.health(&tracker, "")
-        && results.send(health).await.is_err()
+    let mut usable = script.initially.map_or_else(RiseFall::unknown, RiseFall::starting_as);
+    let needed = Thresholds { rise: script.rise, fall: script.fall };
+    if let Some(usable) = usable.state()
+        && results.send(health(&tracker, usable, "")).await.is_err()
     {
         return;
     }
@@ -105,9 +105,9 @@ async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<Tracke
             }
             last = why;
         }
-        streak.count(ended.is_ok());
-        if let Some(health) = streak.health(&tracker, &last)
-            && results.send(health).await.is_err()
+        usable.observe(ended.is_ok(), ended.is_ok(), needed);
+        if let Some(usable) = usable.state()
+            && results.send(health(&tracker, usable, &last)).await.is_err()
         {
             return;
         }
@@ -128,6 +128,16 @@ async fn at(instant: Option<Instant>) {
         Some(instant) => sleep_until(instant).await,
         None => pending().await,
     }
+}
+
+/// What vrrpd is told; `why` is the last result in words.
+fn health(tracker: &Name, usable: bool, why: &str) -> TrackerHealth {
+    let (state, reason) = match usable {
+        true => (Usability::Usable, None),
+        false => (Usability::Unusable, (!why.is_empty()).then(|| why.to_owned())),
+    };
+    let (tracker, usable) = (tracker.clone(), usize::from(usable));
+    TrackerHealth { tracker, usable, total: 1, state, reason }
 }
 
 /// A result in words; the same for the same result.

@@ -33,6 +33,7 @@ use crate::data::access_log::AccessLog;
 use crate::data::spread::Spread;
 use crate::data::worker;
 use crate::health::News;
+use crate::health::thread::CheckThread;
 use crate::net::descriptors;
 use crate::plan::Plan;
 
@@ -120,9 +121,7 @@ struct Daemon {
 impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
         let failed = |what| move |error: io::Error| Failure::run(what, &error);
-        for doubt in &prepared.doubts {
-            warn!("{doubt}");
-        }
+        prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let config = prepared.loaded.config;
         tell_warnings(args, &prepared.loaded.warnings);
         let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;
@@ -150,7 +149,8 @@ impl Daemon {
             succession.ends_with_us(tokio::spawn(watchdog::run(socket, alive.clone(), patient)));
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
-        let ends = Ends { results: found, plans, scores, applied, answers };
+        let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
+        let ends = Ends { results: found, checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
         if prepared.inheritance.is_some() {
