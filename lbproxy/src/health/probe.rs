@@ -167,7 +167,7 @@ impl Probe {
     ) -> Result<Outcome, String> {
         let (address, host) = target.place(self.port)?;
         let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let connecting = connect(address, target.source, self.connect_timeout);
+        let connecting = connect(address, target.source, self.timeout);
         let mut stream = timeout_at(clock::deadline_in(self.connect_timeout), connecting)
             .await
             .map_err(|_| format!("no answer within {:?} while connecting", self.connect_timeout))?

@@ -85,7 +85,7 @@ const NO_CHECK: &str = "a check has no such thing";
 const NO_SERVER: &str = "a server has no such thing";
 
 /// Keyword, how many words follow it, effect.
-const OPTIONS: [(&str, usize, Effect); 72] = [
+const OPTIONS: [(&str, usize, Effect); 73] = [
     ("addr", 1, Says(Kind::NotSupported, NO_SERVER)),
     ("agent-addr", 1, Says(Kind::NotSupported, NO_SERVER)),
     ("agent-check", 0, Sets(|own, _| set(&mut own.agent, true))),
@@ -162,10 +162,8 @@ const OPTIONS: [(&str, usize, Effect); 72] = [
     ("tfo", 0, Says(Kind::Ignored, SPARES)),
     ("track", 1, Sets(|own, value| set(&mut own.track, Some(value.to_owned())))),
     ("verify", 1, Sets(|own, value| set(&mut own.verify_none, value == "none"))),
+    ("weight", 1, Sets(weight)),
 ];
-
-/// One that does not stand in the table above for its length.
-const WEIGHTED: (&str, usize, Effect) = ("weight", 1, Sets(|own, value| weight(own, value)));
 
 const SHUTDOWN: &str = "shutdown-sessions";
 const OF_TLS: &str = "the header says nothing of TLS: write `send-proxy-v2`";
@@ -217,7 +215,7 @@ pub(super) fn read(line: &Statement, words: &[Word], own: &mut Options, report: 
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let name = word.text.as_str();
-        let found = OPTIONS.iter().chain([&WEIGHTED]).find(|(known, ..)| *known == name);
+        let found = OPTIONS.iter().find(|(known, ..)| *known == name);
         let Some((_, arity, effect)) = found else {
             // Whether a value follows is not known either: most have one.
             words.next();

@@ -24,36 +24,8 @@ fn routes(given: &Given) -> Vec<String> {
     tables.map(line).collect()
 }
 
-#[test]
-fn backends_behind_rules_become_proxies_behind_routes() {
-    let text = "\
-defaults
- mode tcp
- timeout connect 5s
- timeout client 1h
- timeout server 1h
-frontend https
- bind *:443
- tcp-request inspect-delay 7s
- tcp-request content accept if { req_ssl_hello_type 1 }
- acl api req_ssl_sni -i api.example.com
- acl office src 10.0.0.0/8 192.0.2.7
- use_backend api if api office
- use_backend apps if { req.ssl_sni -m end .apps.example.com }
- default_backend https
-backend https
- server w 10.0.0.1:443 check
-backend api
- balance leastconn
- server a 10.0.0.2:6443 check
-backend apps
- server b 10.0.0.3:443 check send-proxy
-";
-    let given = of_haproxy(text);
-    assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
-    assert_eq!(
-        toml(&given),
-        "\
+/// What comes of the rules below.
+const ROUTED: &str = "\
 [[proxy]]
 name = \"https\"
 listen = [\"0.0.0.0:443\"]
@@ -99,8 +71,36 @@ send_proxy = \"v1\"
     [[proxy.server]]
     name = \"b\"
     address = \"10.0.0.3:443\"
-"
-    );
+";
+
+#[test]
+fn backends_behind_rules_become_proxies_behind_routes() {
+    let text = "\
+defaults
+ mode tcp
+ timeout connect 5s
+ timeout client 1h
+ timeout server 1h
+frontend https
+ bind *:443
+ tcp-request inspect-delay 7s
+ tcp-request content accept if { req_ssl_hello_type 1 }
+ acl api req_ssl_sni -i api.example.com
+ acl office src 10.0.0.0/8 192.0.2.7
+ use_backend api if api office
+ use_backend apps if { req.ssl_sni -m end .apps.example.com }
+ default_backend https
+backend https
+ server w 10.0.0.1:443 check
+backend api
+ balance leastconn
+ server a 10.0.0.2:6443 check
+backend apps
+ server b 10.0.0.3:443 check send-proxy
+";
+    let given = of_haproxy(text);
+    assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
+    assert_eq!(toml(&given), ROUTED);
     for line in [10, 11, 12, 13, 14] {
         assert_eq!(fate(&given, line), (Kind::Translated, String::new()), "{line}");
     }
