@@ -1,6 +1,7 @@
 //! How a server is: folded from the outcomes of its checks. Pure; [`probe`] finds the outcomes.
 
 mod agent;
+mod answer;
 mod bounded;
 mod examine;
 pub(crate) mod keeper;

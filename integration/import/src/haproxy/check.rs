@@ -64,8 +64,8 @@ pub(super) fn check(
     check
 }
 
-/// As HAProxy has it: without `timeout check` the interval bounds all of a check. With it, connecting has to be
-/// done within the interval and `timeout connect`, and what follows within `timeout check`.
+/// As HAProxy has it: without `timeout check` the interval bounds all of a check. With it, connecting has
+/// to be done within the interval and `timeout connect`, and what follows within `timeout check`.
 fn limits(settings: &Settings, check: &mut Check) {
     let Some(answer) = &settings.check else { return };
     let interval = check.interval.unwrap_or(INTERVAL);

@@ -1,5 +1,5 @@
-//! keepalived's FAULT state, and the priority of 1 that takes its place: where the two do not mean the same, it
-//! is said.
+//! keepalived's FAULT state, and the priority of 1 that takes its place: where the two do not mean the
+//! same, it is said.
 
 use std::collections::BTreeMap;
 

@@ -56,8 +56,8 @@ impl Scripts {
 
 /// Tells every result: a reload may have made whoever listens forget the last. Ends when nobody listens.
 ///
-/// As keepalived counts: a start that a hanging run holds up fails when it would have timed out itself, unless a
-/// run has ended by then.
+/// As keepalived counts: a start that a hanging run holds up fails when it would have timed out itself,
+/// unless a run has ended by then.
 async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<TrackerHealth>) {
     let mut usable = script.initially.map_or_else(RiseFall::unknown, RiseFall::starting_as);
     let needed = Thresholds { rise: script.rise, fall: script.fall };
@@ -176,9 +176,9 @@ mod tests {
         }
     }
 
+    /// When a script that hangs is found to be unusable, in hundredths of a second: it is started every
+    /// 100 ms and killed after 250 ms.
     #[expect(clippy::disallowed_methods, reason = "programs run by the real clock")]
-    /// When a script that hangs is found to be unusable, in hundredths of a second: it is started every 100 ms
-    /// and killed after 250 ms.
     async fn found_after(fall: u32) -> u128 {
         let hanging = ScriptConfig {
             interval: Duration::from_millis(100),

@@ -62,7 +62,8 @@ pub(crate) struct RawProxy {
     pub(crate) send_proxy: Given<String>,
     /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
     pub(crate) accept_proxy: List,
-    /// Networks, each `IP` or `IP/PREFIX`, whose clients alone are served; others are reset. Default: all are.
+    /// Networks, each `IP` or `IP/PREFIX`, whose clients alone are served; others are reset. Default: all
+    /// are.
     pub(crate) allow: List,
     /// Networks whose clients are reset, those of `allow` as well.
     pub(crate) deny: List,
