@@ -225,8 +225,8 @@ impl Toml {
                 *tls
             }
         };
-        if let (Probe::Http { .. }, Some(expect)) = (&check.probe, check.expect) {
-            parts.push(format!("expect = {expect}"));
+        if let (Probe::Http { .. }, [_, ..]) = (&check.probe, check.expect.as_slice()) {
+            parts.push(format!("expect = {}", statuses(&check.expect)));
         }
         if let (Probe::Http { .. }, Some(body)) = (&check.probe, &check.expect_body) {
             parts.push(format!("expect_body = {}", quoted(body)));
@@ -317,6 +317,18 @@ impl Toml {
 fn quoted(value: impl Display) -> String {
     let text = value.to_string().replace('\u{7f}', " ").replace("${", "$${");
     serde_json::Value::String(text).to_string()
+}
+
+/// Statuses: one is a number, others are a list.
+fn statuses(statuses: &[String]) -> String {
+    let one = |status: &String| match status.parse::<u16>() {
+        Ok(number) => number.to_string(),
+        Err(_) => quoted(status),
+    };
+    match statuses {
+        [status] if !status.contains('-') => one(status),
+        several => format!("[{}]", several.iter().map(one).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// A list on one line.

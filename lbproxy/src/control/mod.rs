@@ -9,6 +9,7 @@ pub(crate) mod estate;
 pub(crate) mod link;
 pub(crate) mod prepare;
 pub mod privilege;
+mod proxy_status;
 pub(crate) mod pulse;
 pub mod status;
 mod succession;
@@ -16,12 +17,10 @@ pub(crate) mod watchdog;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use config::{Config, NamePattern};
+use config::Config;
 use process::messages::{Ownership, OwnershipState, ToVrrpd};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -30,16 +29,16 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::succession::Phase;
 use crate::control::estate::Inheritance;
-use crate::control::status::{
-    Answer, Order, ProxyStatus, RouteStatus, ServerStatus, Status, Usage,
-};
-use crate::data::report::End;
-use crate::data::route::Route;
-use crate::health::News;
-use crate::health::keeper::{Keeper, KeptProxy};
-use crate::health::probe::Probe;
-use crate::health::thread::CheckThread;
+use crate::control::status::{Answer, Order, Status, Usage};
+use crate::health::check::Check;
+use crate::health::event_log;
+use crate::health::outcome::Report;
+use crate::health::registry::effect::Effect;
+use crate::health::registry::proxy::ProxyRecord;
+use crate::health::registry::{Ordered, Registry};
+use crate::health::runner::CheckRunner;
 use crate::net::listen::{ListenError, Listeners};
+use crate::plan::route::Route;
 use crate::plan::{Plan, ProxyPlan};
 
 /// How long a worker may take to reset the clients of an address; later it is said to be released
@@ -52,7 +51,8 @@ pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
 /// What the control thread holds.
 #[derive(Debug)]
 pub(crate) struct Control {
-    keeper: Keeper,
+    registry: Registry,
+    checks: CheckRunner,
     listeners: Bound,
     owned: HashMap<RouterId, Ownership>,
     generation: u64,
@@ -67,8 +67,7 @@ pub(crate) struct Control {
 /// The other ends of a [`Control`].
 #[derive(Debug)]
 pub(crate) struct Ends {
-    pub(crate) results: mpsc::Sender<News>,
-    pub(crate) checks: CheckThread,
+    pub(crate) checks: CheckRunner,
     pub(crate) plans: watch::Sender<Arc<Plan>>,
     pub(crate) scores: watch::Sender<Vec<TrackerHealth>>,
     pub(crate) applied: Vec<watch::Receiver<u64>>,
@@ -112,7 +111,8 @@ pub(crate) fn bind(
 impl Control {
     pub(crate) fn new(ends: Ends, workers: usize) -> Self {
         Self {
-            keeper: Keeper::new(ends.results, ends.checks),
+            registry: Registry::default(),
+            checks: ends.checks,
             listeners: Bound::new(),
             owned: HashMap::new(),
             generation: 0,
@@ -130,7 +130,7 @@ impl Control {
         &mut self,
         config: &Config,
         bound: Bound,
-        probes: Vec<Probe>,
+        checks: Vec<Check>,
         now: Instant,
     ) {
         for proxy in &config.proxies {
@@ -141,10 +141,9 @@ impl Control {
             }
         }
         self.listeners = bound;
-        self.keeper.replace(&config.proxies, probes, now);
         self.owned.retain(|router, _| config.routers.iter().any(|wanted| wanted.id == *router));
-        self.publish();
-        self.tell_scores();
+        let effects = self.registry.replace(&config.proxies, checks, now);
+        self.execute(effects);
     }
 
     /// Binds what another configuration needs beyond what is bound.
@@ -155,11 +154,22 @@ impl Control {
         bind(config, &self.listeners, None, self.workers)
     }
 
-    /// Folds in what a check found, or an agent said.
-    pub(crate) fn observe(&mut self, news: News, now: Instant) {
-        if self.keeper.observe(news, now) {
-            self.publish();
-            self.tell_scores();
+    /// Folds in what a check or an agent reports.
+    pub(crate) fn observe(&mut self, report: Report, now: Instant) {
+        let effects = self.registry.observe(report, now);
+        self.execute(effects);
+    }
+
+    fn execute(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Check(command) => self.checks.execute(command),
+                Effect::Log(event) => event_log::log(&event),
+                Effect::Publish => {
+                    self.publish();
+                    self.tell_scores();
+                }
+            }
         }
     }
 
@@ -171,25 +181,24 @@ impl Control {
         order: Order,
         now: Instant,
     ) -> Answer {
-        match self.keeper.order(proxy, server, order, now) {
-            Ok(words) => {
-                self.publish();
-                self.tell_scores();
-                Answer::Done(words)
+        match self.registry.order(proxy, server, order, now) {
+            Ok(Ordered { state, weight, effects }) => {
+                self.execute(effects);
+                Answer::Done(format!("{proxy}/{server} is {state}, weight {weight}"))
             }
-            Err(words) => Answer::Error(words),
+            Err(error) => Answer::Error(error.to_string()),
         }
     }
 
     /// Ends connections as an operator wants.
     pub(crate) fn shutdown_sessions(&mut self, proxy: &Name, server: Option<&Name>) -> Answer {
-        match self.keeper.end_sessions(proxy, server) {
+        match self.registry.end_sessions(proxy, server) {
             Ok(count) => {
                 info!(%proxy, count, "connections ended by an operator");
                 self.publish();
                 Answer::Done(format!("{count} connections of {proxy} ended"))
             }
-            Err(words) => Answer::Error(words),
+            Err(error) => Answer::Error(error.to_string()),
         }
     }
 
@@ -265,7 +274,7 @@ impl Control {
     /// Routes lead from the ones to the others.
     fn proxy_plans(&self) -> Vec<Arc<ProxyPlan>> {
         let (ends, starts): (Vec<_>, Vec<_>) =
-            self.keeper.proxies.iter().partition(|proxy| proxy.config.routes.is_empty());
+            self.registry.proxies.iter().partition(|proxy| proxy.config.routes.is_empty());
         let mut plans: Vec<_> = ends.into_iter().map(|end| self.proxy_plan(end, vec![])).collect();
         for start in starts {
             let target = |name: &Name| plans.iter().find(|plan| plan.name == *name);
@@ -280,7 +289,7 @@ impl Control {
         plans
     }
 
-    fn proxy_plan(&self, proxy: &KeptProxy, routes: Vec<Route>) -> Arc<ProxyPlan> {
+    fn proxy_plan(&self, proxy: &ProxyRecord, routes: Vec<Route>) -> Arc<ProxyPlan> {
         let bound = |address| self.listeners.get(address).map(Arc::clone);
         Arc::new(ProxyPlan {
             name: proxy.config.name.clone(),
@@ -306,7 +315,7 @@ impl Control {
         if self.phase == Phase::Retired {
             return;
         }
-        let scores = self.keeper.scores();
+        let scores = self.registry.scores();
         self.scores.send_if_modified(|told| {
             let changed = *told != scores;
             *told = scores;
@@ -316,7 +325,7 @@ impl Control {
 
     /// The proxies, for the status.
     pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
-        let proxies = self.keeper.proxies.iter();
+        let proxies = self.registry.proxies.iter();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -326,7 +335,9 @@ impl Control {
             workers_alive: alive,
             dropped_log_lines: dropped,
             usage: Usage::default(),
-            proxies: proxies.map(|proxy| proxy_status(proxy, &self.keeper, now)).collect(),
+            proxies: proxies
+                .map(|proxy| proxy_status::proxy_status(proxy, &self.registry, now))
+                .collect(),
         }
     }
 }
@@ -336,57 +347,5 @@ fn word(state: OwnershipState) -> &'static str {
         OwnershipState::Active => "active",
         OwnershipState::Backup => "backup",
         OwnershipState::Releasing => "releasing",
-    }
-}
-
-fn proxy_status(proxy: &KeptProxy, keeper: &Keeper, now: Instant) -> ProxyStatus {
-    let counters = &proxy.counters;
-    let ended = End::ALL.iter().zip(&counters.ended);
-    let ended = ended.map(|(end, count)| (end.to_string(), count.load(Ordering::Relaxed)));
-    let servers = proxy.servers.iter().map(|kept| {
-        let counters = &kept.server.counters;
-        ServerStatus {
-            name: kept.server.name.clone(),
-            address: kept.server.located.endpoint().clone(),
-            state: kept.state(),
-            since_seconds: now.saturating_duration_since(kept.since).as_secs(),
-            reason: kept.reason.clone(),
-            last_check: kept.last.clone(),
-            certificate: kept.certificate().cloned(),
-            mode: kept.mode,
-            weight: kept.weight.now(),
-            wanted: Some(kept.agent.percent).filter(|percent| *percent != 100),
-            slow_start: kept.part(proxy.config.slow_start, now),
-            backup: kept.server.backup,
-            max_connections: kept.server.most().map(NonZeroU32::get),
-            sessions: counters.live.load(Ordering::Relaxed),
-            total: counters.total.load(Ordering::Relaxed),
-            connect_failures: counters.failures.load(Ordering::Relaxed),
-            bytes_up: counters.up.load(Ordering::Relaxed),
-            bytes_down: counters.down.load(Ordering::Relaxed),
-            connect_latency: counters.connects.now(),
-            check_latency: counters.checks.now(),
-        }
-    });
-    let routes = proxy.config.routes.iter().zip(&proxy.taken).map(|(route, taken)| RouteStatus {
-        proxy: route.proxy.clone(),
-        server_names: route.server_names.iter().map(NamePattern::to_string).collect(),
-        from: route.from.clone(),
-        ports: route.ports.clone(),
-        connections: taken.load(Ordering::Relaxed),
-    });
-    ProxyStatus {
-        name: proxy.config.name.clone(),
-        listen: proxy.config.listen.clone(),
-        sessions: counters.live.load(Ordering::Relaxed),
-        waiting: proxy.queue.waiting(),
-        accepted: counters.accepted.load(Ordering::Relaxed),
-        refused: counters.refused.load(Ordering::Relaxed),
-        retries: counters.retries.load(Ordering::Relaxed),
-        ended: ended.filter(|(_, count)| *count > 0).collect(),
-        state: keeper.score(proxy).state,
-        routes: routes.collect(),
-        panics: proxy.panics,
-        servers: servers.collect(),
     }
 }

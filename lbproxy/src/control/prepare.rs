@@ -1,41 +1,71 @@
 //! The start while there are privileges: everything that needs them, and their end.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
 
-use config::{Config, Loaded};
+use config::{Config, Loaded, ProxyConfig};
 use process::messages::LBPROXY_SOCKET;
+use vocabulary::Name;
 
 use crate::cli::Args;
 use crate::control::estate::Inheritance;
 use crate::control::privilege::{self, Doubt};
 use crate::control::{Bound, bind};
 use crate::control::{admin, watchdog};
-use crate::health::probe::Probe;
+use crate::health::CheckError;
+use crate::health::check::Check;
 use crate::net::descriptors;
+use crate::net::listen::ListenError;
 
 /// Why the proxy could not start or go on.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: u8,
-    pub(crate) words: String,
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// What was given as standard input.
+    #[error("--watchdog needs the supervisor's socket as standard input: {0}")]
+    NoWatchdog(io::Error),
+    #[error(transparent)]
+    Check(#[from] UnfitCheck),
+    #[error("take over from the lbproxy at {}: {source}", path.display())]
+    TakeOver { path: PathBuf, source: io::Error },
+    #[error("listen on {}: {source}", path.display())]
+    Admin { path: PathBuf, source: io::Error },
+    #[error("{0}: {source}", source = .0.source)]
+    Listen(#[from] ListenError),
+    /// Of the operating system.
+    #[error("{what}: {source}")]
+    System { what: &'static str, source: io::Error },
+    #[error("a worker thread ended; ending as well, to be started anew")]
+    WorkerEnded,
 }
 
-impl Failure {
-    pub(crate) fn run(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 1, words: format!("{what}: {error}") }
+impl StartError {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::NoWatchdog(_) | Self::Check(_) => 2,
+            Self::TakeOver { .. }
+            | Self::Admin { .. }
+            | Self::Listen(_)
+            | Self::System { .. }
+            | Self::WorkerEnded => 1,
+        }
     }
+}
 
-    pub(crate) fn usage(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self { code: 2, words: format!("{what}: {error}") }
-    }
+/// A proxy's check cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("check of proxy {proxy}: {source}")]
+pub(crate) struct UnfitCheck {
+    proxy: Name,
+    source: CheckError,
 }
 
 /// What was made while there were privileges.
 pub(crate) struct Prepared {
     pub(crate) loaded: Loaded,
-    pub(crate) probes: Vec<Probe>,
+    pub(crate) checks: Vec<Check>,
     pub(crate) bound: Bound,
     pub(crate) inheritance: Option<Inheritance>,
     pub(crate) admin: StdListener,
@@ -50,31 +80,26 @@ pub(crate) struct Prepared {
 ///
 /// # Errors
 /// Nothing works without what failed.
-pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> {
+pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartError> {
     let mut doubts: Vec<Doubt> = privilege::leave_real_time().into_iter().collect();
-    let watchdog = if args.watchdog {
-        Some(watchdog::take().map_err(|error| {
-            Failure::usage("--watchdog needs the supervisor's socket as standard input", &error)
-        })?)
-    } else {
-        None
-    };
+    let watchdog =
+        if args.watchdog { Some(watchdog::take().map_err(StartError::NoWatchdog)?) } else { None };
     let config = &loaded.config;
     let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
     let files = descriptors::raise();
-    let probes = probes(config).map_err(|words| Failure { code: 2, words })?;
+    let checks = checks(config)?;
     let path = admin_path(args);
     let mut inheritance = match args.take_over {
         false => None,
-        true => Some(Inheritance::claim(&path).map_err(|error| {
-            Failure::run(&format!("take over from the lbproxy at {}", path.display()), &error)
-        })?),
+        true => {
+            let claimed = Inheritance::claim(&path);
+            Some(claimed.map_err(|source| StartError::TakeOver { path: path.clone(), source })?)
+        }
     };
     let admin = inheritance.as_mut().and_then(|theirs| theirs.admin.take());
     let admin = admin::bind(&path, &config.lbproxy.user, admin)
-        .map_err(|error| Failure::run(&format!("listen on {}", path.display()), &error))?;
-    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)
-        .map_err(|error| Failure::run(&error.to_string(), &error.source))?;
+        .map_err(|source| StartError::Admin { path, source })?;
+    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)?;
     let started_by = nix::unistd::geteuid();
     doubts.extend(privilege::drop_all(&config.lbproxy.user));
     if args.watchdog {
@@ -85,7 +110,7 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, Failure> 
     users.dedup();
     Ok(Prepared {
         loaded,
-        probes,
+        checks,
         bound,
         inheritance,
         admin,
@@ -106,10 +131,13 @@ pub(crate) fn admin_path(args: &Args) -> PathBuf {
     args.runtime_dir.join(LBPROXY_SOCKET)
 }
 
-/// Makes the checks ready; the error says which proxy's cannot be.
-pub(crate) fn probes(config: &Config) -> Result<Vec<Probe>, String> {
-    let make = |proxy: &config::ProxyConfig| {
-        Probe::new(proxy).map_err(|error| format!("check of proxy {}: {error}", proxy.name))
+/// Makes the checks ready.
+///
+/// # Errors
+/// A file that one needs cannot be read or used.
+pub(crate) fn checks(config: &Config) -> Result<Vec<Check>, UnfitCheck> {
+    let make = |proxy: &ProxyConfig| {
+        Check::new(proxy).map_err(|source| UnfitCheck { proxy: proxy.name.clone(), source })
     };
     config.proxies.iter().map(make).collect()
 }

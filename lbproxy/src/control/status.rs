@@ -1,16 +1,16 @@
 //! What `lbproxy` can be asked and told on its socket, and what it answers: JSON lines.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use vocabulary::{Endpoint, Name, Usability};
 
-pub use crate::health::State;
+pub use crate::data::pool::Usage;
 pub use crate::net::certificate::Certificate;
 use crate::plan::latency::Latency;
+pub use crate::plan::state::{Mode, Order, State};
 
 /// What may be asked, one JSON line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,43 +39,6 @@ pub enum Request {
     TakeOver,
     /// From a successor that serves: accept no more, and end with the last connection.
     Retire,
-}
-
-/// An operator's word on a server. It holds over reloads, until the next one or the end of the
-/// process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// As its checks say.
-    Ready,
-    /// No new connections; old ones stay, and checks go on.
-    Drain,
-    /// The same without checks.
-    Maint,
-    /// Its share of the connections, 0 to 256, in the place of the file's.
-    Weight(u16),
-}
-
-/// What an operator made of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// It is used as its checks say.
-    Ready,
-    /// It gets no new connections.
-    Drain,
-    /// It gets no new connections and is not checked.
-    Maint,
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ready => "ready",
-            Self::Drain => "drain",
-            Self::Maint => "maint",
-        })
-    }
 }
 
 /// What came of an order, in words.
@@ -111,17 +74,6 @@ pub struct Status {
     pub usage: Usage,
     /// The proxies in the order of the file.
     pub proxies: Vec<ProxyStatus>,
-}
-
-/// Buffers and pipes of all workers, as they were a quarter of a second ago at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Buffers that hold bytes which wait for a slow reader.
-    pub buffers: u64,
-    /// Pipes that do.
-    pub pipes: u64,
-    /// Pipes there are.
-    pub pipes_open: u64,
 }
 
 /// One proxy.

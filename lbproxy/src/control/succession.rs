@@ -8,8 +8,8 @@ use process::messages::ToVrrpd;
 
 use super::Control;
 use crate::control::estate::{Estate, StandingOrder};
-use crate::health::State;
-use crate::health::kept::KeptServer;
+use crate::health::registry::server::ServerRecord;
+use crate::plan::state::State;
 
 /// What becomes of new connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,13 @@ impl Control {
 
     /// Whether every server was checked.
     pub(crate) fn knows_all(&self) -> bool {
-        let servers = self.keeper.proxies.iter().flat_map(|proxy| &proxy.servers);
-        servers.map(KeptServer::state).all(|state| state != State::Unknown)
+        let servers = self.registry.proxies.iter().flat_map(|proxy| &proxy.servers);
+        servers.map(ServerRecord::state).all(|state| state != State::Unknown)
     }
 
     /// Clients that are connected.
     pub(crate) fn live(&self) -> u64 {
-        let proxies = self.keeper.proxies.iter();
+        let proxies = self.registry.proxies.iter();
         proxies.map(|proxy| proxy.counters.live.load(Ordering::Relaxed)).sum()
     }
 
@@ -67,14 +67,14 @@ impl Control {
     /// What a successor gets.
     pub(crate) fn estate(&self, admin: UnixListener) -> Estate {
         let listeners = self.listeners.values().map(Arc::clone).collect();
-        let orders = self.keeper.proxies.iter().flat_map(|proxy| {
-            let of = |kept: &KeptServer, order| StandingOrder {
+        let orders = self.registry.proxies.iter().flat_map(|proxy| {
+            let of = |record: &ServerRecord, order| StandingOrder {
                 proxy: proxy.config.name.clone(),
-                server: kept.server.name.clone(),
+                server: record.server.name.clone(),
                 order,
             };
-            let of_one = move |kept: &KeptServer| {
-                kept.orders().map(|order| of(kept, order)).collect::<Vec<_>>()
+            let of_one = move |record: &ServerRecord| {
+                record.orders().map(|order| of(record, order)).collect::<Vec<_>>()
             };
             proxy.servers.iter().flat_map(of_one)
         });

@@ -14,12 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use crate::clock;
+use crate::data::access_line::AccessRecord;
 use crate::data::relay::reset;
-use crate::data::report::{End, Report};
 use crate::data::session::{self, Client};
 use crate::data::sessions::Ticket;
 use crate::data::spread::Arrival;
 use crate::data::worker::Worker;
+use crate::plan::end::End;
 use crate::plan::{LiveClient, ProxyPlan};
 
 /// How long to wait when the system has no file or memory for another connection.
@@ -127,7 +128,7 @@ fn serve(worker: &Rc<Worker>, proxy: Arc<ProxyPlan>, client: Client) {
 fn turn_away(worker: &Worker, proxy: &ProxyPlan, client: &Client) {
     LiveClient::count(&proxy.counters).ended(End::AddressReleased);
     reset(&client.stream);
-    worker.log.write(&Report {
+    worker.log.write(&AccessRecord {
         proxy: proxy.name.clone(),
         client: client.address,
         listen: client.local,

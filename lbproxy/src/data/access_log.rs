@@ -18,7 +18,7 @@ use config::LogFormat;
 
 use crate::clock;
 use crate::data::access_line;
-use crate::data::report::Report;
+use crate::data::access_line::AccessRecord;
 
 /// Bytes of lines that are handed over without waiting for the beat: about fifty lines.
 const BATCH: usize = 16 * 1024;
@@ -106,7 +106,7 @@ impl AccessLog {
 }
 
 impl Lines {
-    pub(crate) fn write(&self, report: &Report) {
+    pub(crate) fn write(&self, record: &AccessRecord) {
         let Some(format) = self.log.format else { return };
         let mut text = self.text.borrow_mut();
         if text.capacity() == 0 {
@@ -117,7 +117,7 @@ impl Lines {
             let stamped = write!(text, "{} ", humantime::format_rfc3339_millis(wall));
             debug_assert!(stamped.is_ok(), "a string takes everything");
         }
-        access_line::write(&mut text, report, format, wall);
+        access_line::write(&mut text, record, format, wall);
         text.push('\n');
         self.count.set(self.count.get() + 1);
         let full = text.len() >= BATCH;
@@ -158,10 +158,10 @@ mod tests {
     use vocabulary::Name;
 
     use super::*;
-    use crate::data::report::End;
+    use crate::plan::end::End;
 
-    fn report(end: End) -> Report {
-        Report {
+    fn record(end: End) -> AccessRecord {
+        AccessRecord {
             proxy: Name::try_from("apiserver").unwrap(),
             client: "192.0.2.1:50000".parse().unwrap(),
             listen: "192.0.2.100:6443".parse().unwrap(),
@@ -184,7 +184,7 @@ mod tests {
             AccessLog::start_on(file.try_clone().unwrap(), Some(LogFormat::Words), false).unwrap();
         let lines = log.lines();
         for end in [End::ClientClosed, End::ServerReset] {
-            lines.write(&report(end));
+            lines.write(&record(end));
         }
         assert_eq!(file.metadata().unwrap().len(), 0, "not before the beat");
         drop(lines);
@@ -201,7 +201,7 @@ mod tests {
     fn nothing_is_written_where_no_lines_are_wanted() {
         let file = tempfile::tempfile().unwrap();
         let (log, flush) = AccessLog::start_on(file.try_clone().unwrap(), None, false).unwrap();
-        log.lines().write(&report(End::ClientClosed));
+        log.lines().write(&record(End::ClientClosed));
         drop(flush);
         assert_eq!((file.metadata().unwrap().len(), log.dropped()), (0, 0));
     }
@@ -213,8 +213,8 @@ mod tests {
         let log = AccessLog { batches, dropped, format: Some(LogFormat::Words), stamped: true };
         let lines = log.lines();
         for _ in 0..3 {
-            lines.write(&report(End::ClientClosed));
-            lines.write(&report(End::ClientClosed));
+            lines.write(&record(End::ClientClosed));
+            lines.write(&record(End::ClientClosed));
             lines.flush();
         }
         assert_eq!(log.dropped(), 4);

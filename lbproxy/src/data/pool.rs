@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::control::status::Usage;
+use serde::{Deserialize, Serialize};
+
 use crate::data::pipe::Pipes;
 
 /// Bytes in a buffer.
@@ -43,6 +44,17 @@ impl Pool {
             unused.push(buffer);
         }
     }
+}
+
+/// Buffers and pipes of all workers, as they were a quarter of a second ago at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Buffers that hold bytes which wait for a slow reader.
+    pub buffers: u64,
+    /// Pipes that do.
+    pub pipes: u64,
+    /// Pipes there are.
+    pub pipes_open: u64,
 }
 
 /// What one worker has in use, for others to look at.

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 use crate::data::flow::{Failure, Flow, Stage, Turn};
 use crate::data::pool::Pool;
-use crate::data::report::End;
 use crate::data::sessions::Ticket;
+use crate::plan::end::End;
 
 /// A connected pair.
 #[derive(Debug)]

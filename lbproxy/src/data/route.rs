@@ -2,11 +2,9 @@
 //!
 //! What a client says is looked at, not taken: the relay finds it where it was.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use config::ProxyRoute;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -15,27 +13,9 @@ use vocabulary::Name;
 
 use crate::data::hello::Hello;
 use crate::data::pool::Pool;
-use crate::data::proxy_header::Ends;
-use crate::data::report::End;
+use crate::net::proxy_header::Ends;
 use crate::plan::ProxyPlan;
-
-/// A route at one moment.
-#[derive(Debug)]
-pub(crate) struct Route {
-    pub(crate) config: ProxyRoute,
-    pub(crate) target: Arc<ProxyPlan>,
-    /// Connections that took it.
-    pub(crate) taken: Arc<AtomicU64>,
-}
-
-impl Route {
-    /// Whether it is for a connection between these two, whatever the client asks for.
-    fn is_for(&self, ends: Ends) -> bool {
-        let ProxyRoute { from, ports, .. } = &self.config;
-        (from.is_empty() || from.iter().any(|network| network.contains(&ends.source.ip())))
-            && (ports.is_empty() || ports.contains(&ends.destination.port()))
-    }
-}
+use crate::plan::end::End;
 
 /// What is told of how a connection was routed.
 #[derive(Debug, Default)]
@@ -69,7 +49,8 @@ pub(crate) async fn follow<'a>(
     pool: &Pool,
     routed: &mut Routed,
 ) -> Result<&'a ProxyPlan, End> {
-    for route in proxy.routes.iter().filter(|route| route.is_for(ends)) {
+    let (client, port) = (ends.source.ip(), ends.destination.port());
+    for route in proxy.routes.iter().filter(|route| route.is_for(client, port)) {
         let names = &route.config.server_names;
         if !names.is_empty() && routed.asked == Asked::NotLooked {
             routed.asked = ask(stream, pool, proxy.hello_timeout).await?;

@@ -11,16 +11,17 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 
 use crate::clock;
-use crate::data::connect::{Call, Reached, reach};
-use crate::data::proxy_header::{Ends, receive};
+use crate::data::access_line::AccessRecord;
+use crate::data::reach::{Call, Reached, reach};
 use crate::data::relay::{Relay, reset};
-use crate::data::report::{End, Report};
 use crate::data::route::{Asked, afresh, follow};
 use crate::data::sessions::{Seat, Ticket};
-use crate::data::sources::Counted;
 use crate::data::worker::Worker;
+use crate::net::proxy_header::{Ends, receive};
 use crate::pick::Turns;
 use crate::plan::backend::Live;
+use crate::plan::end::End;
+use crate::plan::sources::Counted;
 use crate::plan::{LiveClient, ProxyPlan};
 
 /// An accepted client.
@@ -42,7 +43,7 @@ pub(crate) async fn run(
     turns: Rc<RefCell<Turns>>,
 ) {
     let live = LiveClient::count(&proxy.counters);
-    let mut report = Report {
+    let mut record = AccessRecord {
         proxy: proxy.name.clone(),
         client: client.address,
         listen: client.local,
@@ -60,7 +61,7 @@ pub(crate) async fn run(
     let reached = {
         // In a box: it is large, and gone long before the connection is.
         let opening =
-            open(&worker, &proxy, &client, &turns, seat.ticket(), &mut counted, &mut report);
+            open(&worker, &proxy, &client, &turns, seat.ticket(), &mut counted, &mut record);
         let reaching = Box::pin(opening);
         tokio::select! {
             biased;
@@ -71,12 +72,12 @@ pub(crate) async fn run(
     if reached.as_ref().is_err_and(|end| end.is_refusal()) {
         proxy.counters.refused.fetch_add(1, Ordering::Relaxed);
     }
-    live.tried(report.attempts);
+    live.tried(record.attempts);
     // The plan of that moment holds listening sockets: a long connection must not keep them open.
     drop(proxy);
     let accepted = client.accepted;
     let begun = match reached {
-        Ok(reached) => begin(client, reached, seat.ticket(), &mut report),
+        Ok(reached) => begin(client, reached, seat.ticket(), &mut record),
         Err(end) => {
             reset(&client.stream);
             drop(client);
@@ -85,17 +86,17 @@ pub(crate) async fn run(
     };
     let end = match begun {
         Ok((mut relay, _live)) => {
-            let end = serve(&worker, &seat, &live, accepted, &mut relay, &mut report).await;
+            let end = serve(&worker, &seat, &live, accepted, &mut relay, &mut record).await;
             relay.close(end, &worker.pool);
             end
         }
         Err(end) => end,
     };
-    report.end = Some(end);
-    report.duration = clock::now().saturating_duration_since(accepted);
-    report.open = live.open();
+    record.end = Some(end);
+    record.duration = clock::now().saturating_duration_since(accepted);
+    record.open = live.open();
     live.ended(end);
-    worker.log.write(&report);
+    worker.log.write(&record);
 }
 
 /// Finds out who the client is, and a server for it.
@@ -106,27 +107,27 @@ async fn open(
     turns: &Rc<RefCell<Turns>>,
     ticket: &Ticket,
     counted: &mut Option<Counted>,
-    report: &mut Report,
+    record: &mut AccessRecord,
 ) -> Result<Reached, End> {
     let mut ends = Ends { source: client.address, destination: client.local };
     if proxy.expects_header(client.address.ip())
         && let Some(told) = Box::pin(receive(&client.stream)).await?
     {
         ends = told;
-        report.client = told.source;
+        record.client = told.source;
     }
     proxy.admit(ends.source.ip())?;
     *counted = proxy.count(ends.source.ip())?;
-    let Some(routed) = &mut report.routed else {
+    let Some(routed) = &mut record.routed else {
         let call = Call { proxy, client: ends, turns };
-        return reach(&call, || worker.latest(&proxy.name), &mut report.attempts).await;
+        return reach(&call, || worker.latest(&proxy.name), &mut record.attempts).await;
     };
     let target = follow(proxy, &client.stream, ends, &worker.pool, &mut *routed).await?;
     let turns =
         if routed.proxy.is_some() { worker.turns_of(&target.name) } else { Rc::clone(turns) };
     ticket.limit(target.limits);
     let call = Call { proxy: target, client: ends, turns: &turns };
-    reach(&call, || worker.latest(&target.name), &mut report.attempts).await
+    reach(&call, || worker.latest(&target.name), &mut record.attempts).await
 }
 
 /// Puts both sides together. No async function: its arguments would take room for as long as the
@@ -135,13 +136,13 @@ fn begin(
     client: Client,
     reached: Reached,
     ticket: &Ticket,
-    report: &mut Report,
+    record: &mut AccessRecord,
 ) -> Result<(Relay, Live), End> {
     let now = clock::now();
-    report.connect = Some(now.saturating_duration_since(client.accepted));
+    record.connect = Some(now.saturating_duration_since(client.accepted));
     ticket.connected(Arc::clone(&reached.server.counters), reached.epoch, now);
-    report.server = Some(reached.server);
-    let late = report.routed.as_ref().is_some_and(|routed| routed.asked == Asked::Late);
+    record.server = Some(reached.server);
+    let late = record.routed.as_ref().is_some_and(|routed| routed.asked == Asked::Late);
     let stream = if late { afresh(client.stream) } else { Ok(client.stream) };
     let stream = stream.map_err(|_| End::ClientLost)?;
     Ok((Relay::new(stream, reached.stream), reached.live))
@@ -154,20 +155,20 @@ async fn serve(
     live: &LiveClient,
     accepted: Instant,
     relay: &mut Relay,
-    report: &mut Report,
+    record: &mut AccessRecord,
 ) -> End {
     let end = poll_fn(|cx| {
         let now = worker.coarse_now();
         if seat.ticket().is_due() {
-            report.duration = now.saturating_duration_since(accepted);
-            (report.up, report.down) = relay.bytes();
-            report.open = live.open();
-            worker.log.write(report);
+            record.duration = now.saturating_duration_since(accepted);
+            (record.up, record.down) = relay.bytes();
+            record.open = live.open();
+            worker.log.write(record);
         }
         relay.poll(&worker.pool, seat.ticket(), now, cx)
     })
     .await;
-    (report.up, report.down) = relay.bytes();
+    (record.up, record.down) = relay.bytes();
     seat.ticket().moved(worker.coarse_now(), relay.bytes());
     end
 }

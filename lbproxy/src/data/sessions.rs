@@ -16,10 +16,10 @@ use config::Limits;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::data::report::End;
 use crate::data::spread::Load;
 use crate::plan::Plan;
 use crate::plan::backend::ServerCounters;
+use crate::plan::end::End;
 
 /// A server that leaves a client without a byte for so long may have stopped: half of what an
 /// impatient client waits.

@@ -3,7 +3,9 @@
 //! A task for each server. Owns: nothing between two questions. Stops: by abort. An agent that does not
 //! answer changes nothing: what it said last stands.
 
+use std::io;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::AgentConfig;
@@ -12,11 +14,12 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout_at};
 use tracing::debug;
 
-use super::News;
-use super::probe::Target;
+use super::check::place;
+use super::outcome::{CheckId, Report, Reported};
 use crate::clock;
-use crate::control::status::Mode;
-use crate::data::connect::connect;
+use crate::net::dial::dial;
+use crate::plan::backend::Server;
+use crate::plan::state::Mode;
 
 /// Of an answer so much is read, in bytes; its line ends before.
 const LINE: usize = 256;
@@ -26,7 +29,7 @@ const MOST: u16 = 25_600;
 
 /// A line: what it does not speak of stays as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct AgentReply {
     /// Per cent of the configured weight.
     pub(crate) percent: Option<u16>,
     /// Connections at once; none: as configured.
@@ -36,7 +39,7 @@ pub(crate) struct Said {
     pub(crate) down: Option<Option<String>>,
 }
 
-impl Said {
+impl AgentReply {
     /// Reads a line; words that are none are left out.
     pub(crate) fn read(answer: &[u8]) -> Self {
         let end = answer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
@@ -44,11 +47,11 @@ impl Said {
         let clean = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' };
         let line: String = line.iter().map(clean).collect();
         let (words, why) = line.split_once('#').unwrap_or((&line, ""));
-        let mut said = Self::default();
+        let mut reply = Self::default();
         for word in words.split([' ', ',']).filter(|word| !word.is_empty()) {
-            said.word(&word.to_ascii_lowercase(), why.trim());
+            reply.word(&word.to_ascii_lowercase(), why.trim());
         }
-        said
+        reply
     }
 
     fn word(&mut self, word: &str, why: &str) {
@@ -76,25 +79,25 @@ impl Said {
 
 /// What an agent said, all its lines together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Advice {
+pub(crate) struct AgentState {
     pub(crate) percent: u16,
     pub(crate) mode: Mode,
     /// That the server is down, in its words.
     pub(crate) down: Option<String>,
 }
 
-impl Default for Advice {
+impl Default for AgentState {
     fn default() -> Self {
         Self { percent: 100, mode: Mode::Ready, down: None }
     }
 }
 
-impl Advice {
+impl AgentState {
     /// What a line does not speak of stays as it was.
-    pub(crate) fn hear(&mut self, said: Said) {
-        self.percent = said.percent.unwrap_or(self.percent);
-        self.mode = said.mode.unwrap_or(self.mode);
-        if let Some(down) = said.down {
+    pub(crate) fn update(&mut self, reply: AgentReply) {
+        self.percent = reply.percent.unwrap_or(self.percent);
+        self.mode = reply.mode.unwrap_or(self.mode);
+        if let Some(down) = reply.down {
             self.down = down;
         }
     }
@@ -102,38 +105,46 @@ impl Advice {
 
 /// Asks the agent of one server.
 #[derive(Debug)]
-pub(crate) struct Agent {
-    /// Of the server's prober, by which outcomes are known.
-    pub(crate) number: u64,
-    pub(crate) config: AgentConfig,
-    pub(crate) target: Target,
-    pub(crate) results: mpsc::Sender<News>,
+pub(super) struct AgentCheck {
+    pub(super) id: CheckId,
+    pub(super) config: AgentConfig,
+    pub(super) server: Arc<Server>,
+    pub(super) reports: mpsc::Sender<Report>,
 }
 
-impl Agent {
+/// Why an agent has no reply.
+#[derive(Debug, thiserror::Error)]
+enum AgentError {
+    #[error("{0}")]
+    Connection(#[from] io::Error),
+    #[error("no answer in time")]
+    Late,
+}
+
+impl AgentCheck {
     /// Asks, the first time after `delay`.
-    pub(crate) async fn run(self, delay: Duration) {
+    pub(super) async fn run(self, delay: Duration) {
         let mut next = clock::deadline_in(delay);
         loop {
             sleep_until(next).await;
             next = clock::deadline_in(self.config.interval);
             match self.ask().await {
-                Ok(said) => {
-                    let news = News::Said { prober: self.number, said };
-                    if self.results.send(news).await.is_err() {
+                Ok(reply) => {
+                    let report = Report { id: self.id, what: Reported::Agent(reply) };
+                    if self.reports.send(report).await.is_err() {
                         return;
                     }
                 }
-                Err(why) => debug!(server = %self.target.located, why, "the agent says nothing"),
+                Err(error) => debug!(server = %self.server.name, %error, "no reply from its agent"),
             }
         }
     }
 
-    async fn ask(&self) -> Result<Said, String> {
+    async fn ask(&self) -> Result<AgentReply, AgentError> {
         let deadline = clock::deadline_in(self.config.timeout);
-        let (address, _) = self.target.place(Some(self.config.port))?;
+        let (address, _) = place(&self.server.located, Some(self.config.port))?;
         let asking = async {
-            let mut stream = connect(address, self.target.source, self.config.timeout).await?;
+            let mut stream = dial(address, self.server.source, self.config.timeout).await?;
             let mut answer = Vec::with_capacity(LINE);
             // It ends with the line, or with the connection.
             while answer.len() < LINE && !answer.contains(&b'\n') {
@@ -144,11 +155,10 @@ impl Agent {
                 }
                 answer.extend(buffer.iter().take(count.min(LINE - answer.len())));
             }
-            Ok::<_, std::io::Error>(answer)
+            Ok::<_, io::Error>(answer)
         };
-        let answer =
-            timeout_at(deadline, asking).await.map_err(|_| "no answer in time".to_owned())?;
-        Ok(Said::read(&answer.map_err(|error| error.to_string())?))
+        let answer = timeout_at(deadline, asking).await.map_err(|_| AgentError::Late)??;
+        Ok(AgentReply::read(&answer))
     }
 }
 
@@ -158,31 +168,37 @@ mod tests {
 
     #[test]
     fn lines_as_haproxy_reads_them() {
-        let down = |words: &str| Said { down: Some(Some(words.to_owned())), ..Said::default() };
-        let table: [(&[u8], Said); 12] = [
-            (b"75%\n", Said { percent: Some(75), ..Said::default() }),
-            (b"up", Said { down: Some(None), ..Said::default() }),
-            (b"DRAIN\r\nmaint", Said { mode: Some(Mode::Drain), ..Said::default() }),
-            (b"ready", Said { mode: Some(Mode::Ready), ..Said::default() }),
-            (b"maint", Said { mode: Some(Mode::Maint), ..Said::default() }),
+        let down = |words: &str| AgentReply {
+            down: Some(Some(words.to_owned())),
+            ..AgentReply::default()
+        };
+        let table: [(&[u8], AgentReply); 12] = [
+            (b"75%\n", AgentReply { percent: Some(75), ..AgentReply::default() }),
+            (b"up", AgentReply { down: Some(None), ..AgentReply::default() }),
+            (b"DRAIN\r\nmaint", AgentReply { mode: Some(Mode::Drain), ..AgentReply::default() }),
+            (b"ready", AgentReply { mode: Some(Mode::Ready), ..AgentReply::default() }),
+            (b"maint", AgentReply { mode: Some(Mode::Maint), ..AgentReply::default() }),
             (b"down", down("down")),
             (b"fail # no disk left, 100% full\n", down("fail: no disk left, 100% full")),
             (b"stopped\t#\x1b[31m", down("stopped: [31m")),
-            (b"maxconn:30", Said { most: Some(NonZeroU32::new(30)), ..Said::default() }),
-            (b"maxconn:0", Said { most: Some(None), ..Said::default() }),
+            (
+                b"maxconn:30",
+                AgentReply { most: Some(NonZeroU32::new(30)), ..AgentReply::default() },
+            ),
+            (b"maxconn:0", AgentReply { most: Some(None), ..AgentReply::default() }),
             (
                 b"up,ready 50%\tmaxconn:7\n",
-                Said {
+                AgentReply {
                     percent: Some(50),
                     most: Some(NonZeroU32::new(7)),
                     mode: Some(Mode::Ready),
                     down: Some(None),
                 },
             ),
-            (b"yes 1.5% -3% maxconn: % \xff", Said::default()),
+            (b"yes 1.5% -3% maxconn: % \xff", AgentReply::default()),
         ];
         for (line, said) in table {
-            assert_eq!(Said::read(line), said, "{:?}", String::from_utf8_lossy(line));
+            assert_eq!(AgentReply::read(line), said, "{:?}", String::from_utf8_lossy(line));
         }
     }
 }

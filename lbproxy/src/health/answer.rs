@@ -2,8 +2,7 @@
 
 use config::HttpCheck;
 
-use super::Verdict;
-use super::probe::Outcome;
+use super::outcome::{Outcome, Verdict};
 
 /// Of what was read so much is shown, in bytes.
 const EXCERPT: usize = 100;
@@ -13,14 +12,14 @@ pub(super) fn judge(check: &HttpCheck, status: u16, body: &[u8]) -> Outcome {
     let mut words = format!("GET {} answered {status}", check.path);
     let holds = |text: &String| body.windows(text.len().max(1)).any(|part| part == text.as_bytes());
     let lacking = check.expect_body.as_ref().filter(|text| !text.is_empty() && !holds(text));
-    if status == check.expect && lacking.is_none() {
+    if check.expect.contains(status) && lacking.is_none() {
         return Outcome::new(Verdict::Pass, words);
     }
     let excerpt = excerpt(body);
     if !excerpt.is_empty() {
         words = format!("{words} {excerpt:?}");
     }
-    if let (true, Some(text)) = (status == check.expect, lacking) {
+    if let (true, Some(text)) = (check.expect.contains(status), lacking) {
         words = format!("{words} without {text:?}");
         return Outcome::new(Verdict::NotReady, words);
     }
@@ -42,10 +41,28 @@ fn excerpt(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use config::Statuses;
+
     use super::*;
 
     fn http(path: &str, expect: u16) -> HttpCheck {
+        let expect = Statuses::new(vec![expect..=expect]);
         HttpCheck { path: path.to_owned(), expect, expect_body: None, token_file: None }
+    }
+
+    #[test]
+    fn several_statuses_may_be_expected() {
+        let expect = Statuses::new(vec![200..=399, 429..=429]);
+        let check = HttpCheck { expect, ..http("/", 200) };
+        for (status, verdict) in [
+            (199, Verdict::NotReady),
+            (200, Verdict::Pass),
+            (399, Verdict::Pass),
+            (400, Verdict::NotReady),
+            (429, Verdict::Pass),
+        ] {
+            assert_eq!(judge(&check, status, b"").verdict, verdict, "{status}");
+        }
     }
 
     #[test]

@@ -9,14 +9,14 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
 
-use super::Verdict;
 use super::bounded::Bounded;
-use super::probe::{self, Outcome, Probe, Target};
+use super::check::{Check, CheckError, place};
+use super::outcome::{Outcome, Verdict};
 use super::tls::{Distrust, Tls, chain, vouched};
 use crate::clock;
-use crate::data::connect::connect;
-use crate::data::proxy_header::send;
 use crate::net::certificate::Certificate;
+use crate::net::dial::dial;
+use crate::net::proxy_header::send;
 use crate::plan::located::Located;
 
 /// What one look found.
@@ -42,22 +42,21 @@ pub struct Examination {
 /// certificates are judged by.
 ///
 /// # Errors
-/// The check cannot be made, for a file of it cannot be read; in words.
+/// The check cannot be made, for a file of it cannot be read.
 pub async fn examine(
     proxy: &ProxyConfig,
     server: &ServerConfig,
     now: SystemTime,
-) -> Result<Examination, String> {
+) -> Result<Examination, CheckError> {
     let located = Arc::new(Located::new(server.address.clone(), server.source));
-    let target = Target { located: Arc::clone(&located), source: server.source };
-    let probe = Probe::new(proxy)?;
+    let check = Check::new(proxy)?;
     let both = async {
         // A resolver may take longer than anybody waits.
         timeout(proxy.check.timeout, located.looked_up()).await.ok();
-        (probe.check(&target, false).await, look(proxy, &target).await)
+        (check.run(&located, server.source, false).await, look(proxy, server, &located).await)
     };
     let (outcome, look) = tokio::select! {
-        never = located.keep() => match never {},
+        never = located.refresh() => match never {},
         found = both => found,
     };
     let Outcome { verdict, words, denied, .. } = outcome;
@@ -88,7 +87,7 @@ struct Look {
 
 /// Connects once more, takes any certificate, and asks for a page; none where it cannot connect, or the
 /// server speaks no TLS where none is configured.
-async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
+async fn look(proxy: &ProxyConfig, server: &ServerConfig, located: &Located) -> Option<Look> {
     let check = &proxy.check;
     let deadline = clock::deadline_in(check.timeout);
     let (http, plain) = match &check.kind {
@@ -97,24 +96,22 @@ async fn look(proxy: &ProxyConfig, target: &Target) -> Option<Look> {
         CheckKind::Tcp | CheckKind::Tls(_) => (None, false),
     };
     let path = http.map_or("/readyz", |http| http.path.as_str());
-    let token = http.and_then(|http| probe::token(http).ok()?);
-    let (address, host) = target.place(check.port).ok()?;
-    let stream = connect(address, target.source, check.timeout);
+    let token = http.and_then(|http| super::check::token(http).ok()?);
+    let (address, host) = place(located, check.port).ok()?;
+    let stream = dial(address, server.source, check.timeout);
     let mut stream = timeout_at(deadline, stream).await.ok()?.ok()?;
     if let Some(version) = proxy.send_proxy {
         send(&mut stream, version, None).await.ok()?;
     }
-    let stream = Bounded::new(stream, probe::TLS_LIMIT);
+    let stream = Bounded::new(stream, super::check::TLS_LIMIT);
     let mut seen = Look::default();
     if plain {
         ask(stream, path, token, &host, &mut seen, deadline).await;
         return Some(seen);
     }
     let tls = Tls::lax(check.certificate.as_ref()).ok()?;
-    let stream = timeout_at(deadline, tls.connect(target.located.endpoint(), address, stream))
-        .await
-        .ok()?
-        .ok()?;
+    let stream =
+        timeout_at(deadline, tls.connect(located.endpoint(), address, stream)).await.ok()?.ok()?;
     seen.chain = chain(&stream).to_vec();
     ask(stream, path, token, &host, &mut seen, deadline).await;
     Some(seen)
@@ -130,7 +127,8 @@ async fn ask<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if let Ok(Ok(reply)) = timeout_at(deadline, probe::get(stream, path, token, host)).await {
+    if let Ok(Ok(reply)) = timeout_at(deadline, super::check::get(stream, path, token, host)).await
+    {
         (seen.status, seen.date) = (Some(reply.status), reply.date);
     }
 }

@@ -2,7 +2,7 @@
 
 use vocabulary::{Name, TrackerHealth, Usability};
 
-use super::State;
+use crate::plan::state::State;
 
 /// Usable with any server up; otherwise unknown until every server has been judged.
 pub(crate) fn score(proxy: &Name, states: &[State]) -> TrackerHealth {

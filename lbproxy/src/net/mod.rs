@@ -2,4 +2,6 @@
 
 pub mod certificate;
 pub mod descriptors;
+pub(crate) mod dial;
 pub(crate) mod listen;
+pub(crate) mod proxy_header;

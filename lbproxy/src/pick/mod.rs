@@ -13,8 +13,8 @@ use std::time::Instant;
 use config::{Backups, Balance};
 
 use self::round_robin::Rotation;
-use crate::health::State;
 use crate::plan::backend::BackendSet;
+use crate::plan::state::State;
 
 /// A server that may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

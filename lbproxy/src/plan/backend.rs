@@ -10,10 +10,11 @@ use config::{Backups, Balance};
 use tokio::sync::Notify;
 use vocabulary::Name;
 
-use crate::data::queue::Queue;
-use crate::health::State;
 use crate::plan::latency::Latencies;
 use crate::plan::located::Located;
+use crate::plan::queue::Queue;
+use crate::plan::slow_start::Growth;
+use crate::plan::state::State;
 
 /// What is counted of a server. Written once a connection, never once a byte.
 #[derive(Debug, Default)]
@@ -138,13 +139,8 @@ impl Backend {
     /// The share that counts `now`, in 256ths; one that takes `slow_start` for it grows steadily.
     pub(crate) fn share(&self, slow_start: Option<Duration>, now: Instant) -> u32 {
         let full = u32::from(self.weight) << 8;
-        let (Some(whole), Some(returned)) = (slow_start, self.returned) else { return full };
-        let part = now.saturating_duration_since(returned).as_nanos();
-        if part >= whole.as_nanos() {
-            return full;
-        }
-        let grown = u128::from(full) * part / whole.as_nanos();
-        u32::try_from(grown).unwrap_or(full).clamp(full.min(1), full)
+        let growth = Growth::at(slow_start, self.returned, now);
+        growth.map_or(full, |growth| growth.part_of(full).max(full.min(1)))
     }
 }
 

@@ -87,7 +87,7 @@ impl Located {
     }
 
     /// Looks the name up again and again; an address never ends. Stops: by abort.
-    pub(crate) async fn keep(&self) -> Infallible {
+    pub(crate) async fn refresh(&self) -> Infallible {
         let Endpoint::Name { host, port } = &self.endpoint else {
             return std::future::pending().await;
         };

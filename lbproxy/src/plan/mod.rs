@@ -1,8 +1,14 @@
 //! What the workers do: published by the control thread as one immutable moment.
 
 pub(crate) mod backend;
+pub(crate) mod end;
 pub mod latency;
 pub(crate) mod located;
+pub(crate) mod queue;
+pub(crate) mod route;
+pub(crate) mod slow_start;
+pub(crate) mod sources;
+pub mod state;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -15,12 +21,12 @@ use config::{Access, HeaderVersion, Limits, QueueConfig};
 use ipnet::IpNet;
 use vocabulary::Name;
 
-use crate::data::queue::Queue;
-use crate::data::report::End;
-use crate::data::route::Route;
-use crate::data::sources::{Counted, Sources, TooMany};
 use crate::net::listen::Listeners;
 use crate::plan::backend::BackendSet;
+use crate::plan::end::End;
+use crate::plan::queue::Queue;
+use crate::plan::route::Route;
+use crate::plan::sources::{Counted, Sources, TooMany};
 
 /// What is counted of a proxy, once a connection.
 #[derive(Debug, Default)]
@@ -33,8 +39,8 @@ pub(crate) struct ProxyCounters {
     pub(crate) refused: AtomicU64,
     /// Servers that were tried for them after another had failed.
     pub(crate) retries: AtomicU64,
-    /// Those that have ended, by the place of the reason in [`End::ALL`].
-    pub(crate) ended: [AtomicU64; End::ALL.len()],
+    /// Those that have ended, by the place of the reason among all of [`End`].
+    pub(crate) ended: [AtomicU64; End::COUNT],
 }
 
 /// One client connection counted as live, until dropped.
@@ -64,8 +70,7 @@ impl LiveClient {
 
     /// Counts the reason of its end.
     pub(crate) fn ended(&self, end: End) {
-        let place = End::ALL.iter().position(|known| *known == end);
-        if let Some(count) = place.and_then(|place| self.0.ended.get(place)) {
+        if let Some(count) = self.0.ended.get(end as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }

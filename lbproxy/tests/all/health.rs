@@ -123,12 +123,12 @@ fn in_a_panic_servers_that_are_not_ready_are_used() {
     let proxy = Proxy::ready(&table(listen_at(ip), &[address], &more), &["up"]);
     assert!(!proxy.status().unwrap().proxies[0].panics);
     status.store(500, Ordering::Relaxed);
-    proxy.log("no server is up: using those that accept connections");
+    proxy.log("panic began: no server is up, those that accept connections are used");
     proxy.wait_for(&["draining"]);
     assert!(proxy.status().unwrap().proxies[0].panics);
     assert_eq!(fetch(listen_at(ip)).unwrap(), "a");
     status.store(200, Ordering::Relaxed);
-    proxy.log("a server is up again");
+    proxy.log("panic ended: a server is up");
     assert_eq!(fetch(listen_at(ip)).unwrap(), "a");
 }
 

@@ -1,10 +1,12 @@
 //! Virtual addresses in the kernel: how they are configured, who deletes them, what is left behind.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use lab::Moment;
+use lab::probe::ping::answers;
+use lab::{Moment, wait_until};
 use netns_tests::{Duel, LIMIT};
 use nix::sys::signal::Signal;
 use vipd::status;
@@ -141,4 +143,169 @@ fn follow_their_interface() {
     duel.wait_for(&[1]);
     duel.lab.carrier("lb1", true).unwrap();
     duel.wait_for(&[0]);
+}
+
+/// A network in which neither host has an address: the virtual one there, the client's, and those of a
+/// place behind the client.
+struct Foreign {
+    vip: &'static str,
+    client: &'static str,
+    behind: &'static str,
+    default: &'static str,
+    network: &'static str,
+}
+
+const FOREIGN: [Foreign; 2] = [
+    Foreign {
+        vip: "192.168.50.10/24",
+        client: "192.168.50.20/24",
+        behind: "203.0.113.1/32",
+        default: "0.0.0.0/0",
+        network: "192.168.50.0/24 dev eth0 proto kernel scope link src 192.168.50.10",
+    },
+    Foreign {
+        vip: "fd50::10/64",
+        client: "fd50::20/64",
+        behind: "fd99::1/128",
+        default: "::/0",
+        network: "fd50::/64 dev eth0 proto 112 src fd50::10 metric 2048 expires",
+    },
+];
+
+impl Foreign {
+    fn ip(address: &str) -> IpAddr {
+        address.split('/').next().unwrap().parse().unwrap()
+    }
+
+    fn duel(&self) -> Duel {
+        let duel = Duel::new(&Self::ip(self.vip).to_string());
+        for address in [self.client, self.behind] {
+            let prefix = address.split('/').nth(1).unwrap().parse().unwrap();
+            duel.client.add_address(Self::ip(address), prefix, None).unwrap();
+        }
+        duel
+    }
+
+    fn router(&self, priority: u8, lines: &str) -> String {
+        let first = if self.vip.contains(':') { "\"fe80::200:5eff:fe00:233\", " } else { "" };
+        let addresses = format!("{first}\"{}\"", self.vip);
+        router(priority, lines).replace(&format!("\"{VIP}\""), &addresses)
+    }
+
+    /// The default route through the client.
+    fn route(&self) -> String {
+        let via = Self::ip(self.client);
+        format!("[[vrrp.route]]\ndestination = \"{}\"\nvia = \"{via}\"\n", self.default)
+    }
+
+    /// All addresses and routes of a host, without the link-local ones and the seconds they have left.
+    fn configured(duel: &Duel, host: usize) -> Vec<String> {
+        let all = ["address show dev eth0", "-4 route show table all", "-6 route show table all"];
+        let text = all.map(|arguments| duel.ip(host, arguments)).concat();
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.contains("valid_lft") && !line.contains("fe80:"));
+        lines.map(str::to_owned).collect()
+    }
+
+    /// The source address of the host that connects to a place behind the client.
+    fn source(&self, duel: &Duel) -> IpAddr {
+        let at = SocketAddr::new(Self::ip(self.behind), 8080);
+        let listener = duel.client.run(|| TcpListener::bind(at)).unwrap().unwrap();
+        let connect = || TcpStream::connect_timeout(&at, LIMIT)?.local_addr();
+        let source = duel.hosts[0].run(connect).unwrap().unwrap().ip();
+        drop(listener);
+        source
+    }
+}
+
+/// Clients there, and routers, are reached as long as the address is held; the host's own network is as
+/// it was.
+#[test]
+fn in_a_network_without_an_own_one_bring_the_way_there() {
+    for foreign in &FOREIGN {
+        let mut duel = foreign.duel();
+        let own = match duel.vip {
+            IpAddr::V4(_) => duel.hosts[0].addresses()[0],
+            IpAddr::V6(_) => duel.hosts[0].addresses()[1],
+        };
+        let before = Foreign::configured(&duel, 0);
+        assert!(!answers(&duel.client, duel.vip).unwrap());
+        let mut first = duel.vipd(0, &foreign.router(150, &foreign.route()));
+        duel.wait_for(&[0]);
+        let there = || Foreign::configured(&duel, 0);
+        let is_there = |line: &String| line.starts_with(foreign.network);
+        wait_until("the route", LIMIT, || there().iter().any(is_there)).unwrap();
+        assert!(answers(&duel.client, duel.vip).unwrap(), "{:?}", there());
+        assert!(answers(&duel.client, own).unwrap());
+        let behind = |line: &String| line.starts_with("default via") && line.contains("proto 112");
+        wait_until("the route behind", LIMIT, || there().iter().any(behind)).unwrap();
+        assert_eq!(foreign.source(&duel), duel.vip);
+        // It outlasts the lease, and the deletion of the address.
+        let prefix = foreign.vip.split('/').nth(1).unwrap().parse().unwrap();
+        duel.hosts[0].remove_address(duel.vip, prefix).unwrap();
+        duel.wait_for(&[0]);
+        sleep(Duration::from_millis(1_500));
+        assert!(answers(&duel.client, duel.vip).unwrap());
+        assert_eq!(foreign.source(&duel), duel.vip);
+        assert!(!first.log().contains("cannot"), "{}", first.log());
+
+        let mut second = duel.vipd(1, &foreign.router(100, &foreign.route()));
+        sleep(Duration::from_secs(1));
+        first.stop(LIMIT).unwrap();
+        duel.wait_for(&[1]);
+        assert_eq!(Foreign::configured(&duel, 0), before);
+        assert!(answers(&duel.client, own).unwrap());
+        assert!(answers(&duel.client, duel.vip).unwrap());
+        second.stop(LIMIT).unwrap();
+    }
+}
+
+/// Nobody is left to remove anything: the kernel does.
+#[test]
+fn in_a_network_without_an_own_one_leave_nothing_behind_when_all_dies() {
+    for foreign in &FOREIGN {
+        let mut duel = foreign.duel();
+        let before = Foreign::configured(&duel, 0);
+        // The kernel drops a route with its source in IPv4 only.
+        let route = if duel.vip.is_ipv4() { foreign.route() } else { String::new() };
+        let mut killed = duel.lone_vrrpd(0, &foreign.router(150, &route));
+        duel.wait_for(&[0]);
+        wait_until("it answers", LIMIT, || answers(&duel.client, duel.vip).unwrap()).unwrap();
+        killed.kill().unwrap();
+        duel.wait_for(&[]);
+        sleep(Duration::from_millis(1_500));
+        // What has expired no longer counts, and the kernel sweeps it up within half a minute.
+        let left = Foreign::configured(&duel, 0);
+        let counts = |line: &&String| !line.contains("expires -");
+        assert_eq!(
+            left.iter().filter(counts).collect::<Vec<_>>(),
+            before.iter().collect::<Vec<_>>()
+        );
+        assert!(answers(&duel.client, duel.hosts[0].addresses()[0]).unwrap());
+    }
+}
+
+/// The host gets an address there while it holds the virtual one, and keeps it.
+#[test]
+fn do_not_take_an_own_address_along_that_came_later() {
+    for foreign in &FOREIGN {
+        let mut duel = foreign.duel();
+        for of in ["all", "eth0"] {
+            let key = format!("net/ipv4/conf/{of}/promote_secondaries");
+            duel.hosts[0].namespace().sysctl(&key, "0").unwrap();
+        }
+        let mut vipd = duel.vipd(0, &foreign.router(150, &foreign.route()));
+        duel.wait_for(&[0]);
+        let own = foreign.vip.replace(".10/", ".11/").replace("::10/", "::11/");
+        let prefix = own.split('/').nth(1).unwrap().parse().unwrap();
+        duel.hosts[0].add_address(Foreign::ip(&own), prefix, None).unwrap();
+        sleep(Duration::from_millis(1_500));
+        assert!(answers(&duel.client, duel.vip).unwrap());
+        vipd.stop(LIMIT).unwrap();
+        let has = |ip| duel.hosts[0].kernel_addresses().unwrap().contains(&ip);
+        assert!(has(Foreign::ip(&own)) && !has(duel.vip));
+        assert!(answers(&duel.client, Foreign::ip(&own)).unwrap());
+    }
 }

@@ -38,7 +38,7 @@ pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::proxy::{
     Access, AgentConfig, Backups, Balance, CheckConfig, CheckKind, ClientCertificate, Followed,
     HeaderVersion, HttpCheck, Limits, NamePattern, OnDown, ProxyConfig, ProxyRoute, QueueConfig,
-    ServerConfig, Verify,
+    ServerConfig, Statuses, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
 pub use self::reference::reference;

@@ -63,6 +63,12 @@ impl VirtualAddress {
         self.0.prefix_len()
     }
 
+    /// The network that the prefix makes of the address; its own one host without one.
+    #[must_use]
+    pub fn network(self) -> IpNet {
+        self.0.trunc()
+    }
+
     /// The family of the address.
     #[must_use]
     pub fn family(self) -> Family {

@@ -109,15 +109,21 @@ impl Addresses {
         Ok(Self { netlink })
     }
 
-    /// Adds an address, or starts its lease anew.
+    /// Adds an address, or starts its lease anew. If an IPv4 address `connects`, the kernel adds the
+    /// route to its network, for as long as the address is there.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn add(&self, placed: &Placed, lease: Lease) -> Result<(), AddressError> {
+    pub async fn add(
+        &self,
+        placed: &Placed,
+        lease: Lease,
+        connects: bool,
+    ) -> Result<(), AddressError> {
         let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
         let mut request = self.netlink.address().add(placed.index, ip, prefix).replace();
         configure(request.message_mut(), &placed.config);
-        if placed.needs_prefix() {
+        if connects && ip.is_ipv4() || placed.needs_prefix() {
             bring_prefix(request.message_mut());
         }
         request.message_mut().attributes.push(AddressAttribute::CacheInfo(lifetime(ip, lease)));
@@ -229,7 +235,7 @@ fn configure(message: &mut AddressMessage, config: &AddressConfig) {
     message.attributes.extend(config.broadcast.map(AddressAttribute::Broadcast));
     message.attributes.extend(config.label.clone().map(AddressAttribute::Label));
     // No duplicate address detection: it would keep an IPv6 address silent for a second. No
-    // route for its prefix: the interface's own address has one.
+    // route for its prefix: where the node has an address of its own, that has one.
     let flags = AddressFlags::Nodad | AddressFlags::Noprefixroute;
     message.attributes.push(AddressAttribute::Flags(flags));
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));

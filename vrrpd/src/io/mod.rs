@@ -13,5 +13,6 @@ pub mod macvlan;
 mod packets;
 pub mod port;
 pub mod routes;
+pub mod secondaries;
 pub mod sockets;
 pub mod tap;

@@ -11,6 +11,8 @@ use tracing::warn;
 use super::place::Held;
 use super::{AddressKeeper, Holding, Plan, RETRY};
 use crate::clock::now;
+use crate::io::addresses::AddressError;
+use crate::io::secondaries;
 
 impl AddressKeeper {
     /// Adds an address and announces it; what the kernel refuses is tried again.
@@ -25,12 +27,38 @@ impl AddressKeeper {
             // The address counts for more than what its clients here have as their source.
             warn!(router = %self.router, %error, "clients on this node will have the virtual address as their source");
         }
-        self.give_source(&holding.plan, held, &mut holding.refused).await;
-        if let Err(error) = self.means.addresses.add(&held.placed, holding.plan.lease).await {
+        if held.connects
+            && held.ip().is_ipv4()
+            && let Err(error) = secondaries::outlive_their_primary(&held.placed.config.interface)
+        {
+            warn!(router = %self.router, %error, "addresses that are added to a network after the virtual one may go with it");
+        }
+        if let Err(error) = self.put(&holding.plan, held, &mut holding.refused).await {
             warn!(router = %self.router, %error, "cannot hold an address; trying again in {RETRY:?}");
             holding.missing.insert(held.ip());
             holding.retry_at = Some(now + RETRY);
         }
+    }
+
+    /// Adds an address with what it brings along, or renews it.
+    async fn put(
+        &self,
+        plan: &Plan,
+        held: &Held,
+        refused: &mut BTreeSet<String>,
+    ) -> Result<(), AddressError> {
+        let (placed, lease) = (&held.placed, plan.lease);
+        self.give_source(plan, held, refused).await;
+        self.means.addresses.add(placed, lease, held.connects).await?;
+        if held.connects
+            && held.ip().is_ipv6()
+            && let Err(error) =
+                self.means.routes.connect(placed.config.address, placed.index, lease).await
+            && refused.insert(placed.config.address.network().to_string())
+        {
+            warn!(router = %self.router, %error, "cannot reach the network of an address");
+        }
+        Ok(())
     }
 
     /// Starts the leases anew, if it is time and the advert thread lives; adds what is missing.
@@ -67,8 +95,7 @@ impl AddressKeeper {
             if holding.plan.owner && self.is_there_from_others(held) {
                 continue;
             }
-            self.give_source(&holding.plan, held, &mut holding.refused).await;
-            if let Err(error) = self.means.addresses.add(&held.placed, holding.plan.lease).await {
+            if let Err(error) = self.put(&holding.plan, held, &mut holding.refused).await {
                 warn!(router = %self.router, %error, "cannot renew an address; trying again in {RETRY:?}");
                 holding.missing.insert(held.ip());
                 holding.retry_at = Some(now + RETRY);
@@ -97,10 +124,23 @@ impl AddressKeeper {
             {
                 warn!(router = %self.router, %error, "cannot remove a local route; it expires");
             }
+            self.disconnect(held, &leaving).await;
             if let Err(error) = removed {
                 // The lease takes it away; without one the next start does.
                 warn!(router = %self.router, %error, "cannot remove an address; the kernel does when its lease ends");
             }
+        }
+    }
+
+    /// Removes the route to an IPv6 address's network, unless another one needs it.
+    async fn disconnect(&self, held: &Held, leaving: &[IpAddr]) {
+        let (address, index) = (held.placed.config.address, held.placed.index);
+        if held.connects
+            && held.ip().is_ipv6()
+            && !self.shares_subnet(held, leaving)
+            && let Err(error) = self.means.routes.disconnect(address, index).await
+        {
+            warn!(router = %self.router, %error, "cannot remove a connected route; it expires");
         }
     }
 
@@ -125,7 +165,7 @@ impl AddressKeeper {
         self.interfaces.borrow().named(name)?.own_source_v6_for(ip)
     }
 
-    /// Whether what makes it secondary does so for one that stays, too.
+    /// Whether one that stays is of its subnet: what makes it secondary, or connects it, does so for both.
     fn shares_subnet(&self, held: &Held, leaving: &[IpAddr]) -> bool {
         let interfaces = self.interfaces.borrow();
         let interface = interfaces.named(&held.placed.config.interface);

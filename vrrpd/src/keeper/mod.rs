@@ -274,7 +274,8 @@ impl AddressKeeper {
         if !left.is_empty() {
             self.release_and_remove(&left).await;
         }
-        let another_lease = holding.plan.lease != plan.lease;
+        self.remove_all(&places.unconnected(&holding)).await;
+        let renew = holding.plan.lease != plan.lease || places.reconnect(&holding);
         holding.plan = plan;
         let sorted = places.sorted(&holding);
         if sorted.iter().any(|(_, new)| *new) {
@@ -284,7 +285,7 @@ impl AddressKeeper {
             self.add(&mut holding, held, began).await;
         }
         holding.addresses = sorted.into_iter().map(|(held, _)| held).collect();
-        if another_lease {
+        if renew {
             self.renew_all(&mut holding, began).await;
         }
         holding.routing_in_doubt = holding.routing != places.routing;

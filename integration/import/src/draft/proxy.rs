@@ -167,8 +167,8 @@ pub(crate) struct Check {
     pub(crate) track: Option<String>,
     /// The port, where it is not the one that serves.
     pub(crate) port: Option<u16>,
-    /// The status an HTTP check expects, where not 200.
-    pub(crate) expect: Option<u16>,
+    /// The statuses an HTTP check expects, each one or a range, where not 200.
+    pub(crate) expect: Vec<String>,
     /// What the body of the answer must hold.
     pub(crate) expect_body: Option<String>,
     /// Clients' failed connections in a row that count as a failed check.

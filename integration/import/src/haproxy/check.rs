@@ -8,6 +8,7 @@ use super::server::Parsed;
 use super::settings::Settings;
 use crate::draft::{Check, Probe};
 use crate::report::Report;
+use crate::secrets;
 use crate::source::Statement;
 use crate::values::number;
 
@@ -161,8 +162,8 @@ fn probe(settings: &Settings, servers: &[Parsed], check: &mut Check, report: &mu
             report.ignored(line, why);
         }
     }
-    if let (Probe::Http { .. }, None) = (&check.probe, check.expect) {
-        report.different(option, "the status must be 200, not any of 200 to 399");
+    if matches!(check.probe, Probe::Http { .. }) && check.expect.is_empty() {
+        check.expect = vec!["200-399".to_owned()];
     }
 }
 
@@ -191,7 +192,10 @@ fn set_path(path: &str, line: &Statement, check: &mut Check, report: &mut Report
         let tls = matches!(check.probe, Probe::Tls | Probe::Http { tls: true, .. });
         check.probe = Probe::Http { path: path.to_owned(), tls };
     } else {
-        report.unsupported(line, format!("{path:?} is no path that a check can ask for"));
+        report.unsupported(
+            line,
+            format!("{:?} is no path that a check can ask for", secrets::masked(path)),
+        );
     }
 }
 
@@ -200,12 +204,14 @@ fn rule(line: &Statement, servers: &[Parsed], check: &mut Check, report: &mut Re
     let args: Vec<&str> = line.words.iter().skip(2).map(|word| word.text.as_str()).collect();
     match (line.name(), line.text(1)) {
         ("http-check", "expect") => match args[..] {
-            ["status", status] => match number(status, &(100..=599)) {
-                Ok(status) => {
-                    check.expect = Some(status);
+            ["status", ref list @ ..] => match statuses(list) {
+                Some(statuses) => {
+                    check.expect = statuses;
                     report.translated(line);
                 }
-                Err(_) => report.unsupported(line, "one status is expected, such as 200"),
+                None => {
+                    report.unsupported(line, "statuses are numbers and ranges, such as 200-399")
+                }
             },
             ["string", text] if !text.is_empty() && text.len() <= BODY => {
                 check.expect_body = Some((*text).to_owned());
@@ -220,6 +226,17 @@ fn rule(line: &Statement, servers: &[Parsed], check: &mut Check, report: &mut Re
         }
         _ => report.unsupported(line, "a check sends nothing of its own and reads no answer"),
     }
+}
+
+/// `200,204 300-399` and the like.
+fn statuses(list: &[&str]) -> Option<Vec<String>> {
+    let words = list.iter().flat_map(|word| word.split(',')).filter(|word| !word.is_empty());
+    let one = |word: &str| {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let both = [first, last].map(|status| number::<u16>(status, &(100..=599)));
+        both.iter().all(Result::is_ok).then(|| word.to_owned())
+    };
+    words.map(one).collect::<Option<Vec<_>>>().filter(|statuses| !statuses.is_empty())
 }
 
 fn send(args: &[&str], line: &Statement, check: &mut Check, report: &mut Report) {

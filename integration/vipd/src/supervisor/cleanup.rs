@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use config::{Belongings, Config};
 use nix::net::if_::if_nametoindex;
 use tracing::{error, info};
-use vocabulary::{InterfaceName, RouterId};
+use vocabulary::{Family, InterfaceName, RouterId};
 use vrrpd::io::addresses::{AddressError, Addresses};
 use vrrpd::io::macvlan::{MacvlanError, Macvlans};
 use vrrpd::io::routes::{RouteError, Routes, Routing};
@@ -63,13 +63,18 @@ async fn remove_routing(belongings: &[&Belongings]) -> Result<(), RouteError> {
     });
     let rules = belongings.iter().flat_map(|theirs| theirs.rules.iter().cloned());
     let all: Vec<Routing> = routes.chain(rules.map(Routing::Rule)).collect();
-    if all.is_empty() {
-        return Ok(());
-    }
+    // IPv4 addresses take the routes to their networks along.
+    let addresses = belongings.iter().flat_map(|theirs| &theirs.addresses);
+    let connected = addresses.filter(|config| config.address.family() == Family::Ipv6);
     let kernel = Routes::open()?;
-    let ours = kernel.ours().await?;
-    for routing in all.iter().filter(|routing| ours.has(routing)) {
+    // What bears another tag is not found.
+    for routing in &all {
         kernel.remove(routing).await?;
+    }
+    for config in connected {
+        if let Ok(index) = if_nametoindex(config.interface.as_str()) {
+            kernel.disconnect(config.address, index).await?;
+        }
     }
     Ok(())
 }

@@ -126,7 +126,8 @@ fn the_protocol_is_pure() {
 
 #[test]
 fn choosing_a_server_and_folding_its_health_are_pure() {
-    let pure = |path: &str| path.starts_with("lbproxy/src/pick");
+    let rooms = ["lbproxy/src/pick/", "lbproxy/src/health/registry/"];
+    let pure = |path: &str| rooms.iter().any(|room| path.starts_with(room));
     none(absent(pure, &["tokio", "socket", "now()", "tracing", "std::fs", "std::thread"]));
 }
 
@@ -157,6 +158,28 @@ const OUTSIDE: [(&str, &[&str]); 4] = [
     ("vrrpd/protocol", &["tokio", "rtnetlink", "nix", "rustix", "socket2", "tracing"]),
     ("integration/import", &["tokio", "rtnetlink", "nix", "rustix", "socket2", "tracing"]),
 ];
+
+/// What each room of the proxy may use of the others.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("net", &[]),
+    ("plan", &["net"]),
+    ("pick", &["plan"]),
+    ("health", &["net", "plan"]),
+    ("data", &["net", "plan", "pick"]),
+    ("control", &["net", "plan", "health", "data"]),
+];
+
+#[test]
+fn the_proxys_rooms_use_each_other_one_way_only() {
+    for (room, allowed) in ROOMS {
+        let inside = format!("lbproxy/src/{room}/");
+        let others = ROOMS.iter().map(|(other, _)| *other);
+        let forbidden = others.filter(|other| *other != room && !allowed.contains(other));
+        let forbidden: Vec<String> = forbidden.map(|other| format!("crate::{other}::")).collect();
+        let words: Vec<&str> = forbidden.iter().map(String::as_str).collect();
+        none(absent(|path| path.starts_with(&inside), &words));
+    }
+}
 
 /// The names below `[dependencies]` of a crate's manifest.
 fn dependencies(krate: &str) -> Vec<String> {

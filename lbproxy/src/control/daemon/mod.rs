@@ -25,14 +25,15 @@ use crate::cli::Args;
 use crate::clock;
 use crate::control::admin::{self, Asked, CLIENTS, Reply};
 use crate::control::link::{Event, Link};
-use crate::control::prepare::{Failure, Prepared, admin_path, prepare, probes};
+use crate::control::prepare::{Prepared, StartError, admin_path, checks, prepare};
 use crate::control::status::{Request, Status, Usage};
 use crate::control::{Control, Ends, empty_plan};
 use crate::control::{pulse, watchdog};
 use crate::data::access_log::AccessLog;
 use crate::data::spread::Spread;
 use crate::data::worker;
-use crate::health::News;
+use crate::health::outcome::Report;
+use crate::health::runner::CheckRunner;
 use crate::health::thread::CheckThread;
 use crate::net::descriptors;
 use crate::plan::Plan;
@@ -65,20 +66,20 @@ pub fn run(args: &Args) -> ExitCode {
     let _logging = telemetry::init();
     match prepared.and_then(|prepared| start(args, prepared)) {
         Ok(code) => code,
-        Err(Failure { code, words }) => {
-            error!("{words}");
-            ExitCode::from(code)
+        Err(error) => {
+            error!("{error}");
+            ExitCode::from(error.code())
         }
     }
 }
 
-fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, Failure> {
+fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::run("make the runtime", &error))?;
+        .map_err(|source| StartError::System { what: "make the runtime", source })?;
     let (log, _flush) = AccessLog::start(prepared.loaded.config.lbproxy.log_format)
-        .map_err(|error| Failure::run("use standard output", &error))?;
+        .map_err(|source| StartError::System { what: "use standard output", source })?;
     let mut replaced = false;
     let outcome = runtime.block_on(async {
         let mut daemon = Daemon::start(args, prepared, log)?;
@@ -104,7 +105,7 @@ struct Daemon {
     started: Instant,
     log: AccessLog,
     workers: Vec<worker::Handle>,
-    results: mpsc::Receiver<News>,
+    results: mpsc::Receiver<Report>,
     asked: mpsc::Receiver<Asked>,
     news: mpsc::Receiver<Event>,
     alive: watch::Receiver<bool>,
@@ -119,8 +120,8 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, Failure> {
-        let failed = |what| move |error: io::Error| Failure::run(what, &error);
+    fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
+        let failed = |what| move |source: io::Error| StartError::System { what, source };
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let config = prepared.loaded.config;
         tell_warnings(args, &prepared.loaded.warnings);
@@ -150,13 +151,14 @@ impl Daemon {
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
-        let ends = Ends { results: found, checks, plans, scores, applied, answers };
+        let checks = CheckRunner::new(checks, found);
+        let ends = Ends { checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
         if prepared.inheritance.is_some() {
             control.wait();
         }
-        control.configure(&config, prepared.bound, prepared.probes, started);
+        control.configure(&config, prepared.bound, prepared.checks, started);
         let inherited = succession.inherit(prepared.inheritance, &mut control, started);
         inherited.map_err(failed("talk to the predecessor"))?;
         tell_start(config.proxies.len(), workers.len(), limit);
@@ -191,7 +193,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    async fn run(&mut self) -> Result<ExitCode, Failure> {
+    async fn run(&mut self) -> Result<ExitCode, StartError> {
         let mut first_worker = self.workers.iter().map(|w| w.applied.clone()).collect::<Vec<_>>();
         loop {
             tokio::select! {
@@ -212,8 +214,7 @@ impl Daemon {
                     }
                 }
                 () = any_ended(&mut first_worker) => {
-                    let words = "a worker thread ended; ending as well, to be started anew";
-                    return Err(Failure { code: 1, words: words.to_owned() });
+                    return Err(StartError::WorkerEnded);
                 }
             }
         }
@@ -256,20 +257,19 @@ impl Daemon {
         };
         tell_warnings(&self.args, &loaded.warnings);
         let config = loaded.config;
-        let bound =
-            self.control.bind_for(&config).map_err(|error| format!("{error}: {}", error.source));
-        let ready = probes(&config).and_then(|probes| Ok((probes, bound?)));
-        let (probes, bound) = match ready {
+        let ready = checks(&config).map_err(StartError::from);
+        let ready = ready.and_then(|checks| Ok((checks, self.control.bind_for(&config)?)));
+        let (checks, bound) = match ready {
             Ok(ready) => ready,
-            Err(words) => {
-                error!("reload rejected, everything stays as it was: {words}");
+            Err(error) => {
+                error!("reload rejected, everything stays as it was: {error}");
                 return;
             }
         };
         if config.lbproxy != self.config.lbproxy {
             warn!("what changed in [lbproxy] takes effect at the next start");
         }
-        self.control.configure(&config, bound, probes, clock::now());
+        self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));
         self.config = config;
         self.link_where_needed();
@@ -345,7 +345,7 @@ fn spawn_workers(
     pipes: usize,
     plans: &watch::Receiver<Arc<Plan>>,
     log: &AccessLog,
-) -> Result<Vec<worker::Handle>, Failure> {
+) -> Result<Vec<worker::Handle>, StartError> {
     let spreads = Spread::over(count).into_iter().enumerate();
     spreads
         .map(|(index, spread)| {
@@ -356,7 +356,7 @@ fn spawn_workers(
             worker::spawn(start, spread)
         })
         .collect::<io::Result<_>>()
-        .map_err(|error| Failure::run("start the workers", &error))
+        .map_err(|source| StartError::System { what: "start the workers", source })
 }
 
 /// Waits until some worker thread has ended. Cancel-safe.

@@ -12,6 +12,7 @@ mod track;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -242,12 +243,30 @@ pub enum CheckKind {
 pub struct HttpCheck {
     /// Path and query, beginning with a slash.
     pub path: String,
-    /// The status that means usable.
-    pub expect: u16,
+    /// The statuses that mean usable.
+    pub expect: Statuses,
     /// What the beginning of the body must hold.
     pub expect_body: Option<String>,
     /// File with a bearer token to send.
     pub token_file: Option<PathBuf>,
+}
+
+/// Statuses of HTTP, 100 to 599.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statuses(Vec<RangeInclusive<u16>>);
+
+impl Statuses {
+    /// These alone; ranges may overlap.
+    #[must_use]
+    pub fn new(ranges: Vec<RangeInclusive<u16>>) -> Self {
+        Self(ranges)
+    }
+
+    /// Whether an answer of this status is as expected.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
 }
 
 /// What a check shows of itself over TLS.

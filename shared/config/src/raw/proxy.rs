@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::statuses::RawStatuses;
 use super::{Given, List};
 use crate::spanned::Spanned;
 
@@ -131,9 +132,9 @@ pub(crate) struct RawCheck {
     /// The port to check, 1 to 65535; default: the one that serves.
     #[schemars(range(min = 1, max = 65535))]
     pub(crate) port: Given<i64>,
-    /// The status that `http` and `https` expect; default 200.
-    #[schemars(range(min = 100, max = 599))]
-    pub(crate) expect: Given<i64>,
+    /// The status that `http` and `https` expect, or a list of them and of ranges, such as `["200-399", 401]`;
+    /// default 200.
+    pub(crate) expect: Given<RawStatuses>,
     /// A text that the answer to `http` and `https` must hold within its first 4096 bytes.
     pub(crate) expect_body: Given<String>,
     /// File with a bearer token to send with `http` and `https`; read again for every check.

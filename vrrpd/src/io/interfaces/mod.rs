@@ -29,6 +29,8 @@ pub struct Interface {
     pub index: u32,
     /// Up, and with carrier.
     pub running: bool,
+    /// Whatever is sent to it is for this node.
+    pub loopback: bool,
     /// Its Ethernet address.
     pub mac: Option<MacAddr>,
     /// A macvlan: the index of the interface that it is made upon.
@@ -63,6 +65,20 @@ impl Interfaces {
         self.by_index.values().any(|interface| interface.mac == Some(mac))
     }
 
+    /// Whether this node has an address in the network of `address`, at whatever interface and with
+    /// whatever prefix, that is neither ours nor among `virtual_addresses`.
+    #[must_use]
+    pub fn are_in_network_of(&self, address: VirtualAddress, virtual_addresses: &[IpAddr]) -> bool {
+        let network = address.network();
+        let own = |known: &&Configured| !known.ours && !virtual_addresses.contains(&known.ip);
+        let overlaps = |known: &Configured| {
+            let net = IpNet::new(known.ip, known.prefix_len);
+            network.contains(&known.ip) || net.is_ok_and(|net| net.contains(&network.addr()))
+        };
+        let all = self.by_index.values().flat_map(|interface| &interface.addresses);
+        all.filter(own).any(overlaps)
+    }
+
     /// An interface is there, or changed; tells whether that is news.
     pub fn link_changed(&mut self, message: &LinkMessage) -> bool {
         let name = message.attributes.iter().find_map(|attribute| match attribute {
@@ -72,11 +88,12 @@ impl Interfaces {
         let Some(name) = name else { return false };
         let index = message.header.index;
         let running = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
+        let loopback = message.header.flags.contains(LinkFlags::Loopback);
         let known = self.by_index.get(&index);
         let addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
         let mac = mac_of(message).or_else(|| known?.mac);
         let upon = upon(message);
-        let interface = Interface { name, index, running, mac, upon, addresses };
+        let interface = Interface { name, index, running, loopback, mac, upon, addresses };
         let news = known != Some(&interface);
         self.by_index.insert(index, interface);
         news

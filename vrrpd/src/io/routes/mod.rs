@@ -3,6 +3,7 @@
 //! Each bears our tag (`rtm_protocol`, `FRA_PROTOCOL`), so that what an earlier run left behind is
 //! known for ours and others' are never touched.
 
+mod connected;
 mod own_source;
 
 use std::io;
@@ -114,7 +115,19 @@ impl Routes {
     /// # Errors
     /// What the kernel says.
     pub async fn add(&self, routing: &Routing) -> Result<(), RouteError> {
-        let added = match routing {
+        let added = match self.insert(routing).await {
+            // Of an IPv6 route whose source address went away the kernel keeps the rest.
+            Err(error) if code(&error) == libc::EEXIST && routing.has_source() => {
+                self.remove(routing).await?;
+                self.insert(routing).await
+            }
+            added => added,
+        };
+        added.map_err(|source| RouteError::Add { what: routing.to_string(), source })
+    }
+
+    async fn insert(&self, routing: &Routing) -> Result<(), rtnetlink::Error> {
+        match routing {
             Routing::Route(route, index) => {
                 self.netlink.route().add(message(route, *index)).execute().await
             }
@@ -123,8 +136,7 @@ impl Routes {
                 *request.message_mut() = rule_message(rule);
                 request.execute().await
             }
-        };
-        added.map_err(|source| RouteError::Add { what: routing.to_string(), source })
+        }
     }
 
     /// Removes a route or a rule; one that is gone already is no error.
@@ -143,7 +155,7 @@ impl Routes {
     }
 
     /// Removes what bears our tag and is not among `kept`, nor gives clients of `addresses` their
-    /// source; tells how many that were.
+    /// source or connects their networks; tells how many that were.
     ///
     /// # Errors
     /// What the kernel says.
@@ -156,6 +168,7 @@ impl Routes {
         ours.routes.retain(|route| {
             let address = own_source::address_of(route).map(IpAddr::V6);
             !address.is_some_and(|address| addresses.contains(&address))
+                && !connected::serves(route, addresses)
         });
         let (mut routes, mut rules) = (Vec::new(), Vec::new());
         for routing in kept {
@@ -179,6 +192,12 @@ impl Routes {
             count += 1;
         }
         Ok(count)
+    }
+}
+
+impl Routing {
+    fn has_source(&self) -> bool {
+        matches!(self, Self::Route(RouteConfig { source: Some(_), .. }, _))
     }
 }
 
@@ -215,12 +234,12 @@ impl std::fmt::Display for Routing {
 /// It is not there any more, or never was.
 fn is_gone(error: rtnetlink::Error) -> Result<(), rtnetlink::Error> {
     let codes = [libc::ESRCH, libc::ENOENT, libc::ENODEV, libc::EADDRNOTAVAIL];
-    if let rtnetlink::Error::NetlinkError(message) = &error
-        && codes.contains(&-message.raw_code())
-    {
-        return Ok(());
-    }
-    Err(error)
+    if codes.contains(&code(&error)) { Ok(()) } else { Err(error) }
+}
+
+/// Why the kernel refused; 0 if it was not the kernel.
+fn code(error: &rtnetlink::Error) -> i32 {
+    if let rtnetlink::Error::NetlinkError(message) = error { -message.raw_code() } else { 0 }
 }
 
 fn message(route: &RouteConfig, index: u32) -> RouteMessage {

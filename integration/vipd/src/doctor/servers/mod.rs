@@ -36,7 +36,8 @@ impl Seen<'_> {
 pub(super) async fn look(context: &Context) -> Vec<Finding> {
     let servers = context.config.proxies.iter().flat_map(|proxy| {
         let of_proxy = move |server| async move {
-            let examination = examine(proxy, server, clock::wall()).await;
+            let examination =
+                examine(proxy, server, clock::wall()).await.map_err(|error| error.to_string());
             Seen { proxy, server, now: clock::wall(), examination }
         };
         proxy.servers.iter().map(of_proxy)

@@ -1,8 +1,9 @@
 //! One check of one server.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config::{CheckKind, HeaderVersion, HttpCheck, ProxyConfig};
@@ -11,27 +12,22 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{DATE, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use vocabulary::Endpoint;
 
-use super::Verdict;
 use super::answer::judge;
 use super::bounded::{Bounded, TooLong};
-use super::tls::{Tls, chain};
+use super::outcome::{Outcome, Verdict};
+use super::tls::{Tls, TlsError, chain};
 use crate::clock;
-use crate::data::connect::connect;
-use crate::data::proxy_header::send;
-use crate::net::certificate::Certificate;
+use crate::net::dial::dial;
+use crate::net::proxy_header::send;
 use crate::plan::located::Located;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
 const BODY_LIMIT: usize = 4096;
-
-/// Of what a check found so much is said, in characters: errors may quote what a server has sent.
-const WORDS: usize = 500;
 
 /// An HTTP answer's head may be so long, in bytes.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -43,73 +39,70 @@ const ANSWER_LIMIT: usize = 32 * 1024;
 /// wrapped in.
 pub(super) const TLS_LIMIT: usize = 80 * 1024;
 
-/// What one check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    pub(crate) verdict: Verdict,
-    /// In words: `GET /readyz answered 500 "[-]etcd failed"`.
-    pub(crate) words: String,
-    /// Passed only for being alive: the answer was 401 or 403.
-    pub(crate) denied: bool,
-    /// What the server showed over TLS, where it got that far.
-    pub(crate) certificate: Option<CertificateDer<'static>>,
+/// A check cannot be made: a file of it cannot be read or used.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct CheckError(#[from] FileError);
+
+/// Which file it is.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    /// Authorities, certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
-impl Outcome {
-    fn new(verdict: Verdict, words: impl AsRef<str>) -> Self {
-        let clean = |character: char| if character.is_control() { ' ' } else { character };
-        let words = words.as_ref().chars().map(clean).take(WORDS).collect();
-        Self { verdict, words, denied: false, certificate: None }
-    }
-
-    fn pass(words: &str) -> Self {
-        Self::new(Verdict::Pass, words)
-    }
-
-    /// It does not work.
-    pub(crate) fn dead(words: impl AsRef<str>) -> Self {
-        Self::new(Verdict::Dead, words)
-    }
+/// A token cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenError {
+    #[error("read the token {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// It cannot be sent.
+    #[error("{} holds no token", path.display())]
+    Unfit { path: PathBuf },
 }
 
-/// An outcome, and of which prober.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) prober: u64,
-    pub(crate) outcome: Outcome,
-    /// What the certificate says that the server showed, where it did.
-    pub(crate) certificate: Option<Arc<Certificate>>,
-    /// Clients see the same: nobody has to look again.
-    pub(crate) confirmed: bool,
+/// At which step a check failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    NoAddress(io::Error),
+    #[error("no answer within {0:?} {1}")]
+    Late(Duration, &'static str),
+    #[error("connect: {0}")]
+    Connect(io::Error),
+    #[error("send the PROXY header: {0}")]
+    Header(io::Error),
+    #[error("TLS handshake: {0}")]
+    Handshake(io::Error),
+    #[error("no answer within {limit:?} to GET {path}")]
+    NoReply { limit: Duration, path: String },
+    #[error("GET {path}: {source}")]
+    Get { path: String, source: GetError },
 }
 
-/// Whom to check.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) located: Arc<Located>,
-    /// The address to check it from; none: the kernel chooses.
-    pub(crate) source: Option<IpAddr>,
-}
-
-impl Target {
-    /// Where it is at this moment, at another port if the check has one, and the host to ask for.
-    ///
-    /// # Errors
-    /// Its name has no address; in words.
-    pub(super) fn place(&self, port: Option<NonZeroU16>) -> Result<(SocketAddr, String), String> {
-        let mut address = self.located.address().map_err(|error| error.to_string())?;
-        address.set_port(port.map_or(address.port(), NonZeroU16::get));
-        let host = match self.located.endpoint() {
-            Endpoint::Address(_) => address.to_string(),
-            Endpoint::Name { host, .. } => format!("{host}:{}", address.port()),
-        };
-        Ok((address, host))
-    }
+/// Where a server is at this moment, at another port if the check has one, and the host to ask for.
+///
+/// # Errors
+/// Its name has no address.
+pub(super) fn place(
+    located: &Located,
+    port: Option<NonZeroU16>,
+) -> io::Result<(SocketAddr, String)> {
+    let mut address = located.address()?;
+    address.set_port(port.map_or(address.port(), NonZeroU16::get));
+    let host = match located.endpoint() {
+        Endpoint::Address(_) => address.to_string(),
+        Endpoint::Name { host, .. } => format!("{host}:{}", address.port()),
+    };
+    Ok((address, host))
 }
 
 /// A check made ready: its files are read.
 #[derive(Clone, Debug)]
-pub(crate) struct Probe {
+pub(crate) struct Check {
     kind: CheckKind,
     /// The port, where it is not the one that serves.
     port: Option<NonZeroU16>,
@@ -120,61 +113,60 @@ pub(crate) struct Probe {
     tls: Option<Tls>,
 }
 
-impl Probe {
+impl Check {
     /// Reads the files that the check names.
     ///
     /// # Errors
     /// One cannot be read or used.
-    pub(crate) fn new(proxy: &ProxyConfig) -> Result<Self, String> {
+    pub(crate) fn new(proxy: &ProxyConfig) -> Result<Self, CheckError> {
         let config = &proxy.check;
         let tls = match &config.kind {
             CheckKind::Tcp | CheckKind::Http(_) => None,
             CheckKind::Tls(verify) | CheckKind::Https(_, verify) => {
                 let tls = Tls::new(verify, config.certificate.as_ref());
-                Some(tls.map_err(|error| error.to_string())?)
+                Some(tls.map_err(FileError::from)?)
             }
         };
         if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
-            token(http)?;
+            token(http).map_err(FileError::from)?;
         }
-        Ok(Self {
-            kind: config.kind.clone(),
-            port: config.port,
-            timeout: config.timeout,
-            connect_timeout: config.connect_timeout,
-            header: proxy.send_proxy,
-            tls,
-        })
+        let (kind, port, header) = (config.kind.clone(), config.port, proxy.send_proxy);
+        let (timeout, connect_timeout) = (config.timeout, config.connect_timeout);
+        Ok(Self { kind, port, timeout, connect_timeout, header, tls })
     }
 
     /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
     /// kernel accepts for a program that stands still.
-    pub(crate) async fn check(&self, target: &Target, thorough: bool) -> Outcome {
+    pub(crate) async fn run(
+        &self,
+        located: &Located,
+        source: Option<IpAddr>,
+        thorough: bool,
+    ) -> Outcome {
         let deadline = clock::deadline_in(self.timeout);
-        match self.steps(target, thorough, deadline).await {
-            Ok(outcome) => outcome,
-            Err(words) => Outcome::dead(words),
-        }
+        let steps = self.steps(located, source, thorough, deadline).await;
+        steps.unwrap_or_else(|failure| Outcome::dead(failure.to_string()))
     }
 
     async fn steps(
         &self,
-        target: &Target,
+        located: &Located,
+        source: Option<IpAddr>,
         thorough: bool,
         deadline: Instant,
-    ) -> Result<Outcome, String> {
-        let (address, host) = target.place(self.port)?;
-        let late = |step: &str| format!("no answer within {:?} {step}", self.timeout);
-        let connecting = connect(address, target.source, self.timeout);
-        let mut stream = timeout_at(clock::deadline_in(self.connect_timeout), connecting)
+    ) -> Result<Outcome, Failure> {
+        let (address, host) = place(located, self.port).map_err(Failure::NoAddress)?;
+        let late = |step| Failure::Late(self.timeout, step);
+        let connected_at = clock::deadline_in(self.connect_timeout);
+        let mut stream = timeout_at(connected_at, dial(address, source, self.timeout))
             .await
-            .map_err(|_| format!("no answer within {:?} while connecting", self.connect_timeout))?
-            .map_err(|error| format!("connect: {error}"))?;
+            .map_err(|_| Failure::Late(self.connect_timeout, "while connecting"))?
+            .map_err(Failure::Connect)?;
         if let Some(version) = self.header {
             timeout_at(deadline, send(&mut stream, version, None))
                 .await
                 .map_err(|_| late("while sending the PROXY header"))?
-                .map_err(|error| format!("send the PROXY header: {error}"))?;
+                .map_err(Failure::Header)?;
         }
         if thorough && self.kind == CheckKind::Tcp {
             return match timeout_at(deadline, answers_the_end(stream)).await {
@@ -186,18 +178,18 @@ impl Probe {
             return self.ask(Bounded::new(stream, ANSWER_LIMIT), &host, deadline).await;
         };
         let stream = Bounded::new(stream, TLS_LIMIT);
-        let connecting = tls.connect(target.located.endpoint(), address, stream);
+        let connecting = tls.connect(located.endpoint(), address, stream);
         let stream = timeout_at(deadline, connecting)
             .await
             .map_err(|_| late("in the TLS handshake"))?
-            .map_err(|error| format!("TLS handshake: {error}"))?;
+            .map_err(Failure::Handshake)?;
         let certificate = chain(&stream).first().cloned();
         let outcome = self.ask(stream, &host, deadline).await;
-        let outcome = outcome.unwrap_or_else(Outcome::dead);
+        let outcome = outcome.unwrap_or_else(|failure| Outcome::dead(failure.to_string()));
         Ok(Outcome { certificate, ..outcome })
     }
 
-    async fn ask<S>(&self, stream: S, host: &str, deadline: Instant) -> Result<Outcome, String>
+    async fn ask<S>(&self, stream: S, host: &str, deadline: Instant) -> Result<Outcome, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -210,8 +202,8 @@ impl Probe {
         let token = token(http).unwrap_or_default();
         let answer = timeout_at(deadline, get(stream, &http.path, token, host))
             .await
-            .map_err(|_| format!("no answer within {:?} to GET {}", self.timeout, http.path))?
-            .map_err(|error| format!("GET {}: {error}", http.path))?;
+            .map_err(|_| Failure::NoReply { limit: self.timeout, path: http.path.clone() })?
+            .map_err(|source| Failure::Get { path: http.path.clone(), source })?;
         Ok(judge(http, answer.status, &answer.body))
     }
 }
@@ -227,14 +219,14 @@ async fn answers_the_end(mut stream: TcpStream) {
 /// What to show as authorization, read anew: tokens of service accounts are replaced every hour.
 ///
 /// # Errors
-/// The file cannot be read, or holds what cannot be sent; in words.
-pub(super) fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, String> {
+/// The file cannot be read, or holds what cannot be sent.
+pub(super) fn token(http: &HttpCheck) -> Result<Option<HeaderValue>, TokenError> {
     let Some(path) = &http.token_file else { return Ok(None) };
-    let shown = path.display();
-    let token = std::fs::read_to_string(path)
-        .map_err(|error| format!("read the token {shown}: {error}"))?;
+    let path = || path.clone();
+    let token = std::fs::read_to_string(path())
+        .map_err(|source| TokenError::Read { path: path(), source })?;
     let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
-    let mut value = value.map_err(|_| format!("{shown} holds no token"))?;
+    let mut value = value.map_err(|_| TokenError::Unfit { path: path() })?;
     value.set_sensitive(true);
     Ok(Some(value))
 }

@@ -11,8 +11,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::data::report::End;
-
 /// What a trusted sender may take for its header: it sends it at once, so that a lost packet may be
 /// repeated twice.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -31,15 +29,26 @@ pub(crate) struct Ends {
     pub(crate) destination: SocketAddr,
 }
 
+/// Why a connection's header could not be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeaderError {
+    /// The connection begins with something else, or ended.
+    #[error("no PROXY header")]
+    Malformed,
+    /// It took too long.
+    #[error("no PROXY header in time")]
+    Timeout,
+}
+
 /// Takes the header off a connection; none where it speaks for the sender itself (a health check).
 ///
 /// # Errors
-/// [`End::HeaderTimeout`] or [`End::BadHeader`].
-pub(crate) async fn receive(stream: &TcpStream) -> Result<Option<Ends>, End> {
+/// There is none, or it does not come.
+pub(crate) async fn receive(stream: &TcpStream) -> Result<Option<Ends>, HeaderError> {
     match timeout(PATIENCE, take(stream)).await {
         Ok(Ok(ends)) => Ok(ends),
-        Ok(Err(_)) => Err(End::BadHeader),
-        Err(_) => Err(End::HeaderTimeout),
+        Ok(Err(_)) => Err(HeaderError::Malformed),
+        Err(_) => Err(HeaderError::Timeout),
     }
 }
 

@@ -2,23 +2,21 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::clock;
-use crate::data::proxy_header::{Ends, send};
-use crate::data::report::End;
-use crate::net::listen::tune;
+use crate::net::dial::dial;
+use crate::net::proxy_header::{Ends, send};
 use crate::pick::{Turns, candidates};
 use crate::plan::ProxyPlan;
 use crate::plan::backend::{BackendSet, Live, Server};
+use crate::plan::end::End;
 
 /// What one server may take at most while others are left: half a second is much more than any
 /// network behind a load balancer needs, and less than the second after which a lost SYN is
@@ -134,28 +132,11 @@ fn attempt_deadline(now: Instant, deadline: Instant, left: usize) -> Instant {
 
 async fn open(server: &Server, call: &Call<'_>) -> io::Result<TcpStream> {
     let address = server.located.address()?;
-    let mut stream = connect(address, server.source, call.proxy.limits.user).await?;
+    let mut stream = dial(address, server.source, call.proxy.limits.user).await?;
     if let Some(version) = call.proxy.send_proxy {
         send(&mut stream, version, Some(call.client)).await?;
     }
     Ok(stream)
-}
-
-/// Opens a connection, from `source` where that is given.
-///
-/// # Errors
-/// Those of the socket.
-pub(crate) async fn connect(
-    address: SocketAddr,
-    source: Option<IpAddr>,
-    user_timeout: Duration,
-) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    tune(&SockRef::from(&socket), user_timeout)?;
-    if let Some(source) = source {
-        socket.bind(SocketAddr::new(source, 0))?;
-    }
-    socket.connect(address).await
 }
 
 #[cfg(test)]

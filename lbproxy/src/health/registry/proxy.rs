@@ -1,0 +1,172 @@
+//! What is known of one proxy: its servers, and what is counted for it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use config::{ProxyConfig, ServerConfig};
+use vocabulary::Usability;
+
+use super::Ids;
+use super::effect::{Command, Effect, Event};
+use super::pair::pair;
+use super::server::ServerRecord;
+use crate::health::check::Check;
+use crate::health::score::score;
+use crate::plan::ProxyCounters;
+use crate::plan::backend::{BackendSet, Server};
+use crate::plan::located::Located;
+use crate::plan::queue::Queue;
+use crate::plan::sources::Sources;
+use crate::plan::state::{Mode, State};
+
+/// The first checks of a proxy's servers are spread over this time at most, so that a proxy is
+/// judged soon after its start.
+const SPREAD: Duration = Duration::from_millis(100);
+
+/// One proxy.
+#[derive(Debug)]
+pub(crate) struct ProxyRecord {
+    pub(crate) config: ProxyConfig,
+    /// How its servers are checked.
+    pub(super) check: Arc<Check>,
+    pub(crate) counters: Arc<ProxyCounters>,
+    pub(crate) queue: Arc<Queue>,
+    /// How many connections each client has; none: nobody counts.
+    pub(crate) sources: Option<Arc<Sources>>,
+    pub(crate) servers: Vec<ServerRecord>,
+    /// Connections that took each route, in the order of the file.
+    pub(crate) taken: Vec<Arc<AtomicU64>>,
+    /// Whether servers that are not up are used.
+    pub(crate) panics: bool,
+}
+
+impl ProxyRecord {
+    /// One without servers yet.
+    pub(super) fn new(config: ProxyConfig, check: Arc<Check>) -> Self {
+        Self {
+            config,
+            check,
+            counters: Arc::default(),
+            queue: Arc::default(),
+            sources: None,
+            servers: Vec::new(),
+            taken: Vec::new(),
+            panics: false,
+        }
+    }
+
+    /// Takes a configuration over.
+    pub(super) fn replace(
+        &mut self,
+        config: &ProxyConfig,
+        check: Arc<Check>,
+        ids: &mut Ids,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.taken = self.taken_of(config);
+        let sources = self.sources.take();
+        self.sources =
+            config.most_per_source.map(|_| sources.unwrap_or_else(|| Arc::new(Sources::new())));
+        self.check = check;
+        let old = std::mem::replace(&mut self.config, config.clone());
+        let (pairs, gone) =
+            pair(std::mem::take(&mut self.servers), &config.servers, ServerRecord::is_of);
+        gone.into_iter().for_each(|mut server| server.stop(effects));
+        let count = u32::try_from(config.servers.len()).unwrap_or(u32::MAX);
+        let window = config.check.interval.min(SPREAD);
+        for (place, (before, wanted)) in (0_u32..).zip(pairs) {
+            let delay = window * place / count;
+            let server = self.renewed(&old, before, wanted, (ids, delay), now, effects);
+            self.servers.push(server);
+        }
+    }
+
+    /// A server as it is wanted, with what was known of it `before`. Checks that did not change go on;
+    /// others begin after a delay.
+    fn renewed(
+        &self,
+        old: &ProxyConfig,
+        before: Option<ServerRecord>,
+        wanted: &ServerConfig,
+        (ids, delay): (&mut Ids, Duration),
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> ServerRecord {
+        let server = self.server(wanted, before.as_ref().map(|before| &*before.server));
+        let mut record = ServerRecord::new(server, wanted, now);
+        let same_check = old.check == self.config.check;
+        let mut goes_on = None;
+        if let Some(mut before) = before {
+            let alike = same_check
+                && old.agent == self.config.agent
+                && before.follows.is_some() == record.follows.is_some();
+            if alike {
+                goes_on = before.running.take();
+            }
+            before.stop(effects);
+            record.carry_over(before, same_check, self.config.agent.is_some());
+        }
+        if let Some(id) = goes_on {
+            record.running = Some(id);
+            let settings = record.settings(&self.config.check, &self.check);
+            effects.push(Effect::Check(Command::Update(id, settings)));
+        } else if record.mode != Mode::Maint {
+            record.start(ids.next(), &self.config, &self.check, delay, effects);
+        }
+        record
+    }
+
+    /// A server for the workers; it shares with the one `before` what is counted and where it is.
+    fn server(&self, wanted: &ServerConfig, before: Option<&Server>) -> Server {
+        let located = before.map_or_else(
+            || Arc::new(Located::new(wanted.address.clone(), wanted.source)),
+            |before| Arc::clone(&before.located),
+        );
+        Server {
+            name: wanted.name.clone(),
+            key: located.key(),
+            located,
+            backup: wanted.backup,
+            source: wanted.source,
+            error_limit: self.config.check.error_limit,
+            max_connections: wanted.max_connections,
+            queue: Arc::clone(&self.queue),
+            counters: before.map(|before| Arc::clone(&before.counters)).unwrap_or_default(),
+        }
+    }
+
+    /// The counters of the routes of a new configuration: those that are there already go on.
+    fn taken_of(&self, config: &ProxyConfig) -> Vec<Arc<AtomicU64>> {
+        let known = |route| {
+            let place = self.config.routes.iter().position(|known| known == route)?;
+            self.taken.get(place).map(Arc::clone)
+        };
+        config.routes.iter().map(|route| known(route).unwrap_or_default()).collect()
+    }
+
+    /// How its servers are.
+    pub(crate) fn states(&self) -> Vec<State> {
+        self.servers.iter().map(ServerRecord::state).collect()
+    }
+
+    /// Notes whether servers that are not up are used; tells where that changed.
+    pub(super) fn note_panic(&mut self) -> Option<Event> {
+        let own = score(&self.config.name, &self.states());
+        let panics = self.config.panic && own.state == Usability::Unusable;
+        let proxy = self.config.name.clone();
+        match (std::mem::replace(&mut self.panics, panics), panics) {
+            (false, true) => Some(Event::PanicBegan { proxy }),
+            (true, false) => Some(Event::PanicEnded { proxy }),
+            _ => None,
+        }
+    }
+
+    /// Its servers as they are now, for the workers.
+    pub(crate) fn set(&self) -> BackendSet {
+        let backends = self.servers.iter().map(ServerRecord::backend).collect();
+        let ProxyConfig { balance, slow_start, backups, panic, .. } = self.config;
+        BackendSet { balance, slow_start, backups, panic, backends }
+    }
+}
