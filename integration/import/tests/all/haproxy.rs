@@ -113,7 +113,10 @@ fn checks_become_the_nearest_that_proves_as_much() {
             "tls = true, verify = false, interval = \"2s\"",
         ),
         ("option ssl-hello-chk", "tls = true, verify = false, interval = \"2s\""),
-        ("option httpchk GET /healthz", "http = \"/healthz\", expect = [\"200-399\"], interval = \"2s\""),
+        (
+            "option httpchk GET /healthz",
+            "http = \"/healthz\", expect = [\"200-399\"], interval = \"2s\"",
+        ),
         (
             "option httpchk\nhttp-check connect ssl\nhttp-check send meth GET uri /readyz\nhttp-check expect status 204",
             "https = \"/readyz\", expect = 204, verify = false, interval = \"2s\"",
@@ -199,11 +202,7 @@ fn every_line_has_its_fate() {
             Kind::NotSupported,
             "no program is run to check a server; it is a connection",
         ),
-        (
-            "option httpchk",
-            Kind::Different,
-            "it is a GET, not OPTIONS",
-        ),
+        ("option httpchk", Kind::Different, "it is a GET, not OPTIONS"),
         (
             "http-check expect status 200",
             Kind::Ignored,

@@ -97,3 +97,22 @@ fn a_server_that_is_not_checked_may_not_be_put_to_the_check_of_others() {
     let why = "HAProxy does not check it, and it might not pass the check of the others";
     assert_eq!(fate(&text("option ssl-hello-chk"), 5), (Kind::NotSupported, why.to_owned()));
 }
+
+#[test]
+fn the_statuses_that_haproxy_takes_are_expected() {
+    for (lines, expected) in [
+        ("", "[\"200-399\"]"),
+        ("http-check expect status 204", "204"),
+        ("http-check expect status 200,204", "[200, 204]"),
+        ("http-check expect status 200-299,401", "[\"200-299\", 401]"),
+    ] {
+        let found = check(&format!("option httpchk GET /h\n{lines}"), "");
+        assert_eq!(
+            found,
+            format!("http = \"/h\", expect = {expected}, interval = \"2s\""),
+            "{lines}"
+        );
+    }
+    let wrong = "listen a\n bind :1\n option httpchk\n http-check expect rstatus 2..\n server s 10.0.0.1:1 check\n";
+    assert_eq!(fate(&of_haproxy(wrong), 4).0, Kind::NotSupported);
+}
