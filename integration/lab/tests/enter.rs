@@ -118,8 +118,19 @@ fn drive(arguments: &[String]) -> ExitCode {
         ("nothing_remains_of_a_killed_init", || is_killed(Victim::Init)),
         ("nothing_remains_of_a_killed_program", || is_killed(Victim::Inside)),
     ];
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let chosen = tests.iter().filter(|(name, _)| filter.is_none_or(|f| name.contains(f.as_str())));
+    let (mut filter, mut skip) = (None, None);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--skip" => skip = rest.next(),
+            "--test-threads" => _ = rest.next(),
+            option if option.starts_with('-') => {}
+            _ => filter = Some(argument),
+        }
+    }
+    let has = |name: &str, part: Option<&String>| part.map(|part| name.contains(part.as_str()));
+    let is_chosen = |name: &str| has(name, filter) != Some(false) && has(name, skip) != Some(true);
+    let chosen = tests.iter().filter(|(name, _)| is_chosen(name));
     if arguments.iter().any(|argument| argument == "--list") {
         chosen.for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;

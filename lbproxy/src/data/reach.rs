@@ -143,8 +143,8 @@ async fn open(server: &Server, call: &Call<'_>) -> io::Result<TcpStream> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn an_attempt_leaves_time_for_the_others() {
+    #[test]
+    fn an_attempt_leaves_time_for_the_others() {
         let now = clock::deadline_in(Duration::ZERO);
         let share = |millis: u64, left| {
             attempt_deadline(now, now + Duration::from_millis(millis), left) - now

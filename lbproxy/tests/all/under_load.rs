@@ -97,7 +97,7 @@ fn parallel_transfers_arrive_byte_for_byte_beside_resets_and_slow_readers() {
 }
 
 #[test]
-fn few_connections_are_dealt_out_evenly_to_the_workers() {
+fn measures_few_connections_are_dealt_out_evenly_to_the_workers() {
     let ip = own_ip();
     let table = table(listen_at(ip), &[echo(ip)], ONCE);
     let proxy = Proxy::ready(&format!("threads = 4\n{table}"), &["up"]);

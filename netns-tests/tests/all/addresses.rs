@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lab::probe::ping::answers;
 use lab::{Moment, wait_until};
-use netns_tests::{Duel, LIMIT};
+use netns_tests::{Duel, LIMIT, PLANNED};
 use nix::sys::signal::Signal;
 use vipd::status;
 
@@ -128,7 +128,7 @@ fn of_a_killed_supervisor_are_handed_over_by_its_orphan() {
     duel.wait_for(&[1]);
     sleep(Duration::from_millis(300));
     let silence = Duel::silence(&ping.stop(), since);
-    assert!(silence <= 100, "{silence} ms of silence");
+    assert!(silence <= PLANNED, "{silence} ms of silence");
 }
 
 /// An interface that goes and comes back: nothing is advertised meanwhile, and all is as before.

@@ -100,7 +100,7 @@ fn whoever_takes_over_announces_itself() {
 
 /// Three hundred addresses, a frame every two milliseconds: no switch is flooded by a takeover.
 #[test]
-fn frames_of_many_addresses_are_paced() {
+fn measures_frames_of_many_addresses_are_paced() {
     let list = |numbers: std::ops::Range<u16>| {
         let each = numbers.map(|n| format!("\"10.78.{}.{}\"", n / 250, n % 250 + 1));
         each.collect::<Vec<_>>().join(", ")
@@ -137,7 +137,7 @@ fn frames_of_many_addresses_are_paced() {
 
 /// Afterwards once an advert interval, ten a second for all routers of a family together, each in its turn.
 #[test]
-fn reminders_share_what_an_interface_bears() {
+fn measures_reminders_share_what_an_interface_bears() {
     let routers: String = (1..=10)
         .map(|n| {
             format!(

@@ -1,7 +1,7 @@
-//! Every fault of the drill, once. What the drill promises on a quiet machine is its own to judge;
-//! here, on a busy one, the pair must come through at all.
+//! The drill's promises: as counts and order while other tests run beside, as milliseconds alone.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -14,37 +14,93 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// A busy machine may be so much worse than what is promised, before something is broken.
-const NOISE: f64 = 4.0;
-
-/// And so many milliseconds on top.
-const SLACK_MS: f64 = 250.0;
-
-fn drill(fault: &str) -> Value {
+/// Runs the drill with these arguments; an object for each fault.
+fn drill(arguments: &[&str]) -> Vec<Value> {
     let mut vipd = Command::new(binary("vipd"));
-    let output = vipd.args(["drill", "--json", "--runs", "1", "--fault", fault]).output().unwrap();
+    let output = vipd.args(["drill", "--json"]).args(arguments).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}{complaint}"))
+    let object = |line| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {told}{complaint}"))
+    };
+    let objects: Vec<Value> = told.lines().map(object).collect();
+    assert!(!objects.is_empty(), "{complaint}");
+    objects
 }
 
-/// Drills a fault; tells what the client that was connected saw.
-fn comes_through(fault: &str) -> String {
-    let told = drill(fault);
-    assert_eq!((told["fault"].as_str(), told["runs"].as_u64()), (Some(fault), Some(1)), "{told}");
+/// What the client that is connected while a fault happens has to see.
+const FATES: [(&str, &[&str]); 14] = [
+    ("planned-stop", &["told"]),
+    ("vrrpd-killed", &["goes on"]),
+    ("vrrpd-hung", &["goes on"]),
+    ("node-killed", &["told"]),
+    // What it had sent was acknowledged by the frozen node's kernel; it may wait for long.
+    ("node-frozen", &["hangs", "told"]),
+    ("node-cut", &["told"]),
+    ("link-down", &["told"]),
+    ("proxy-killed", &["told"]),
+    ("proxy-hung", &["told"]),
+    ("backends-lost", &["told"]),
+    // It may be one of another backend.
+    ("backend-killed", &["told", "goes on"]),
+    ("split-and-heal", &["told"]),
+    ("failback", &["told"]),
+    ("upgrade", &["goes on"]),
+];
+
+/// What was promised of a fault and not kept.
+fn broken(told: &Value) -> Vec<String> {
+    let fault = told["fault"].as_str().unwrap();
+    let (_, fates) = FATES.iter().find(|(name, _)| *name == fault).unwrap();
     let bounds = told["bounds"].as_array().unwrap();
     assert!(!bounds.is_empty(), "{told}");
-    for bound in bounds {
-        let (at_most, median) = (&bound["at_most"], &bound["median"]);
-        let limit = at_most.as_f64().unwrap() * NOISE + SLACK_MS;
-        assert!(median.as_f64().unwrap() <= limit, "{told}");
+    let missed = bounds.iter().filter(|bound| bound["ok"] != true).map(Value::to_string);
+    let clients = told["connected_client"].as_array().unwrap().iter();
+    let others = clients.filter(|fate| !fates.contains(&fate.as_str().unwrap()));
+    let mut broken: Vec<String> =
+        missed.chain(others.map(|fate| format!("the client {fate}"))).collect();
+    if ["planned-stop", "failback"].contains(&fault) && !is_made_before_it_is_broken(told) {
+        broken.push("the address was released before the new owner had it".to_owned());
     }
-    told["connected_client"][0].as_str().unwrap().to_owned()
+    broken
+}
+
+/// Whether the new owner had the address before the old one let go of it.
+fn is_made_before_it_is_broken(told: &Value) -> bool {
+    let most = |figure: &str| told[figure]["max"].as_f64().unwrap();
+    most("no_owner_ms") == 0.0 && most("dual_owner_ms") > 0.0
+}
+
+/// Every fault once, and those again three times that missed anything: what is promised is the middle of
+/// three runs.
+#[test]
+fn measures_every_promise() {
+    let first = drill(&["--runs", "1"]);
+    let faults: BTreeSet<&str> = first.iter().map(|told| told["fault"].as_str().unwrap()).collect();
+    assert_eq!(faults, FATES.map(|(fault, _)| fault).into_iter().collect());
+    for once in first.iter().filter(|told| !broken(told).is_empty()) {
+        let thrice = drill(&["--runs", "3", "--fault", once["fault"].as_str().unwrap()]);
+        let broken = broken(&thrice[0]);
+        assert!(broken.is_empty(), "{broken:?}\n{once}\n{thrice:?}");
+    }
+}
+
+/// Drills a fault while other tests keep the machine busy, so that times may be missed. The address never
+/// is without an owner, and the connected client never without a word.
+fn comes_through(fault: &str) -> (Value, String) {
+    let told = drill(&["--runs", "1", "--fault", fault]).remove(0);
+    assert_eq!((told["fault"].as_str(), told["runs"].as_u64()), (Some(fault), Some(1)), "{told}");
+    assert_eq!(told["no_owner_ms"]["max"].as_f64(), Some(0.0), "{told}");
+    let fate = told["connected_client"][0].as_str().unwrap().to_owned();
+    assert_ne!(fate, "hangs", "{told}");
+    (told, fate)
 }
 
 #[test]
 fn planned_stop() {
-    assert_ne!(comes_through("planned-stop"), "hangs");
+    let (told, fate) = comes_through("planned-stop");
+    assert!(is_made_before_it_is_broken(&told), "{told}");
+    assert_eq!(fate, "told", "it is reset, and can connect anew: {told}");
 }
 
 #[test]
@@ -52,66 +108,12 @@ fn vrrpd_killed() {
     comes_through("vrrpd-killed");
 }
 
-#[test]
-fn vrrpd_hung() {
-    comes_through("vrrpd-hung");
-}
-
 /// It takes the running program away from under its clients, and none of them notices.
 #[test]
 fn upgrade() {
-    assert_eq!(comes_through("upgrade"), "goes on");
-}
-
-#[test]
-fn node_killed() {
-    assert_eq!(comes_through("node-killed"), "told");
-}
-
-/// What the client had sent was acknowledged by the frozen node's kernel; it may wait for long.
-#[test]
-fn node_frozen() {
-    comes_through("node-frozen");
-}
-
-#[test]
-fn node_cut() {
-    assert_eq!(comes_through("node-cut"), "told");
-}
-
-#[test]
-fn link_down() {
-    assert_eq!(comes_through("link-down"), "told");
-}
-
-#[test]
-fn proxy_killed() {
-    assert_eq!(comes_through("proxy-killed"), "told");
-}
-
-#[test]
-fn proxy_hung() {
-    assert_eq!(comes_through("proxy-hung"), "told");
-}
-
-#[test]
-fn backends_lost() {
-    assert_eq!(comes_through("backends-lost"), "told");
-}
-
-#[test]
-fn backend_killed() {
-    comes_through("backend-killed");
-}
-
-#[test]
-fn split_and_heal() {
-    comes_through("split-and-heal");
-}
-
-#[test]
-fn failback() {
-    assert_eq!(comes_through("failback"), "told");
+    let (told, fate) = comes_through("upgrade");
+    assert_eq!(told["dual_owner_ms"]["max"].as_f64(), Some(0.0), "{told}");
+    assert_eq!(fate, "goes on");
 }
 
 /// As a newcomer runs it: without any right.

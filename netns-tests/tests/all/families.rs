@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lab::{Moment, wait_until};
-use netns_tests::{Duel, LIMIT, peer};
+use netns_tests::{Duel, LIMIT, PLANNED, peer};
 use vipd::status;
 use vrrp::election::StateName;
 
@@ -48,7 +48,7 @@ fn play(vip: &str, configs: &[String; 2]) {
     duel.wait_for(&[1]);
     sleep(Duration::from_millis(300));
     let silence = Duel::silence(&ping.stop(), since);
-    assert!(silence <= 50, "{silence} ms of silence in a planned stop");
+    assert!(silence <= PLANNED, "{silence} ms of silence in a planned stop");
 }
 
 const IPV6: &str = "\"fe80::200:5eff:fe00:233\", \"fd77::200\"";

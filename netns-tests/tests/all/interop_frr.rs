@@ -2,49 +2,34 @@
 
 use std::time::Duration;
 
-use netns_tests::Duel;
 use netns_tests::frr::{Frr, FrrSettings};
-use netns_tests::rival::{Pairing, Rival, THEIRS};
+use netns_tests::rival::{Advertised, IPV4, IPV6, Pairing, Rival, THEIRS};
+use netns_tests::{Duel, PLANNED};
 
 /// How the pair speaks.
 #[derive(Clone, Copy)]
 struct Speech {
     version: u8,
     interval_ms: u32,
-    addresses: &'static [&'static str],
-    /// The address that is watched, one of those.
-    vip: &'static str,
-    /// Of our adverts.
-    source: &'static str,
+    advertised: Advertised,
     /// As FRR always does.
     virtual_mac: bool,
 }
 
-const VERSION_2: Speech = Speech {
-    version: 2,
-    interval_ms: 1_000,
-    addresses: &["10.77.0.200"],
-    vip: "10.77.0.200",
-    source: "10.77.0.11",
-    virtual_mac: false,
-};
+const VERSION_2: Speech =
+    Speech { version: 2, interval_ms: 1_000, advertised: IPV4, virtual_mac: false };
 
 const VERSION_3: Speech = Speech { version: 3, interval_ms: 100, ..VERSION_2 };
 
-const VERSION_3_IPV6: Speech = Speech {
-    addresses: &["fe80::200:5eff:fe00:233", "fd77::200"],
-    vip: "fd77::200",
-    source: "fe80::77:ff:fe00:b",
-    ..VERSION_3
-};
+const VERSION_3_IPV6: Speech = Speech { advertised: IPV6, ..VERSION_3 };
 
 const VIRTUAL_MAC: Speech = Speech { virtual_mac: true, ..VERSION_3 };
 
 const VIRTUAL_MAC_IPV6: Speech = Speech { virtual_mac: true, ..VERSION_3_IPV6 };
 
 impl Pairing for Speech {
-    fn vip(&self) -> String {
-        self.vip.to_owned()
+    fn advertised(&self) -> Advertised {
+        self.advertised
     }
 
     fn interval(&self) -> Duration {
@@ -52,7 +37,8 @@ impl Pairing for Speech {
     }
 
     fn ours(&self, priority: u8, preempt: bool) -> String {
-        let Self { version, interval_ms, addresses, virtual_mac, .. } = self;
+        let Self { version, interval_ms, virtual_mac, .. } = self;
+        let addresses = self.advertised.addresses;
         format!(
             "[[vrrp]]\nname = \"api\"\ninterface = \"eth0\"\nvrid = 51\nversion = {version}\n\
              priority = {priority}\naddresses = {addresses:?}\npreempt = {preempt}\n\
@@ -61,13 +47,10 @@ impl Pairing for Speech {
     }
 
     fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn Rival> {
-        let Self { version, interval_ms, addresses, .. } = *self;
+        let Self { version, interval_ms, .. } = *self;
+        let addresses = self.advertised.addresses;
         let settings = FrrSettings { vrid: 51, version, interval_ms, priority, preempt, addresses };
         Box::new(Frr::start(duel, THEIRS, &settings))
-    }
-
-    fn source(&self) -> String {
-        self.source.to_owned()
     }
 
     fn peer_answers_losers(&self) -> bool {
@@ -77,18 +60,13 @@ impl Pairing for Speech {
     /// With one MAC address on both nodes, a late frame of ours (a client's reset) may lead the switch back
     /// to us, until FRR's next frame.
     fn silence_limit(&self) -> u128 {
-        if self.virtual_mac { 500 } else { 100 }
+        if self.virtual_mac { 500 } else { PLANNED }
     }
 }
 
 #[test]
-fn version_2_we_lead() {
-    VERSION_2.we_lead();
-}
-
-#[test]
-fn version_2_they_lead() {
-    VERSION_2.they_lead();
+fn version_2() {
+    VERSION_2.hear_each_other();
 }
 
 #[test]
@@ -122,13 +100,8 @@ fn virtual_mac_they_lead() {
 }
 
 #[test]
-fn virtual_mac_over_ipv6_we_lead() {
-    VIRTUAL_MAC_IPV6.we_lead();
-}
-
-#[test]
-fn virtual_mac_over_ipv6_they_lead() {
-    VIRTUAL_MAC_IPV6.they_lead();
+fn virtual_mac_over_ipv6() {
+    VIRTUAL_MAC_IPV6.hear_each_other();
 }
 
 #[test]

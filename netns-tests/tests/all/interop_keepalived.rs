@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netns_tests::rival::{Keepalived, OURS, Pairing, Rival, THEIRS};
+use netns_tests::rival::{Advertised, IPV4, IPV6, Keepalived, OURS, Pairing, Rival, THEIRS};
 use netns_tests::{Duel, LIMIT};
 
 /// How the pair speaks.
@@ -12,22 +12,16 @@ struct Speech {
     ours: &'static str,
     /// Lines of keepalived's block.
     theirs: &'static str,
-    addresses: &'static [&'static str],
-    /// The address that is watched, one of those.
-    vip: &'static str,
+    advertised: Advertised,
     interval_ms: u64,
-    /// Of our adverts.
-    source: &'static str,
 }
 
 /// As in the guides: version 2, VRID 51, password 42, every second.
 const VERSION_2_PASS: Speech = Speech {
     ours: "version = 2\nauth_pass = \"42\"\n",
     theirs: "version 2\nadvert_int 1\nauthentication {\nauth_type PASS\nauth_pass 42\n}\n",
-    addresses: &["10.77.0.200"],
-    vip: "10.77.0.200",
+    advertised: IPV4,
     interval_ms: 1_000,
-    source: "10.77.0.11",
 };
 
 const VERSION_2: Speech =
@@ -52,12 +46,7 @@ const VERSION_3_UNICAST: Speech = Speech {
     ..VERSION_3
 };
 
-const VERSION_3_IPV6: Speech = Speech {
-    addresses: &["fe80::200:5eff:fe00:233", "fd77::200"],
-    vip: "fd77::200",
-    source: "fe80::77:ff:fe00:b",
-    ..VERSION_3
-};
+const VERSION_3_IPV6: Speech = Speech { advertised: IPV6, ..VERSION_3 };
 
 /// Both with the virtual router's MAC address.
 const VIRTUAL_MAC: Speech = Speech {
@@ -66,18 +55,13 @@ const VIRTUAL_MAC: Speech = Speech {
     ..VERSION_3
 };
 
-const VIRTUAL_MAC_IPV6: Speech = Speech {
-    addresses: VERSION_3_IPV6.addresses,
-    vip: VERSION_3_IPV6.vip,
-    source: VERSION_3_IPV6.source,
-    ..VIRTUAL_MAC
-};
+const VIRTUAL_MAC_IPV6: Speech = Speech { advertised: IPV6, ..VIRTUAL_MAC };
 
 impl Speech {
     fn keepalived(&self, duel: &Duel, host: usize, priority: u8, preempt: bool) -> Keepalived {
         let lines = self.theirs;
         let preempt = if preempt { "" } else { "nopreempt\n" };
-        let addresses = self.addresses.join("\n");
+        let addresses = self.advertised.addresses.join("\n");
         let config = format!(
             "global_defs {{\nvrrp_garp_master_delay 1\n}}\nvrrp_instance VI_1 {{\nstate BACKUP\n\
              interface eth0\nvirtual_router_id 51\npriority {priority}\n{preempt}{lines}\
@@ -88,8 +72,8 @@ impl Speech {
 }
 
 impl Pairing for Speech {
-    fn vip(&self) -> String {
-        self.vip.to_owned()
+    fn advertised(&self) -> Advertised {
+        self.advertised
     }
 
     fn interval(&self) -> Duration {
@@ -97,7 +81,7 @@ impl Pairing for Speech {
     }
 
     fn ours(&self, priority: u8, preempt: bool) -> String {
-        let (lines, addresses) = (self.ours, self.addresses);
+        let (lines, addresses) = (self.ours, self.advertised.addresses);
         format!(
             "[[vrrp]]\nname = \"VI_1\"\ninterface = \"eth0\"\nvrid = 51\npriority = {priority}\n\
              addresses = {addresses:?}\npreempt = {preempt}\n{lines}"
@@ -106,10 +90,6 @@ impl Pairing for Speech {
 
     fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn Rival> {
         Box::new(self.keepalived(duel, THEIRS, priority, preempt))
-    }
-
-    fn source(&self) -> String {
-        self.source.to_owned()
     }
 }
 
@@ -124,23 +104,13 @@ fn version_2_with_a_password_they_lead() {
 }
 
 #[test]
-fn version_2_we_lead() {
-    VERSION_2.we_lead();
+fn version_2() {
+    VERSION_2.hear_each_other();
 }
 
 #[test]
-fn version_2_they_lead() {
-    VERSION_2.they_lead();
-}
-
-#[test]
-fn version_2_unicast_we_lead() {
-    VERSION_2_UNICAST.we_lead();
-}
-
-#[test]
-fn version_2_unicast_they_lead() {
-    VERSION_2_UNICAST.they_lead();
+fn version_2_unicast() {
+    VERSION_2_UNICAST.hear_each_other();
 }
 
 #[test]
@@ -154,13 +124,8 @@ fn version_3_they_lead() {
 }
 
 #[test]
-fn version_3_unicast_we_lead() {
-    VERSION_3_UNICAST.we_lead();
-}
-
-#[test]
-fn version_3_unicast_they_lead() {
-    VERSION_3_UNICAST.they_lead();
+fn version_3_unicast() {
+    VERSION_3_UNICAST.hear_each_other();
 }
 
 #[test]
@@ -184,13 +149,8 @@ fn virtual_mac_they_lead() {
 }
 
 #[test]
-fn virtual_mac_over_ipv6_we_lead() {
-    VIRTUAL_MAC_IPV6.we_lead();
-}
-
-#[test]
-fn virtual_mac_over_ipv6_they_lead() {
-    VIRTUAL_MAC_IPV6.they_lead();
+fn virtual_mac_over_ipv6() {
+    VIRTUAL_MAC_IPV6.hear_each_other();
 }
 
 #[test]
@@ -255,7 +215,7 @@ fn a_mismatch_is_named() {
             "the peer advertises every 1s, we every 2s; version 2 needs the same `advert_interval` on both nodes",
         ),
     ] {
-        let duel = Duel::new(ours.vip);
+        let duel = Duel::new(IPV4.vip);
         let _keepalived = theirs.keepalived(&duel, THEIRS, 100, true);
         let vipd = duel.vipd(OURS, &ours.ours(101, true));
         vipd.wait_for_log(words, LIMIT).unwrap();
@@ -278,8 +238,9 @@ fn a_mismatch_is_named() {
 #[test]
 fn other_addresses_are_named() {
     const WORDS: &str = "other addresses: its list has 2 and ours 1; only the peer has 10.77.0.201";
-    let theirs = Speech { addresses: &["10.77.0.200", "10.77.0.201"], ..VERSION_3 };
-    let mut duel = Duel::new(VERSION_3.vip);
+    let both = Advertised { addresses: &["10.77.0.200", "10.77.0.201"], ..IPV4 };
+    let theirs = Speech { advertised: both, ..VERSION_3 };
+    let mut duel = Duel::new(IPV4.vip);
     let _keepalived = theirs.keepalived(&duel, THEIRS, 101, true);
     duel.wait_for(&[THEIRS]);
     let vipd = duel.vipd(OURS, &VERSION_3.ours(100, true));
@@ -295,7 +256,7 @@ fn other_addresses_are_named() {
 #[test]
 fn another_interval_is_learned_and_named() {
     let theirs = Speech { theirs: "version 3\nadvert_int 0.3\n", ..VERSION_3 };
-    let mut duel = Duel::new(VERSION_3.vip);
+    let mut duel = Duel::new(IPV4.vip);
     let _keepalived = theirs.keepalived(&duel, THEIRS, 101, true);
     duel.wait_for(&[THEIRS]);
     let vipd = duel.vipd(OURS, &VERSION_3.ours(100, true));
@@ -308,7 +269,7 @@ fn another_interval_is_learned_and_named() {
 /// Two routers of priority 255 are told so (§8.3.2, erratum 8298); the higher address serves (§6.4.3).
 #[test]
 fn two_owners_are_named_and_one_serves() {
-    let mut duel = Duel::new(VERSION_3.vip);
+    let mut duel = Duel::new(IPV4.vip);
     let first = duel.vipd(OURS, &VERSION_3.ours(255, true));
     duel.wait_for(&[OURS]);
     let second = duel.vipd(THEIRS, &VERSION_3.ours(255, true));
@@ -319,8 +280,8 @@ fn two_owners_are_named_and_one_serves() {
 
 /// keepalived takes over, and whoever pings the address notices nothing.
 #[test]
-fn handover_to_keepalived_is_not_noticed() {
-    let mut duel = Duel::new(VERSION_2_PASS.vip);
+fn measures_handover_to_keepalived_is_not_noticed() {
+    let mut duel = Duel::new(IPV4.vip);
     let _keepalived = VERSION_2_PASS.keepalived(&duel, THEIRS, 100, true);
     let _vipd = duel.vipd(OURS, &VERSION_2_PASS.ours(101, true));
     duel.wait_for(&[OURS]);

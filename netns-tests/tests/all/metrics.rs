@@ -6,6 +6,7 @@ use std::process::Command;
 
 use lab::wait_until;
 use netns_tests::{Duel, LIMIT, peer};
+use nix::sys::signal::Signal;
 
 const VIP: &str = "10.77.0.200";
 
@@ -50,14 +51,23 @@ fn a_node_tells_its_metrics_and_goes_on_telling_when_vrrpd_dies() {
     assert_eq!(field("Uid:").split('\t').next(), Some("65534"), "{status}");
     assert_eq!(u64::from_str_radix(field("CapEff:"), 16).unwrap() & !(1 << 10), 0, "{status}");
 
-    // A stopped vrrpd is told of, until the supervisor has another.
-    let kill = |signal: &str| {
-        let name = ["-P", &vipd.pid().to_string(), "-x", "vrrpd"].map(str::to_owned);
-        assert!(Command::new("pkill").arg(signal).args(name).status().unwrap().success());
-    };
-    kill("-KILL");
-    let ready = || get(&duel, "http://127.0.0.1:9105/readyz").0 == "200";
-    wait_until("the node was ready again", LIMIT, ready).unwrap();
+    // A dead vrrpd is told of, until the supervisor has another: that stands still for as long as we look.
+    vipd.signal(Signal::SIGSTOP).unwrap();
+    let name = ["-P", &vipd.pid().to_string(), "-x", "vrrpd"].map(str::to_owned);
+    assert!(Command::new("pkill").arg("-KILL").args(name).status().unwrap().success());
+    let is_ready = || get(&duel, "http://127.0.0.1:9105/readyz").0 == "200";
+    wait_until("the node was not ready", LIMIT, || !is_ready()).unwrap();
+    let (code, page) = get(&duel, "http://127.0.0.1:9105/metrics");
+    assert_eq!(code, "200");
+    assert!(page.contains(r#"vipd_program_up{program="vrrpd"} 0.0"#), "{page}");
+    assert!(!page.contains("vipd_router_state{"), "nobody knows: {page}");
+    let (code, why) = get(&duel, "http://127.0.0.1:9105/healthz");
+    assert_eq!(code, "503");
+    assert!(why.contains("vrrpd"), "{why}");
+    vipd.signal(Signal::SIGCONT).unwrap();
+    wait_until("the node was ready again", LIMIT, is_ready).unwrap();
+    let (_, page) = get(&duel, "http://127.0.0.1:9105/metrics");
+    assert!(page.contains(r#"vipd_program_up{program="vrrpd"} 1.0"#), "{page}");
 }
 
 #[test]
@@ -69,7 +79,7 @@ fn a_reload_moves_the_address_of_the_metrics_or_takes_it_away() {
     let path = duel.lab.directory().join("lb1.toml");
     let reload = |metrics: &str| {
         fs::write(&path, node(metrics)).unwrap();
-        vipd.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+        vipd.signal(Signal::SIGHUP).unwrap();
     };
     reload("[metrics]\nlisten = \"127.0.0.1:9106\"\n");
     let answers = |port: u16| get(&duel, &format!("http://127.0.0.1:{port}/healthz")).0 == "200";

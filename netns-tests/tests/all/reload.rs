@@ -68,7 +68,7 @@ fn gaps(recorded: &Recorded) -> Vec<u128> {
 }
 
 #[test]
-fn of_an_unchanged_file_touches_nothing() {
+fn measures_of_an_unchanged_file_touches_nothing() {
     let (duel, [first, _second]) = pair();
     let monitor = monitor(&duel);
     let capture = Capture::start(&duel, &duel.client);
@@ -122,7 +122,7 @@ fn of_another_priority_touches_no_address() {
 }
 
 #[test]
-fn of_another_address_touches_that_one() {
+fn measures_of_another_address_touches_that_one() {
     let (duel, [first, _second]) = pair();
     let monitor = monitor(&duel);
     let ping = duel.ping();

@@ -56,7 +56,7 @@ fn a_files_number_drains_a_node() {
 }
 
 #[test]
-fn a_process_that_dies_moves_the_address_at_once() {
+fn measures_a_process_that_dies_moves_the_address_at_once() {
     let mut duel = Duel::new(VIP);
     // A name that no other test's process has.
     let program = duel.lab.directory().join("tracked-daemon");

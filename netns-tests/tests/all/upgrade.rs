@@ -34,7 +34,7 @@ fn proxies(first: &Running) -> usize {
 }
 
 #[test]
-fn no_client_notices_three_in_a_row() {
+fn measures_no_client_notices_three_in_a_row() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
     let first = duel.vipd(0, &web.node(150, METRICS));

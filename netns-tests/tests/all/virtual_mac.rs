@@ -8,7 +8,7 @@ use std::time::Duration;
 use lab::{Moment, Running};
 use netns_tests::capture::{Capture, Recorded};
 use netns_tests::link::{ip, neighbour, setting};
-use netns_tests::{Duel, LIMIT, binary};
+use netns_tests::{Duel, LIMIT, PLANNED, binary};
 
 const VIP: &str = "10.77.0.200";
 const VIP6: &str = "fd77::200";
@@ -104,7 +104,7 @@ fn stays_when_the_address_moves() {
     duel.wait_for(&[1]);
     sleep(Duration::from_millis(300));
     let silence = Duel::silence(&ping.stop(), since);
-    assert!(silence <= 100, "{silence} ms of silence");
+    assert!(silence <= PLANNED, "{silence} ms of silence");
     assert_eq!([neighbour(&duel.client, VIP), neighbour(&duel.client, VIP6)], before);
     assert_eq!(answering(&duel), before);
 }
@@ -215,7 +215,7 @@ fn a_successor_goes_on() {
     vipd.wait_for_log("goes on", LIMIT).unwrap();
     sleep(Duration::from_millis(500));
     let silence = Duel::silence(&ping.stop(), since);
-    assert!(silence <= 100, "{silence} ms of silence");
+    assert!(silence <= PLANNED, "{silence} ms of silence");
     assert_eq!(ip(&duel.hosts[0], &["-o", "link", "show", "vrrp4-51"]), before);
 }
 

@@ -1,5 +1,6 @@
 //! What every process of `vipd` needs once: the [messages] between them, how they hand open files over
-//! ([`passing`]), are [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
+//! ([`passing`]), are [scheduled](scheduling), start without missing a [signal](signals), and
+//! [log](telemetry).
 
 pub mod messages;
 pub mod passing;

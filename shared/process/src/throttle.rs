@@ -1,4 +1,4 @@
-//! One throttle for log lines that somebody else can cause: a line a pause, with the count of what was left out.
+//! One throttle for log lines that somebody else can cause: a line a pause, with the count of those left out.
 
 use std::time::{Duration, Instant};
 

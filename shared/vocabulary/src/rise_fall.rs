@@ -1,4 +1,4 @@
-//! `rise` and `fall`: how many results in a row change what is believed. Once, for servers, scripts and gateways.
+//! `rise` and `fall`: how many results in a row change what is believed, for servers, scripts and gateways.
 
 use std::num::NonZeroU32;
 
@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 ///
 /// `S` is what a result may prove. The first result decides; later it takes `rise` good ones in a row to
 /// leave a state for a better one, and `fall` bad ones in a row, of whatever kind, to leave it for a worse
-/// or another bad one, of which the last names the new state (as `rise` and `fall` of HAProxy and keepalived).
+/// or another bad one, of which the last names the new state (as in HAProxy and keepalived).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RiseFall<S> {
     state: Option<S>,

@@ -24,7 +24,7 @@ use crate::wait::wait_until;
 const NOISE: Duration = Duration::from_millis(60);
 
 #[test]
-fn ping_measures_a_cut_of_known_length() {
+fn measures_a_cut_of_known_length_by_ping() {
     let (lab, lb1, _, client) = small_lab();
     for address in lb1.addresses() {
         wait_until("the host answers", SOON, || answers(&client, address).unwrap()).unwrap();
@@ -51,7 +51,7 @@ fn ping_measures_a_cut_of_known_length() {
 }
 
 #[test]
-fn a_watch_sees_leases_end_and_misses_no_change() {
+fn measures_a_watch_sees_leases_end_and_misses_no_change() {
     let (_lab, lb1, lb2, _) = small_lab();
     for (vip, prefix) in [("10.77.0.200", 32), ("fd77::200", 128)] {
         let vip: IpAddr = vip.parse().unwrap();
@@ -90,7 +90,7 @@ fn a_watch_sees_leases_end_and_misses_no_change() {
 }
 
 #[test]
-fn a_service_that_serves_has_no_bad_request_and_a_cut_one_has() {
+fn measures_a_service_that_serves_has_no_bad_request_and_a_cut_one_has() {
     let (lab, web, _, client) = small_lab();
     let certificates = certificates(&lab, &[&web]);
     let (_backend, endpoint) = backend(&web, &certificates);

@@ -14,7 +14,7 @@ const TEST_FILE_LINES: usize = 650;
 /// Characters of a line; rustfmt keeps code within 100.
 const LINE_CHARACTERS: usize = 110;
 
-const CRATES: [&str; 5] = ["shared", "vrrpd", "lbproxy", "integration", "netns-tests"];
+const CRATES: [&str; 6] = ["shared", "vrrpd", "lbproxy", "integration", "netns-tests", "fuzz"];
 
 struct Source {
     path: String,
@@ -126,13 +126,18 @@ fn the_protocol_is_pure() {
 
 #[test]
 fn choosing_a_server_and_folding_its_health_are_pure() {
-    let rooms = ["lbproxy/src/pick/", "lbproxy/src/health/registry/"];
-    let pure = |path: &str| rooms.iter().any(|room| path.starts_with(room));
+    const PURE: [&str; 3] =
+        ["lbproxy/src/pick/", "lbproxy/src/health/registry/", "shared/vocabulary/src/rise_fall.rs"];
+    let paths: Vec<String> = sources().into_iter().map(|source| source.path).collect();
+    for room in PURE {
+        assert!(paths.iter().any(|path| path.starts_with(room)), "where is {room} now?");
+    }
+    let pure = |path: &str| PURE.iter().any(|room| path.starts_with(room));
     none(absent(pure, &["tokio", "socket", "now()", "tracing", "std::fs", "std::thread"]));
 }
 
 /// What each crate may depend on of ours: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("shared/vocabulary", &[]),
     ("shared/config", &["vocabulary"]),
     ("shared/process", &["vocabulary"]),
@@ -149,6 +154,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
         "netns-tests",
         &["vocabulary", "config", "process", "vrrp", "vrrpd", "lbproxy", "import", "lab", "vipd"],
     ),
+    ("fuzz/targets", &["vocabulary", "config", "process", "vrrp", "lbproxy", "import"]),
 ];
 
 /// Crates from elsewhere that a crate of values has no use for.
@@ -223,8 +229,9 @@ fn one_place_changes_the_kernels_addresses() {
 
 #[test]
 fn one_place_changes_the_kernels_links() {
-    let others =
-        |path: &str| path != "vrrpd/src/io/macvlan.rs" && !path.starts_with("integration/lab/src/");
+    let others = |path: &str| {
+        !path.starts_with("vrrpd/src/io/macvlan") && !path.starts_with("integration/lab/src/")
+    };
     none(absent(others, &[".link().add(", ".link().set(", ".link().del("]));
 }
 
@@ -250,8 +257,27 @@ fn nothing_grows_without_limit_and_no_lock_is_shared() {
 
 #[test]
 fn nothing_is_left_undone() {
-    let words = ["todo!(", "unimplemented!(", "#[ignore", "unsafe ", "FIXME", "allow(dead_code"];
+    let words = ["todo!(", "unimplemented!(", "#[ignore", "unsafe ", "FIXME"];
     none(absent(|_| true, &words));
+}
+
+/// Whether an attribute that switches this lint off stands in the text, over several lines or not.
+fn switches_off(text: &str, lint: &str) -> bool {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let joined: String = code.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
+    let attributes = ["[allow(", "[expect("].map(|start| joined.split(start).skip(1));
+    let lints = attributes.into_iter().flatten().filter_map(|rest| rest.split_once(")]"));
+    lints.into_iter().any(|(lints, _)| lints.split(',').any(|other| other == lint))
+}
+
+#[test]
+fn nothing_dead_is_allowed() {
+    let dead = ["dead", "code"].join("_");
+    assert!(switches_off(&format!("#![allow(\n    unused,\n    {dead},\n)]"), &dead));
+    assert!(switches_off(&format!("#[expect({dead}, reason = \"x\")]"), &dead));
+    assert!(!switches_off(&format!("// #[allow({dead})]\n#[allow(unused)]"), &dead));
+    let hiding = sources().into_iter().filter(|source| switches_off(&source.text, &dead));
+    none(hiding.map(|source| source.path).collect());
 }
 
 #[test]

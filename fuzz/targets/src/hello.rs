@@ -1,12 +1,14 @@
 //! Whatever a client sends first is read without a panic; and where rustls understands it, we read the
 //! same name.
-#![no_main]
 
 use lbproxy::data::hello::{Hello, LIMIT};
-use libfuzzer_sys::fuzz_target;
 use rustls::server::Acceptor;
 
-fuzz_target!(|bytes: &[u8]| {
+/// Holds the decoder to that with these bytes.
+///
+/// # Panics
+/// The promise is broken.
+pub fn run(bytes: &[u8]) {
     let read = Hello::read(bytes);
     let mut acceptor = Acceptor::default();
     let mut rest = bytes;
@@ -23,4 +25,4 @@ fuzz_target!(|bytes: &[u8]| {
             Err(_) => return,
         }
     }
-});
+}

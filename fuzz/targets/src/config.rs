@@ -1,10 +1,13 @@
-//! Whatever a file and what it includes say, they are a configuration or a list of problems that can be shown.
-#![no_main]
+//! Whatever a file and what it includes say, they are a configuration or problems that can be shown.
 
-use libfuzzer_sys::fuzz_target;
 use config::{Included, Surroundings, parse_in};
 
-fuzz_target!(|input: (&str, &str)| {
+/// Holds the decoder to that with these bytes.
+///
+/// # Panics
+/// The promise is broken.
+pub fn run(bytes: &[u8]) {
+    let Some(input) = crate::read::<(&str, &str)>(bytes) else { return };
     let (source, other) = input;
     let included = Included { name: "other.toml".to_owned(), text: other.to_owned() };
     let surroundings = Surroundings {
@@ -23,4 +26,4 @@ fuzz_target!(|input: (&str, &str)| {
             assert_eq!(problems.lines().count(), problems.found().len());
         }
     }
-});
+}

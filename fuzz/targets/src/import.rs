@@ -1,10 +1,8 @@
 //! Whatever stands in a file that is imported, it gives a report, and a configuration that is right or none.
-#![no_main]
 
 use std::sync::Arc;
 
 use import::{Files, Given, Source, import};
-use libfuzzer_sys::fuzz_target;
 
 /// Nothing can be included.
 struct Nothing;
@@ -15,7 +13,12 @@ impl Files for Nothing {
     }
 }
 
-fuzz_target!(|input: (u8, &str)| {
+/// Holds the decoder to that with these bytes.
+///
+/// # Panics
+/// The promise is broken.
+pub fn run(bytes: &[u8]) {
+    let Some(input) = crate::read::<(u8, &str)>(bytes) else { return };
     let source = Some(Source::new("x", input.1));
     let given = match input.0 % 3 {
         0 => {
@@ -30,4 +33,4 @@ fuzz_target!(|input: (u8, &str)| {
     if let Some(toml) = imported.toml {
         assert!(config::parse("x", &toml).is_ok());
     }
-});
+}

@@ -1,14 +1,17 @@
 //! Whatever a guest writes on the link, it is a message or an error, and is not held without limit.
-#![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use process::messages::{LINE_LIMIT, Lines, ToVrrpd, line};
 
-fuzz_target!(|chunks: Vec<Vec<u8>>| {
+/// Holds the decoder to that with these bytes.
+///
+/// # Panics
+/// The promise is broken.
+pub fn run(bytes: &[u8]) {
+    let Some(chunks) = crate::read::<Vec<Vec<u8>>>(bytes) else { return };
     let mut lines = Lines::default();
     for chunk in chunks {
         if lines.push(&chunk).is_err() {
-            assert!(chunk.len() > 0);
+            assert!(!chunk.is_empty());
             return;
         }
         loop {
@@ -24,4 +27,4 @@ fuzz_target!(|chunks: Vec<Vec<u8>>| {
         }
         assert!(lines.waiting() <= LINE_LIMIT);
     }
-});
+}
