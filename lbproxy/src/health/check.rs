@@ -19,7 +19,7 @@ use vocabulary::Endpoint;
 
 use super::answer::judge;
 use super::bounded::{Bounded, TooLong};
-use super::outcome::{Outcome, Verdict};
+use super::outcome::Outcome;
 use super::tls::{Tls, TlsError, chain};
 use crate::clock;
 use crate::net::dial::dial;
