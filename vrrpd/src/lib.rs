@@ -1,14 +1,13 @@
 //! VRRPv2/v3: elects the owner of virtual addresses and keeps them in the kernel.
 
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
 pub mod driver;
 pub mod io;
 pub mod keeper;
-pub mod link;
 pub mod occurrence;
-pub mod privilege;
 mod rivals;
 pub mod status;
 mod trackers;

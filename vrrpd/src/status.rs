@@ -9,6 +9,7 @@ use vocabulary::{
 };
 
 use vrrp::election::StateName;
+pub use vrrp::router::{Evidence, LastHeard};
 
 /// The whole daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,26 +193,4 @@ pub struct Change {
     pub evidence: Evidence,
     /// Milliseconds ago.
     pub ago_ms: u64,
-}
-
-/// What a router knew when its state changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// Our effective priority.
-    pub priority: Priority,
-    /// The Active router that it followed as Backup.
-    pub heard: Option<LastHeard>,
-    /// By how many microseconds we were late, where a deadline made the change.
-    pub lag_us: Option<u64>,
-}
-
-/// An advert, as remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastHeard {
-    /// Who sent it.
-    pub address: IpAddr,
-    /// The priority it had.
-    pub priority: Priority,
-    /// How many microseconds before the change it came.
-    pub ago_us: u64,
 }

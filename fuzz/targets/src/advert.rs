@@ -1,11 +1,11 @@
-//! Whatever a message says, it climbs the ladder or is discarded; what is heard is what was written.
+//! Whatever a message says, it passes every receive check or is discarded; what is heard is what was written.
 
 use std::net::IpAddr;
 
 use config::{Audience, Auth, Checksum, Dialect, Password};
 use vocabulary::{AdvertInterval, Family};
 use vrrp::wire::checksum::checksum;
-use vrrp::wire::{Coverage, Datagram, Excerpt, Expectation, Format, advert, ladder};
+use vrrp::wire::{Coverage, Datagram, Excerpt, Expectation, Format, advert, validate};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -30,7 +30,7 @@ pub fn run(bytes: &[u8]) {
         own_prefix: 24,
         addresses: Vec::new(),
     };
-    // Half of the messages get past the checksum, or the rungs above it would never be reached.
+    // Half of the messages get past the checksum, or the checks after it would never be reached.
     if hops.is_multiple_of(2) && message.len() >= 8 {
         let coverage = if ipv6 { Coverage::PseudoHeader } else { Coverage::Message };
         let sum = checksum(&message, coverage, source, destination);
@@ -41,7 +41,7 @@ pub fn run(bytes: &[u8]) {
     assert!(excerpt.addresses.len() <= 20 && excerpt.addresses.len() * 4 <= message.len());
     let hops = if hops < 128 { 255 } else { hops };
     let datagram = Datagram { source, destination, hops, message: &message };
-    let Ok(heard) = ladder::accept(&datagram, |_| Some(&expectation)) else { return };
+    let Ok((_, heard)) = validate::accept(&datagram, |_| Some((0, &expectation))) else { return };
     let format = if version_2 { Format::V2(password) } else { Format::V3(heard.coverage) };
     let written = advert::emit(&heard.advert, format, source, destination);
     // Reserved bits are not repeated (RFC 9568 §5.2.6), and the checksum follows them.

@@ -1,9 +1,14 @@
 //! From the health of what is tracked to a router's priority. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use config::Tracked;
 use vocabulary::{Name, Priority, TrackerHealth, Usability};
+
+/// A router whose trackers have not told their state takes part after so long all the same, as one
+/// that is unusable: somebody must have the addresses.
+pub const PROOF_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is known of everything tracked.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,17 @@
-//! The answer to whoever asks for the status.
+//! The answer to whoever asks for the status: put together here, and nowhere else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use config::{Preempt, RouterConfig};
 use tokio::sync::oneshot;
+use vocabulary::TrackerHealth;
 
 use super::Daemon;
 use crate::clock::now;
-use crate::status::Status;
+use crate::driver::RouterReport;
+use crate::keeper::Kept;
+use crate::status::{RivalStatus, RouterStatus, Status};
+use vrrp::tracking::Tracking;
 
 impl Daemon {
     /// The status is put together beside the daemon's other work.
@@ -21,32 +26,74 @@ impl Daemon {
         let kept = self.routers.kept();
         let uptime = moment.duration_since(self.started);
         tokio::spawn(async move {
-            let Some(mut report) = driver.report().await else { return };
-            for status in &mut report.routers {
-                let position = routers.iter().position(|config| config.id == status.id);
+            let Some(report) = driver.report().await else { return };
+            let routers = report.routers.into_iter().map(|router| {
+                // One that a reload took away tells until it has ended.
+                let position = routers.iter().position(|config| config.id == router.config.id);
+                let rivals = position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
                 let config = position.map(|position| &routers[position]);
-                status.rivals =
-                    position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
-                let kept = kept.get(&status.id).copied().unwrap_or_default();
-                status.deletions = kept.deletions;
-                let left = kept.lease_ends.map(|end| end.saturating_duration_since(moment));
-                status.lease_left_ms = left.map(millis);
-                let tracked = config.iter().flat_map(|config| &config.track);
-                status.trackers =
-                    tracked.filter_map(|t| tracking.health(&t.name).cloned()).collect();
-            }
+                let trackers = config.map(|config| trackers(config, &tracking)).unwrap_or_default();
+                let kept = kept.get(&router.config.id).copied().unwrap_or_default();
+                status(router, kept, trackers, rivals, moment)
+            });
             let status = Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
                 uptime_ms: millis(uptime),
                 paused,
-                routers: report.routers,
+                routers: routers.collect(),
                 discarded: report.discarded,
                 rejected: report.rejected,
             };
             // Whoever asked may have left.
             answer.send(status).ok();
         });
+    }
+}
+
+fn trackers(config: &RouterConfig, tracking: &Tracking) -> Vec<TrackerHealth> {
+    config.track.iter().filter_map(|tracked| tracking.health(&tracked.name).cloned()).collect()
+}
+
+/// One router's status, from all who know of it.
+fn status(
+    report: RouterReport,
+    kept: Kept,
+    trackers: Vec<TrackerHealth>,
+    rivals: Vec<RivalStatus>,
+    moment: Instant,
+) -> RouterStatus {
+    let config = &report.config;
+    let left = kept.lease_ends.map(|end| end.saturating_duration_since(moment));
+    RouterStatus {
+        id: config.id.clone(),
+        interface: config.interface.clone(),
+        vrid: config.vrid,
+        version: if config.is_version_2() { 2 } else { 3 },
+        state: report.state,
+        since_ms: report.since_ms,
+        transitions: report.transitions,
+        priority: config.priority,
+        effective_priority: report.effective_priority,
+        preempt_delay_ms: match config.preempt {
+            Preempt::Never => None,
+            Preempt::After(delay) => Some(millis(delay)),
+        },
+        advert_interval: config.advert_interval,
+        source: report.source,
+        addresses: config.belongings.addresses.iter().map(|held| held.address).collect(),
+        deletions: kept.deletions,
+        timer_ms: report.timer_ms,
+        lease_left_ms: left.map(millis),
+        active: report.active,
+        trackers,
+        sent: report.sent,
+        send_errors: report.send_errors,
+        received: report.received,
+        discarded: report.discarded,
+        mismatch: report.mismatch,
+        rivals,
+        history: report.history,
     }
 }
 

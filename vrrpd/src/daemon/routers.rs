@@ -9,16 +9,16 @@ use config::{AddressConfig, Audience, Config, Dialect, Refresh, RouterConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
-use vocabulary::{InterfaceName, Priority, RouterId};
+use vocabulary::{InterfaceName, RouterId};
 
-use crate::driver::{AllSurroundings, Handle, NewRouter, Place, Surroundings};
+use crate::driver::{AllSurroundings, Handle, NewRouter};
 use crate::io::interfaces::Interfaces;
 use crate::io::macvlan::Macvlan;
 use crate::io::routes::Routing;
 use crate::keeper::{AddressKeeper, Kept, Means, Plan, Schedule, placed_routing};
+use vrrp::router::{Core, Place, Surroundings};
 use vrrp::tracking::Tracking;
 use vrrp::wire::virtual_mac::virtual_mac;
-use vrrp::wish::Wish;
 
 /// How often addresses are announced again where adverts do it.
 const SELDOM: Duration = Duration::from_secs(60);
@@ -102,8 +102,7 @@ impl Routers {
 
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
         self.watch_routing(config);
-        let first = if resume_until.is_some() { Wish::LEGACY } else { Wish::NOTHING };
-        let (wish, wishes) = watch::channel(first);
+        let (wish, wishes) = watch::channel(Core::first_desire(resume_until.is_some()));
         let (plan, plans) = watch::channel(plan(config));
         let (tell, kept) = watch::channel(Kept::default());
         let means = self.means.clone();
@@ -168,11 +167,8 @@ impl Routers {
             .iter()
             .map(|router| {
                 let verdict = tracking.verdict(router.priority, &router.track);
-                let surroundings = Surroundings {
-                    place: place(router, &interfaces),
-                    priority: if paused { Priority::UNUSABLE } else { verdict.priority },
-                    proven: verdict.proven || !in_doubt,
-                };
+                let place = place(router, &interfaces);
+                let surroundings = Surroundings::of(place, verdict, in_doubt, paused);
                 (router.id.clone(), surroundings)
             })
             .collect();

@@ -8,7 +8,7 @@ use config::RouterConfig;
 use tracing::warn;
 
 use super::counters::{Lines, Told};
-use super::record::millis;
+use super::history::millis;
 use crate::status::Mismatch;
 use vrrp::wire::{Claim, Heard, OtherAddresses};
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use config::RouterConfig;
 use tokio::sync::{mpsc, oneshot, watch};
-use vocabulary::{Name, RouterId};
+use vocabulary::{Name, Priority, RouterId};
 
-use crate::status::{Rejected, RouterStatus};
+use crate::status::{ActiveStatus, Change, Mismatch, Rejected};
+use vrrp::election::StateName;
 use vrrp::wish::Wish;
 
 /// Commands that may wait; whoever gives them waits when it is full.
@@ -40,11 +42,32 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub struct Report {
     /// Every router.
-    pub routers: Vec<RouterStatus>,
+    pub routers: Vec<RouterReport>,
     /// Packets discarded before a router was found.
     pub discarded: BTreeMap<String, u64>,
     /// What was discarded of late.
     pub rejected: Rejected,
+}
+
+/// What the thread tells of one router; its fields mean what those of
+/// [`RouterStatus`](crate::status::RouterStatus) do.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "said there")]
+pub struct RouterReport {
+    pub config: Arc<RouterConfig>,
+    pub state: StateName,
+    pub since_ms: u64,
+    pub transitions: u64,
+    pub effective_priority: Priority,
+    pub source: Option<IpAddr>,
+    pub timer_ms: Option<u64>,
+    pub active: Option<ActiveStatus>,
+    pub sent: u64,
+    pub send_errors: u64,
+    pub received: u64,
+    pub discarded: BTreeMap<String, u64>,
+    pub mismatch: Option<Mismatch>,
+    pub history: Vec<Change>,
 }
 
 /// Commands the advert thread.

@@ -1,10 +1,10 @@
 //! The advert thread: everything that must not wait happens here, and nothing else.
 //!
 //! ```text
-//! commands ─┐
-//! deadlines ┼─► Router.event ─► Election ─► adverts (sent inline), wishes (watch), log, status
-//! surroundings ┤
-//! packets ──┘
+//! commands ─────┐
+//! deadlines ────┼─► router::Core ─► effects: adverts (sent inline), desired state (watch), log, history
+//! surroundings ─┤
+//! packets ──────┘
 //! ```
 //! Owns: the ports and the routers. Stops: when every router has ended after [`Handle::stop`], or when
 //! its handle is dropped. The deadline of a router that others rely on comes before packets: a flood
@@ -13,14 +13,14 @@
 mod counters;
 mod differences;
 mod directory;
-mod groups;
 mod handle;
-mod ledger;
+mod history;
 mod ports;
 mod pulse;
-mod record;
+mod receive;
+mod rejected;
 mod router;
-mod voice;
+mod sender;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,34 +32,23 @@ use std::time::{Duration, Instant};
 use process::scheduling;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
-use vocabulary::{RouterId, Vrid};
+use vocabulary::RouterId;
 
 use self::counters::{Discards, Lines};
 use self::directory::Directory;
 use self::handle::{COMMAND_QUEUE, Command};
-pub use self::handle::{Handle, NewRouter, Report};
-use self::ledger::{Ledgers, Taken};
+pub use self::handle::{Handle, NewRouter, Report, RouterReport};
 use self::ports::Ports;
 use self::pulse::Pulse;
+use self::rejected::RejectedLogs;
 use self::router::Router;
-pub use self::router::{Place, Surroundings};
-use crate::clock::{now, pause_until, sleep_until};
+use crate::clock::{now, sleep_until};
 use crate::occurrence::Occurrences;
-use vrrp::election::Event;
 use vrrp::election::group;
-use vrrp::wire::{Excerpt, ladder};
+use vrrp::router::{Input, Place, Surroundings, share_faults};
 
 /// Above every ordinary process, and below what a host may have set up on purpose.
 pub const REALTIME_PRIORITY: u8 = 20;
-
-/// Packets taken from a port before the deadlines are looked at again: under a millisecond of work.
-const BATCH: usize = 64;
-
-/// Batches that are taken before a Backup believes in silence: what 255 routers say in three intervals.
-const BATCHES: usize = 16;
-
-/// Packets that come thicker than this are taken several at a time.
-const GATHER: Duration = Duration::from_micros(500);
 
 /// A port that could not be opened is tried again this often.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -109,7 +98,7 @@ struct Driver {
     discards: Discards,
     lines: Lines,
     occurrences: Occurrences,
-    rejected: Ledgers,
+    rejected: RejectedLogs,
     stopping: bool,
 }
 
@@ -136,7 +125,7 @@ impl Driver {
             discards: Discards::default(),
             lines: Lines::default(),
             occurrences: setup.occurrences,
-            rejected: Ledgers::default(),
+            rejected: RejectedLogs::default(),
             stopping: false,
         }
     }
@@ -148,7 +137,7 @@ impl Driver {
             let changes = self.routers.iter().map(Router::changes).sum();
             let resumable = self.routers.iter().filter_map(|r| r.resumable(moment));
             self.pulse.beat(moment, changes, resumable);
-            self.bury();
+            self.reap();
             if self.stopping && self.routers.is_empty() {
                 return;
             }
@@ -160,7 +149,9 @@ impl Driver {
                 Woken::Packets(port) => self.listen(port),
             }
             let (moment, ports) = (now(), &self.ports);
-            group::settle(&mut self.routers, |router, event| router.event(event, moment, ports));
+            group::settle(&mut self.routers, |router, event| {
+                router.handle(Input::Sibling(event), moment, ports);
+            });
         }
     }
 
@@ -177,7 +168,7 @@ impl Driver {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = self.routers.iter().filter_map(Router::deadline);
+        let deadlines = self.routers.iter().filter_map(|router| router.core().deadline());
         deadlines.chain([self.pulse.next(now())]).chain(self.reopen_at).min()
     }
 
@@ -186,49 +177,52 @@ impl Driver {
         match command {
             Command::Run(router) => self.waiting.push(*router),
             Command::Change(config) => {
-                if let Some(router) = self.routers.iter_mut().find(|r| *r.id() == config.id) {
-                    router.reconfigure(*config, moment, &self.ports);
+                let changed = self.routers.iter_mut().find(|router| *router.id() == config.id);
+                if let Some(router) = changed {
+                    router.handle(Input::Configuration(Arc::new(*config)), moment, &self.ports);
+                    // It may have joined or left a sync group, whose faults it shares.
+                    self.look_around();
                 }
             }
             Command::Remove(id) => {
                 let router = self.routers.iter_mut().find(|router| *router.id() == id);
-                router.into_iter().for_each(|router| router.stop(moment, &self.ports));
+                router.into_iter().for_each(|r| r.handle(Input::Stop, moment, &self.ports));
             }
             Command::HandOver(name, to) => {
                 let meant = |router: &&mut Router| {
                     name.as_ref().is_none_or(|name| router.id().name == *name)
                 };
                 let routers = self.routers.iter_mut().filter(meant);
-                routers.for_each(|router| router.hand_over(&to, moment, &self.ports));
+                routers.for_each(|r| r.handle(Input::HandOver(&to), moment, &self.ports));
             }
             Command::Reclaim => {
                 let routers = self.routers.iter_mut();
-                routers.for_each(|router| router.event(Event::Reclaim, moment, &self.ports));
+                routers.for_each(|r| r.handle(Input::Reclaim, moment, &self.ports));
             }
             Command::Stop => {
                 self.stopping = true;
                 self.waiting.clear();
-                self.routers.iter_mut().for_each(|router| router.stop(moment, &self.ports));
+                let routers = self.routers.iter_mut();
+                routers.for_each(|r| r.handle(Input::Stop, moment, &self.ports));
             }
-            Command::Report(answer) => {
-                let routers = self.routers.iter().map(|router| router.status(moment)).collect();
-                let report = Report {
-                    routers,
-                    discarded: self.discards.totals(),
-                    rejected: self.rejected.status(moment),
-                };
-                // Whoever asked may have left.
-                answer.send(report).ok();
-            }
+            // Whoever asked may have left.
+            Command::Report(answer) => drop(answer.send(self.report(moment))),
         }
-        self.bury();
-        self.look_around();
+        self.reap();
+    }
+
+    fn report(&self, moment: Instant) -> Report {
+        Report {
+            routers: self.routers.iter().map(|router| router.report(moment)).collect(),
+            discarded: self.discards.totals(),
+            rejected: self.rejected.status(moment),
+        }
     }
 
     /// Takes away who has ended, and lets those in that waited for it.
-    fn bury(&mut self) {
+    fn reap(&mut self) {
         let before = self.routers.len();
-        self.routers.retain(|router| !router.has_ended());
+        self.routers.retain(|router| !router.core().has_ended());
         let running = |id: &RouterId| self.routers.iter().any(|router| router.id() == id);
         let (blocked, free): (Vec<_>, Vec<_>) =
             self.waiting.drain(..).partition(|router| running(&router.config.id));
@@ -237,10 +231,9 @@ impl Driver {
             return;
         }
         let moment = now();
-        self.routers.extend(free.into_iter().map(|n| {
-            let occurrences = self.occurrences.clone();
-            Router::new(n.config, n.wish, n.resume_until, occurrences, moment)
-        }));
+        let occurrences = &self.occurrences;
+        let new = free.into_iter().map(|new| Router::new(new, occurrences.clone(), moment));
+        self.routers.extend(new);
         self.waiting = blocked;
         self.pulse.follow(self.routers.iter().map(|router| router.config().advert_interval));
         self.look_around();
@@ -259,10 +252,10 @@ impl Driver {
                 Surroundings { place, ..surroundings }
             }));
         }
-        groups::share_faults(&self.routers, &mut known);
+        share_faults(&self.routers, &mut known);
         for (router, surroundings) in self.routers.iter_mut().zip(known) {
             if let Some(surroundings) = surroundings {
-                router.surrounded_by(surroundings, moment, &self.ports);
+                router.handle(Input::Surroundings(surroundings), moment, &self.ports);
             }
         }
         let routers = &self.routers;
@@ -286,98 +279,22 @@ impl Driver {
 
     fn tick_those_relied_on(&mut self) {
         let moment = now();
-        let relied_on = self.routers.iter_mut().filter(|router| router.is_relied_on());
-        relied_on.for_each(|router| router.tick(moment, &self.ports));
+        let relied_on = self.routers.iter_mut().filter(|router| router.core().is_relied_on());
+        relied_on.for_each(|router| router.handle(Input::Tick, moment, &self.ports));
     }
 
     fn deadline(&mut self) {
         self.tick_those_relied_on();
         let moment = now();
-        let due = |router: &Router| router.deadline().is_some_and(|at| moment >= at);
+        let due = |router: &Router| router.core().deadline().is_some_and(|at| moment >= at);
         if self.routers.iter().any(due) {
             // Before a Backup believes in silence it listens to what has arrived.
             (0..self.ports.count()).for_each(|port| self.catch_up(port));
-            self.routers.iter_mut().for_each(|router| router.tick(moment, &self.ports));
+            let routers = self.routers.iter_mut();
+            routers.for_each(|router| router.handle(Input::Tick, moment, &self.ports));
         }
         if self.reopen_at.is_some_and(|at| moment >= at) {
             self.look_around();
-        }
-    }
-
-    /// Packets have come. Where they come thick, a moment is waited for more of them: to be woken by
-    /// each costs several times what taking it does.
-    fn listen(&mut self, port: usize) {
-        let moment = now();
-        if self.heard_at.is_some_and(|at| moment < at + GATHER) {
-            let until = moment + GATHER;
-            pause_until(self.next_deadline().map_or(until, |deadline| deadline.min(until)));
-            self.tick_those_relied_on();
-        }
-        self.receive(port);
-        self.heard_at = Some(now());
-    }
-
-    /// Takes all that has arrived, within limits.
-    fn catch_up(&mut self, port: usize) {
-        for _ in 0..BATCHES {
-            if self.receive(port) < BATCH {
-                return;
-            }
-            self.tick_those_relied_on();
-        }
-    }
-
-    /// Takes a batch of packets from a port; returns how many there were.
-    fn receive(&mut self, position: usize) -> usize {
-        for count in 0..BATCH {
-            let Some(port) = self.ports.at(position) else { return count };
-            let find = |vrid: Vrid| self.directory.find(position, vrid);
-            let received = port.receive(|datagram| match datagram {
-                Ok(datagram) => {
-                    let outcome = ladder::accept(&datagram, |vrid| {
-                        Some(self.routers.get(find(vrid)?)?.expectation())
-                    });
-                    let outcome = outcome
-                        .map_err(|discard| (discard, Excerpt::of(datagram.message, port.family())));
-                    let vrid = datagram.message.get(1).and_then(|vrid| Vrid::try_from(*vrid).ok());
-                    let router = vrid.and_then(find);
-                    Taken { outcome, router, source: Some(datagram.source) }
-                }
-                Err(discard) => {
-                    let outcome = Err((discard, Excerpt::default()));
-                    Taken { outcome, router: None, source: None }
-                }
-            });
-            match received {
-                Ok(Some(taken)) => self.taken(taken, position),
-                // An error is such as "network is down": the interface's state comes by netlink.
-                Ok(None) | Err(_) => return count,
-            }
-        }
-        BATCH
-    }
-
-    fn taken(&mut self, taken: Taken, port: usize) {
-        let moment = now();
-        let Taken { outcome, router, source } = taken;
-        let router = router.and_then(|position| self.routers.get_mut(position));
-        let (discard, excerpt) = match outcome {
-            Ok(heard) => {
-                if let Some(router) = router {
-                    router.heard(&heard, &mut self.lines, moment, &self.ports);
-                }
-                return;
-            }
-            Err(discarded) => discarded,
-        };
-        if let (Some(port), Some(source)) = (self.ports.at(port), source) {
-            let ledger = self.rejected.of(router.is_some());
-            ledger.note(port.interface(), source, discard, excerpt, moment);
-        }
-        match router {
-            Some(router) => router.discarded(discard, source, &mut self.lines, moment),
-            // Another pair on the same link is no news.
-            None => self.discards.count(discard),
         }
     }
 }

@@ -31,15 +31,6 @@ const BUFFER: usize = 2048;
 /// is not lost behind a flood.
 const RECEIVE_BUFFER: usize = 1024 * 1024;
 
-/// The group adverts of a family are sent to.
-#[must_use]
-pub fn group(family: Family) -> IpAddr {
-    match family {
-        Family::Ipv4 => IpAddr::V4(GROUP_V4),
-        Family::Ipv6 => IpAddr::V6(GROUP_V6),
-    }
-}
-
 /// A raw socket of protocol 112, bound to an interface.
 #[derive(Debug)]
 pub struct Port {

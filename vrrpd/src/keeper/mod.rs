@@ -34,6 +34,7 @@ pub use self::place::placed_routing;
 use self::place::{Held, Listed, Places};
 pub use self::turns::Turns;
 use self::virtual_link::LinkState;
+use crate::channels::Hub;
 use crate::clock::{now, sleep_until};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
@@ -43,13 +44,8 @@ use crate::io::links::{Gone, Links};
 use crate::io::macvlan::{Macvlan, Macvlans};
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::link::Hub;
 use vrrp::election::Release;
-use vrrp::wish::{Wanted, Wish};
-
-/// How long the addresses stay after another router was heard: its announcement reaches everyone
-/// meanwhile, so that no packet comes to nobody.
-const RELIEF_HOLD: Duration = Duration::from_millis(10);
+use vrrp::wish::{RELIEF_HOLD, Wanted, Wish};
 
 /// How soon a failed change is tried again.
 const RETRY: Duration = Duration::from_millis(100);

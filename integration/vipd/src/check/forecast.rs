@@ -6,7 +6,7 @@ use config::{CheckConfig, Code, Config, Preempt, ProxyConfig, RouterConfig, Trac
 use process::messages::HEARTBEAT_TIMEOUT;
 use serde::Serialize;
 use vocabulary::Name;
-use vrrp::rehearsal::{Fault, Pair};
+use vrrp::simulation::{Fault, Pair};
 
 use super::pair::{Match, Two};
 

@@ -4,12 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use strum::IntoStaticStr;
 use vocabulary::{AdvertInterval, Priority};
 
 use super::StateName;
 use crate::wire::Claim;
 
-/// One deed, to be done in the order given.
+/// One thing to do, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send an advert, now.
@@ -45,7 +46,8 @@ pub struct Transition {
 }
 
 /// Why a state changed, with the evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Cause {
     /// Everything is there to take part.
     Started,
@@ -117,25 +119,7 @@ impl Cause {
     /// The cause as one word, for scripts and counters.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Owner => "owner",
-            Self::Resumed => "resumed",
-            Self::Silence { .. } => "silence",
-            Self::PeerResigned { .. } => "peer_resigned",
-            Self::Preempted { .. } => "preempted",
-            Self::Outranked { .. } => "outranked",
-            Self::Late { .. } => "late",
-            Self::Joined => "joined",
-            Self::Yielded => "yielded",
-            Self::HandingOver => "handing_over",
-            Self::NotRelieved => "not_relieved",
-            Self::Reclaimed => "reclaimed",
-            Self::Stopped => "stopped",
-            Self::Relieved { .. } => "relieved",
-            Self::Unrelieved => "unrelieved",
-            Self::Fault => "fault",
-        }
+        self.into()
     }
 }
 

@@ -34,15 +34,7 @@ impl Election {
         if silent < timing::soonest_takeover(interval) {
             return vec![];
         }
-        let backup = Backup {
-            active_down_at: now + self.down_interval(interval),
-            heard_at: now,
-            listen_until: now,
-            outranking_since: None,
-            following: None,
-            defers: false,
-            waits: None,
-        };
+        let backup = Backup::yielding(now, now + self.down_interval(interval));
         // A peer that is Active learns that there was another, and announces the addresses again.
         let resign = Action::Advertise(Claim::Resign);
         let mut actions = vec![Action::ReleaseAddresses(Release::AtOnce), resign];
@@ -50,7 +42,7 @@ impl Election {
         actions
     }
 
-    /// An advert passed the ladder.
+    /// An advert passed every receive check.
     pub(super) fn active_received(
         &mut self,
         active: Active,
@@ -100,15 +92,7 @@ impl Election {
         let interval = self.learn(advert.interval);
         let following =
             Following { source: advert.source, priority: theirs, interval: advert.interval };
-        let backup = Backup {
-            active_down_at: now + self.down_interval(interval),
-            heard_at: now,
-            listen_until: now,
-            outranking_since: None,
-            following: Some(following),
-            defers: false,
-            waits: None,
-        };
+        let backup = Backup::after(following, now, now + self.down_interval(interval));
         let cause = Cause::Outranked { peer: advert.source, theirs, ours: self.settings.priority };
         // The winner may not know that somebody else was Active. Our advert tells it, and it
         // announces the addresses again.
@@ -155,15 +139,7 @@ impl Election {
     /// advert tells it that somebody else was Active, and it announces the addresses again; if not,
     /// our resignation tells it that they are free.
     pub(super) fn yield_with_siblings(&mut self, now: Instant) -> Vec<Action> {
-        let backup = Backup {
-            active_down_at: now + self.down_interval(self.settings.interval),
-            heard_at: now,
-            listen_until: now,
-            outranking_since: None,
-            following: None,
-            defers: false,
-            waits: None,
-        };
+        let backup = Backup::yielding(now, now + self.down_interval(self.settings.interval));
         let mut actions = vec![
             self.lead(),
             Action::Advertise(Claim::Resign),

@@ -24,7 +24,7 @@ impl Election {
         self.take_over(backup, Cause::Silence { from, lasted }, now)
     }
 
-    /// An advert passed the ladder.
+    /// An advert passed every receive check.
     pub(super) fn backup_received(
         &mut self,
         backup: Backup,

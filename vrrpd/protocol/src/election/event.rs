@@ -15,7 +15,7 @@ pub enum Event {
     Resume,
     /// Time passed; due work is done.
     Tick,
-    /// An advert passed the ladder.
+    /// An advert passed every receive check.
     Received(Received),
     /// What is tracked changed our priority.
     PriorityChanged(Priority),

@@ -1,6 +1,6 @@
 //! One virtual router's election (RFC 9568 §6.4, RFC 3768 §6.4), as a value.
 //!
-//! Time and packets come in as arguments, deeds go out as [`Action`]s. There are no timers to start or
+//! Time and packets come in as arguments, what to do goes out as [`Action`]s. There are no timers to start or
 //! stop: each [`State`] holds its deadlines, and [`Election::deadline`] tells the next.
 //!
 //! Beyond the RFC, each with its reason at the place:
@@ -226,18 +226,7 @@ impl Election {
             return self.become_active(Cause::Owner, now);
         }
         let down = self.down_interval(self.settings.interval);
-        self.become_backup(
-            Backup {
-                active_down_at: now + down,
-                heard_at: now,
-                listen_until: now + down,
-                outranking_since: None,
-                following: None,
-                defers: false,
-                waits: None,
-            },
-            Cause::Started,
-        )
+        self.become_backup(Backup::listening(now, now + down), Cause::Started)
     }
 
     /// Nothing speaks against becoming Active; in a sync group, nothing but the siblings.

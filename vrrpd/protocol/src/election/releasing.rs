@@ -77,15 +77,8 @@ impl Election {
             return actions;
         }
         let following = Following { source: advert.source, priority, interval: advert.interval };
-        let backup = Backup {
-            active_down_at: now + self.down_interval(self.learn(advert.interval)),
-            heard_at: now,
-            listen_until: now,
-            outranking_since: None,
-            following: Some(following),
-            defers: true,
-            waits: None,
-        };
+        let active_down_at = now + self.down_interval(self.learn(advert.interval));
+        let backup = Backup { defers: true, ..Backup::after(following, now, active_down_at) };
         actions.push(Action::ReleaseAddresses(Release::Relieved));
         actions.extend(self.become_backup(backup, cause));
         actions

@@ -1,6 +1,5 @@
 //! The states of a router; each owns its deadlines.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -71,7 +70,7 @@ pub struct Active {
 }
 
 /// A state's name alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
 pub enum StateName {
     /// Takes no part.
@@ -84,6 +83,31 @@ pub enum StateName {
     Releasing,
 }
 
+impl Backup {
+    /// It has heard nobody yet, and listens until `active_down_at` before anything but silence counts.
+    pub(super) fn listening(now: Instant, active_down_at: Instant) -> Self {
+        Self { listen_until: active_down_at, ..Self::yielding(now, active_down_at) }
+    }
+
+    /// It was Active a moment ago, and knows of nobody in its place.
+    pub(super) fn yielding(now: Instant, active_down_at: Instant) -> Self {
+        Self {
+            active_down_at,
+            heard_at: now,
+            listen_until: now,
+            outranking_since: None,
+            following: None,
+            defers: false,
+            waits: None,
+        }
+    }
+
+    /// It was Active a moment ago, and has heard who is now.
+    pub(super) fn after(following: Following, now: Instant, active_down_at: Instant) -> Self {
+        Self { following: Some(following), ..Self::yielding(now, active_down_at) }
+    }
+}
+
 impl State {
     /// The name alone.
     #[must_use]
@@ -94,16 +118,5 @@ impl State {
             Self::Active(_) => StateName::Active,
             Self::Releasing { .. } => StateName::Releasing,
         }
-    }
-}
-
-impl fmt::Display for StateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Initialize => "Initialize",
-            Self::Backup => "Backup",
-            Self::Active => "Active",
-            Self::Releasing => "Releasing",
-        })
     }
 }

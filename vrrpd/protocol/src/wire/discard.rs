@@ -3,12 +3,14 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use strum::IntoStaticStr;
 use vocabulary::AdvertInterval;
 
 use super::advert::AUTH_PASS;
 
 /// A packet that counts for nothing, and what was wrong with it. It touches no timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Discard {
     /// The IP header is not whole.
     IpHeader,
@@ -73,25 +75,7 @@ impl Discard {
     /// The reason alone: what is counted, by the name it has in status and metrics.
     #[must_use]
     pub fn reason(self) -> &'static str {
-        match self {
-            Self::IpHeader => "ip_header",
-            Self::Hops(_) => "hops",
-            Self::Version(_) => "version",
-            Self::Type(_) => "type",
-            Self::Length { .. } => "length",
-            Self::Checksum { .. } => "checksum",
-            Self::Vrid(_) => "vrid",
-            Self::OtherVersion { .. } => "other_version",
-            Self::Own => "own",
-            Self::Audience(_) => "audience",
-            Self::Stranger(_) => "stranger",
-            Self::AuthType { .. } => "auth_type",
-            Self::Password => "password",
-            Self::ZeroInterval => "zero_interval",
-            Self::Interval { .. } => "interval",
-            Self::NoAddress => "no_address",
-            Self::NotLinkLocal => "not_link_local",
-        }
+        self.into()
     }
 
     /// Whether it tells of two nodes that should be a pair and are configured differently: each

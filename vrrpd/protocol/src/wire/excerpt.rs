@@ -6,7 +6,7 @@ use std::time::Duration;
 use vocabulary::Family;
 
 use super::advert::HEADER;
-use super::ladder::addresses;
+use super::validate::addresses;
 
 /// Addresses that are kept of a packet; who lists more is known by the count.
 const ADDRESSES: usize = 20;

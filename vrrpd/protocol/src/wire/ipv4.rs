@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pnet_packet::ipv4::Ipv4Packet;
 
 use super::discard::Discard;
-use super::ladder::Datagram;
+use super::validate::Datagram;
 
 /// Bytes of an IPv4 header without options.
 const MIN_HEADER: usize = 20;

@@ -1,4 +1,23 @@
-//! The election put to every story and to random ones, in one binary.
+//! The shipped code put to every story and to random ones, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod exhaustive;
 mod simulated_lan;
+
+use std::sync::OnceLock;
+
+use config::{RouterConfig, parse};
+
+/// A router without peculiarities: version 3, 1 s, priority 100, one address, and what a node tracks here:
+/// without `api` it cannot serve, `uplink` weighs.
+fn template() -> RouterConfig {
+    static TEMPLATE: OnceLock<RouterConfig> = OnceLock::new();
+    let parsed = || {
+        let text = "[[vrrp]]\nname = \"a\"\ninterface = \"eth0\"\nvrid = 7\naddresses = [\"192.0.2.100\"]\n\
+                    track = [\"api\", \"uplink\"]\n\
+                    [[track]]\nname = \"api\"\ninterface = \"eth1\"\n\
+                    [[track]]\nname = \"uplink\"\ninterface = \"eth2\"\nweight = -30\n";
+        parse("a.toml", text).unwrap().config.routers.remove(0)
+    };
+    TEMPLATE.get_or_init(parsed).clone()
+}

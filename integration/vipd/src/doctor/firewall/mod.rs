@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use config::{Audience, RouterConfig};
-use vrrpd::io::port::group;
+use vrrp::wire::group;
 
 use self::rules::{Judgement, Packet, Ruleset, Way};
 use super::context::Context;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use config::{Audience, Dialect, RouterConfig};
 use vrrp::election::StateName;
-use vrrp::wire::ladder::accept;
+use vrrp::wire::validate::accept;
 use vrrp::wire::{Claim, Expectation};
 
 use super::super::context::Context;
@@ -83,11 +83,11 @@ impl Node<'_> {
                 .remedy("nstat -az TcpExtIPReversePathFilter");
         }
         let expectation = Expectation::of(router, self.own, self.prefix_len);
-        let ours = |vrid| (vrid == router.vrid).then_some(&expectation);
+        let ours = |vrid| (vrid == router.vrid).then_some((0, &expectation));
         let advert = match accept(&speaker.packet.datagram(), ours) {
-            Ok(advert) => advert,
-            Err(discard) => {
-                let seen = format!("adverts of {ip} are rejected: {discard}");
+            Ok((_, advert)) => advert,
+            Err(rejected) => {
+                let seen = format!("adverts of {ip} are rejected: {}", rejected.discard);
                 let why = "neither counts for the other: both nodes would be Active";
                 return Finding::failure(ITEM, &router.id, seen, why)
                     .remedy(format!("grep -n -A12 'vrrp' /etc/vipd/vipd.toml # and on {ip}"));

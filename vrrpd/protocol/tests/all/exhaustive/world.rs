@@ -1,15 +1,16 @@
-//! Some nodes, the adverts between them, and a clock that jumps.
+//! Some nodes of the simulation, the choices there are, and what tells two situations apart.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use config::Preempt;
-use vocabulary::{AdvertInterval, Priority};
-use vrrp::election::{
-    Action, Backup, Election, Event, Received, Settings, State, StateName, Version,
-};
+use config::{Announce, Auth, Dialect, Preempt, Refresh, RouterConfig};
+use vocabulary::{Name, Priority};
+use vrrp::election::{Backup, State, StateName, Version};
+use vrrp::simulation::{Conditions, Lan, Member, Stepped};
 use vrrp::wire::Claim;
+
+use crate::template;
 
 /// What may happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,126 +31,130 @@ pub(crate) enum Choice {
     Usable(usize, bool),
 }
 
-#[derive(Clone)]
-struct Node {
-    election: Election,
-    settings: Settings,
-    runs: bool,
-    usable: bool,
+/// The choices so far, the last first; stories that begin the same share that.
+#[derive(Debug)]
+struct Line {
+    at: Duration,
+    choice: Choice,
+    before: Option<Rc<Self>>,
 }
 
-/// A link with nodes on it. Clones go their own ways.
+/// A network with nodes on it. Clones go their own ways.
 #[derive(Clone)]
 pub(crate) struct World {
-    nodes: Vec<Node>,
-    /// Adverts under way: to whom, and what.
-    adverts: VecDeque<(usize, Received)>,
-    now: Instant,
-    start: Instant,
-    transitions: usize,
-    story: Vec<String>,
+    lan: Lan,
+    usable: Vec<bool>,
+    story: Option<Rc<Line>>,
 }
 
 fn address(node: usize) -> IpAddr {
     IpAddr::from([192, 0, 2, u8::try_from(node + 1).unwrap()])
 }
 
+#[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
+fn start() -> Instant {
+    Instant::now()
+}
+
 impl World {
-    #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
     pub(crate) fn new(priorities: &[u8], version: Version, preempt: Preempt) -> Self {
-        let now = Instant::now();
-        let nodes = priorities.iter().enumerate().map(|(node, priority)| {
-            let settings = Settings {
-                version,
+        let member = |(node, priority): (usize, &u8)| {
+            let template = template();
+            let config = RouterConfig {
                 priority: Priority::try_from(*priority).unwrap(),
-                interval: AdvertInterval::from_centiseconds(100).unwrap(),
                 preempt,
-                sole_peer: false,
-                grouped: false,
-                decides_ties: true,
-                address: address(node),
+                dialect: match version {
+                    Version::V2 => Dialect::V2(Auth::None),
+                    Version::V3 => template.dialect,
+                },
+                // Nobody is asked here where clients look.
+                announce: Announce { at: vec![], refresh: Refresh::Never, ..Announce::default() },
+                track: template.track[..1].to_vec(),
+                ..template
             };
-            Node { election: Election::new(settings), settings, runs: true, usable: true }
-        });
-        let mut world = Self {
-            nodes: nodes.collect(),
-            adverts: VecDeque::new(),
-            now,
-            start: now,
-            transitions: 0,
-            story: Vec::new(),
+            vec![Member { config, source: address(node) }]
         };
-        (0..priorities.len()).for_each(|node| world.tell(node, Event::Startup));
-        world
+        let conditions = Conditions {
+            flight: (Duration::ZERO, Duration::ZERO),
+            kernel: Duration::ZERO,
+            lease: Duration::ZERO,
+            ..Conditions::default()
+        };
+        let nodes = priorities.iter().enumerate().map(member).collect();
+        let mut lan = Lan::new(nodes, conditions, 0, start());
+        (0..priorities.len()).for_each(|node| lan.boot(node));
+        Self { lan, usable: vec![true; priorities.len()], story: None }
     }
 
-    pub(crate) fn now(&self) -> Instant {
-        self.now
+    pub(crate) fn now(&self) -> Duration {
+        self.lan.now()
     }
 
-    pub(crate) fn transitions(&self) -> usize {
-        self.transitions
+    pub(crate) fn transitions(&self) -> u64 {
+        self.lan.transitions()
     }
 
     pub(crate) fn states(&self) -> impl Iterator<Item = StateName> {
-        self.nodes.iter().filter(|node| node.runs).map(|node| node.election.state().name())
+        self.lan.nodes().iter().filter(|node| node.runs()).map(|node| node.state())
     }
 
     /// The nodes that are Active.
     pub(crate) fn active(&self) -> Vec<usize> {
-        let active = |node: &usize| {
-            let Node { election, runs, .. } = &self.nodes[*node];
-            *runs && election.state().name() == StateName::Active
-        };
-        (0..self.nodes.len()).filter(active).collect()
+        self.those(|node| self.lan.nodes()[node].state() == StateName::Active)
+    }
+
+    /// The nodes whose kernels have the addresses.
+    pub(crate) fn owners(&self) -> Vec<usize> {
+        self.lan.owners()
+    }
+
+    /// The nodes that run and are so.
+    fn those(&self, are: impl Fn(usize) -> bool) -> Vec<usize> {
+        let nodes = 0..self.lan.nodes().len();
+        nodes.filter(|node| self.lan.nodes()[*node].runs() && are(*node)).collect()
     }
 
     /// The nodes that run and take part, the best first.
     pub(crate) fn candidates(&self) -> Vec<usize> {
-        let runs = |node: &usize| {
-            self.nodes[*node].runs && *self.nodes[*node].election.state() != State::Initialize
-        };
-        let mut all: Vec<usize> = (0..self.nodes.len()).filter(runs).collect();
-        let unusable = |node: &usize| !self.nodes[*node].usable;
+        let active = self.active();
+        let mut all = self.those(|node| self.lan.nodes()[node].takes_part());
         // Among those that cannot serve nobody moves: whoever has the addresses is the best.
-        if all.iter().all(unusable) {
-            let active = self.active();
+        if all.iter().all(|node| !self.usable[*node]) {
             all.sort_by_key(|node| !active.contains(node));
             return all;
         }
         all.sort_by_key(|node| {
-            let settings = self.nodes[*node].election.settings();
+            let settings = self.lan.nodes()[*node].routers()[0].core().election().settings();
             // Where priorities are equal nobody moves either.
-            let has = self.active().contains(node);
-            std::cmp::Reverse((settings.priority, has, settings.address))
+            std::cmp::Reverse((settings.priority, active.contains(node), settings.address))
         });
         all
     }
 
     pub(crate) fn anyone_defers(&self) -> bool {
-        let defers = |node: &Node| {
-            matches!(node.election.state(), State::Backup(Backup { defers: true, .. }))
-        };
-        self.nodes.iter().any(defers)
+        self.lan.nodes().iter().any(|node| {
+            let state = node.routers()[0].core().election().state();
+            matches!(state, State::Backup(Backup { defers: true, .. }))
+        })
     }
 
     pub(crate) fn choices(&self) -> Vec<Choice> {
         let mut choices = vec![Choice::GoOn];
-        if !self.adverts.is_empty() {
+        if self.lan.in_flight().next().is_some() {
             choices.push(Choice::Lose);
         }
-        for (number, node) in self.nodes.iter().enumerate() {
-            let state = node.election.state().name();
-            match (node.runs, state) {
+        for (number, node) in self.lan.nodes().iter().enumerate() {
+            let unusable = Choice::Usable(number, !self.usable[number]);
+            match (node.runs(), node.state()) {
                 (false, _) | (true, StateName::Initialize) => choices.push(Choice::Boot(number)),
                 (true, StateName::Active) => choices.extend([
                     Choice::Crash(number),
                     Choice::End(number),
                     Choice::HandOver(number),
-                    Choice::Usable(number, !node.usable),
+                    unusable,
                 ]),
                 (true, StateName::Backup | StateName::Releasing) => {
-                    choices.extend([Choice::Crash(number), Choice::Usable(number, !node.usable)]);
+                    choices.extend([Choice::Crash(number), unusable]);
                 }
             }
         }
@@ -157,117 +162,72 @@ impl World {
     }
 
     pub(crate) fn take(&mut self, choice: Choice) {
-        let at = self.now.duration_since(self.start).as_millis();
-        self.story.push(format!("{at} ms {choice:?}"));
+        let (at, before) = (self.lan.now(), self.story.take());
+        self.story = Some(Rc::new(Line { at, choice, before }));
         match choice {
             Choice::GoOn => self.go_on(),
-            Choice::Lose => drop(self.adverts.pop_front()),
-            Choice::Crash(node) => self.nodes[node].runs = false,
-            Choice::Boot(node) => {
-                let fresh = Election::new(self.nodes[node].settings);
-                (self.nodes[node].election, self.nodes[node].runs) = (fresh, true);
-                let usable = self.nodes[node].usable;
-                self.tell(node, Event::PriorityChanged(self.priority(node, usable)));
-                self.tell(node, Event::Startup);
-            }
-            Choice::End(node) => self.tell(node, Event::Shutdown),
-            Choice::HandOver(node) => self.tell(node, Event::HandOver),
+            Choice::Lose => self.lan.lose_next(),
+            Choice::Crash(node) => self.lan.freeze(node),
+            Choice::Boot(node) => self.lan.boot(node),
+            Choice::End(node) => self.lan.stop(node),
+            Choice::HandOver(node) => self.lan.hand_over(node),
             Choice::Usable(node, usable) => {
-                self.nodes[node].usable = usable;
-                self.tell(node, Event::PriorityChanged(self.priority(node, usable)));
+                self.usable[node] = usable;
+                self.lan.health(node, &Name::try_from("api").unwrap(), usable);
             }
         }
     }
 
-    fn priority(&self, node: usize, usable: bool) -> Priority {
-        if usable { self.nodes[node].settings.priority } else { Priority::UNUSABLE }
-    }
-
+    /// What kernels do in between is no choice.
     fn go_on(&mut self) {
-        if let Some((node, advert)) = self.adverts.pop_front() {
-            if self.nodes[node].runs {
-                self.tell(node, Event::Received(advert));
-            }
-            return;
-        }
-        let running = self.nodes.iter().enumerate().filter(|(_, node)| node.runs);
-        let next = running.filter_map(|(number, node)| Some((node.election.deadline()?, number)));
-        if let Some((at, node)) = next.min() {
-            self.now = self.now.max(at);
-            self.tell(node, Event::Tick);
-        }
+        while self.lan.step(Duration::MAX) == Some(Stepped::Other) {}
     }
 
     /// Without another fault or loss.
-    pub(crate) fn go_on_until(&mut self, end: Instant) {
-        let deadline = |node: &Node| node.runs.then(|| node.election.deadline()).flatten();
-        loop {
-            let next = self.nodes.iter().filter_map(deadline).min();
-            if self.adverts.is_empty() && next.is_none_or(|next| next > end) {
-                self.now = end;
-                return;
-            }
-            self.go_on();
-        }
-    }
-
-    fn tell(&mut self, node: usize, event: Event) {
-        for action in self.nodes[node].election.handle(event, self.now) {
-            match action {
-                Action::Advertise(claim) => self.advertise(node, claim),
-                Action::Transition(transition) => {
-                    self.transitions += 1;
-                    let at = self.now.duration_since(self.start).as_millis();
-                    let (from, to) = (transition.from, transition.to);
-                    self.story
-                        .push(format!("{at} ms node {node}: {from} → {to}: {}", transition.cause));
-                }
-                Action::ClaimAddresses | Action::ReleaseAddresses(_) | Action::Announce => {}
-            }
-        }
-    }
-
-    fn advertise(&mut self, node: usize, claim: Claim) {
-        let interval = self.nodes[node].settings.interval;
-        let advert = Received { source: address(node), claim, interval };
-        let others = (0..self.nodes.len()).filter(|other| *other != node);
-        self.adverts.extend(others.map(|other| (other, advert)));
+    pub(crate) fn go_on_until(&mut self, end: Duration) {
+        self.lan.run_until(end, &mut |_| {});
     }
 
     pub(crate) fn story(&self) -> String {
-        self.story.join("\n")
+        let mut lines = vec![];
+        let mut next = &self.story;
+        while let Some(line) = next {
+            lines.push(format!("{} ms {:?}", line.at.as_millis(), line.choice));
+            next = &line.before;
+        }
+        lines.reverse();
+        lines.join("\n")
     }
 
     /// What tells two worlds apart: times relative to now.
-    pub(crate) fn key(&self) -> Vec<i128> {
-        let mut key = Vec::new();
-        for node in &self.nodes {
-            key.extend([i128::from(node.runs), i128::from(node.usable)]);
-            key.push(i128::from(node.election.settings().priority.get()));
-            self.add_state(node.election.state(), &mut key);
+    pub(crate) fn key(&self) -> Vec<i64> {
+        let mut key = Vec::with_capacity(64);
+        for (number, node) in self.lan.nodes().iter().enumerate() {
+            let election = node.routers()[0].core().election();
+            let flags = [node.runs(), self.usable[number], self.lan.owns(number, 0)];
+            key.extend(flags.map(i64::from));
+            key.push(i64::from(election.settings().priority.get()));
+            self.add_state(election.state(), &mut key);
         }
-        for (node, advert) in &self.adverts {
-            let claim = match advert.claim {
+        for (node, _, packet) in self.lan.in_flight() {
+            let claim = match packet.advert.claim {
                 Claim::Resign => 0,
-                Claim::Lead(priority) => i128::from(priority.get()),
+                Claim::Lead(priority) => i64::from(priority.get()),
             };
-            key.extend([i128::try_from(*node).unwrap(), self.number(advert.source), claim]);
+            key.extend([i64::try_from(node).unwrap(), number(packet.advert.source), claim]);
         }
         key
     }
 
-    fn add_state(&self, state: &State, key: &mut Vec<i128>) {
+    fn add_state(&self, state: &State, key: &mut Vec<i64>) {
         match state {
             State::Initialize => key.push(0),
             State::Backup(backup) => {
-                key.extend([1, self.relative(backup.active_down_at), i128::from(backup.defers)]);
-                key.push(i128::from(self.now >= backup.listen_until));
+                key.extend([1, self.relative(backup.active_down_at), i64::from(backup.defers)]);
+                key.push(i64::from(self.lan.instant() >= backup.listen_until));
                 key.push(backup.outranking_since.map_or(-1, |since| self.relative(since)));
                 if let Some(following) = backup.following {
-                    key.extend([
-                        self.number(following.source),
-                        i128::from(following.priority.get()),
-                    ]);
+                    key.extend([number(following.source), i64::from(following.priority.get())]);
                 }
             }
             State::Active(active) => {
@@ -276,19 +236,20 @@ impl World {
                 key.push(active.answered_at.map_or(-1, |at| self.relative(at)));
             }
             State::Releasing { until, stays } => {
-                key.extend([3, self.relative(*until), i128::from(*stays)]);
+                key.extend([3, self.relative(*until), i64::from(*stays)]);
             }
         }
     }
 
-    fn number(&self, source: IpAddr) -> i128 {
-        let node = (0..self.nodes.len()).find(|node| address(*node) == source);
-        node.map_or(-1, |node| i128::try_from(node).unwrap())
+    fn relative(&self, at: Instant) -> i64 {
+        let now = self.lan.instant();
+        let ahead = at.saturating_duration_since(now).as_nanos();
+        let behind = now.saturating_duration_since(at).min(Duration::from_secs(4)).as_nanos();
+        i64::try_from(ahead).unwrap() - i64::try_from(behind).unwrap()
     }
+}
 
-    fn relative(&self, at: Instant) -> i128 {
-        let ahead = at.saturating_duration_since(self.now).as_nanos();
-        let behind = self.now.saturating_duration_since(at).min(Duration::from_secs(4)).as_nanos();
-        i128::try_from(ahead).unwrap() - i128::try_from(behind).unwrap()
-    }
+/// Which node speaks from this address.
+fn number(source: IpAddr) -> i64 {
+    (0..8).find(|node| address(*node) == source).map_or(-1, |node| i64::try_from(node).unwrap())
 }

@@ -7,37 +7,60 @@
 //! SIM_SEED=4711 cargo test -p vrrp --test all one_story          # one again
 //! SIM_HOURS=8 cargo test --release -p vrrp --test all for_hours  # others, by hand
 //! ```
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod lan;
-mod node;
 mod promises;
-mod random;
+mod sense;
 mod story;
 
-use std::time::Duration;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
-use config::Preempt;
-use vocabulary::{AdvertInterval, Priority};
-use vrrp::election::{Settings, StateName, Version};
+use config::RouterConfig;
+use vocabulary::{AdvertInterval, Name, Priority};
+use vrrp::election::StateName;
+use vrrp::simulation::{Conditions, Lan, Member};
 
-use lan::{Lan, address};
-use story::Story;
+use self::story::Story;
+use crate::template;
+
+#[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+/// A node's own address, in each family.
+fn address(node: usize, family: usize) -> IpAddr {
+    let number = u8::try_from(node + 1).unwrap();
+    match family {
+        0 => IpAddr::from([192, 0, 2, number]),
+        _ => IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, u16::from(number)]),
+    }
+}
+
+fn nodes(lan: &Lan) -> Range<usize> {
+    0..lan.nodes().len()
+}
+
+/// What every router tracks: without the first a node cannot serve, the second weighs.
+fn trackers() -> [Name; 2] {
+    ["api", "uplink"].map(|name| Name::try_from(name).unwrap())
+}
 
 /// Priorities at an interval of 100 ms; the last node has the highest address.
 fn routers(priorities: &[u8]) -> Lan {
-    let settings = |(node, priority): (usize, &u8)| Settings {
-        version: Version::V3,
-        priority: Priority::try_from(*priority).unwrap(),
-        interval: AdvertInterval::from_centiseconds(10).unwrap(),
-        preempt: Preempt::After(Duration::ZERO),
-        sole_peer: false,
-        grouped: false,
-        decides_ties: true,
-        address: address(node, 0),
+    let member = |(node, priority): (usize, &u8)| {
+        let config = RouterConfig {
+            priority: Priority::try_from(*priority).unwrap(),
+            advert_interval: AdvertInterval::from_centiseconds(10).unwrap(),
+            ..template()
+        };
+        vec![Member { config, source: address(node, 0) }]
     };
-    let settings = priorities.iter().enumerate().map(|node| vec![settings(node)]).collect();
-    Lan::new(settings, Duration::from_secs(1), 1)
+    let nodes = priorities.iter().enumerate().map(member).collect();
+    let mut lan = Lan::new(nodes, Conditions::default(), 1, start());
+    lan.examine(sense::examine);
+    lan
 }
 
 fn booted(priorities: &[u8]) -> Lan {
@@ -81,9 +104,9 @@ fn a_crash_is_noticed_after_three_intervals_and_a_skew() {
     lan.freeze(0);
     // Priority 100: 360.9 ms after the last advert, which was at most 100 ms ago.
     lan.run(millis(255));
-    assert_eq!(lan.state(1), StateName::Backup);
+    assert_eq!(lan.nodes()[1].state(), StateName::Backup);
     lan.run(millis(110));
-    assert_eq!(lan.state(1), StateName::Active);
+    assert_eq!(lan.nodes()[1].state(), StateName::Active);
     // The kernel removes the dead node's addresses when the lease ends.
     lan.run(millis(700));
     assert_eq!(lan.owners(), [1]);
@@ -116,13 +139,13 @@ fn a_failback_leaves_no_gap() {
 #[test]
 fn a_node_that_lost_its_proxy_is_replaced_within_a_packets_flight() {
     let mut lan = booted(&[150, 100]);
-    lan.health(0, 0, false);
+    lan.health(0, &trackers()[0], false);
     lan.run(millis(1));
-    assert_eq!(lan.state(1), StateName::Active);
+    assert_eq!(lan.nodes()[1].state(), StateName::Active);
     lan.run(millis(20));
     assert_eq!(lan.owners(), [1]);
     // It is mended: the addresses come back with the next advert.
-    lan.health(0, 0, true);
+    lan.health(0, &trackers()[0], true);
     lan.run(millis(120));
     assert_eq!(lan.owners(), [0]);
 }
@@ -130,9 +153,9 @@ fn a_node_that_lost_its_proxy_is_replaced_within_a_packets_flight() {
 #[test]
 fn when_both_are_unusable_nobody_moves() {
     let mut lan = booted(&[150, 100]);
-    lan.health(1, 0, false);
+    lan.health(1, &trackers()[0], false);
     lan.run(millis(500));
-    lan.health(0, 0, false);
+    lan.health(0, &trackers()[0], false);
     lan.run(millis(2000));
     assert_eq!(lan.owners(), [0]);
 }
@@ -151,10 +174,10 @@ fn one_owner_within_an_interval_after_a_partition_heals() {
 #[test]
 fn of_a_one_way_cut_the_deaf_node_becomes_active_and_yields_when_it_hears_again() {
     let mut lan = booted(&[150, 100]);
-    lan.ways[0][1].up = [false; 2];
+    lan.cut(0, 1, true);
     lan.run(millis(2000));
     assert_eq!(lan.owners(), [0, 1]);
-    lan.ways[0][1].up = [true; 2];
+    lan.cut(0, 1, false);
     lan.run(millis(111));
     assert_eq!(lan.owners(), [0]);
 }
@@ -169,7 +192,7 @@ fn a_frozen_node_that_returns_does_not_fight() {
     // It yields, hears the peer's lower priority and takes back what it is entitled to, in order.
     lan.run(millis(120));
     assert_eq!(lan.owners(), [0]);
-    assert_eq!(lan.state(1), StateName::Backup);
+    assert_eq!(lan.nodes()[1].state(), StateName::Backup);
 }
 
 #[test]
@@ -178,12 +201,12 @@ fn a_backup_that_overslept_takes_nothing() {
     lan.freeze(1);
     lan.run(millis(5000));
     lan.thaw(1);
-    assert_eq!(lan.state(1), StateName::Backup);
-    let adverts = lan.adverts;
+    assert_eq!(lan.nodes()[1].state(), StateName::Backup);
+    let adverts = lan.adverts();
     lan.run(millis(1000));
     assert_eq!(lan.owners(), [0]);
     // Ten adverts a second: nobody had to be answered.
-    assert!(lan.adverts - adverts <= 11, "{}", lan.adverts - adverts);
+    assert!(lan.adverts() - adverts <= 11, "{}", lan.adverts() - adverts);
 }
 
 /// Tells these stories; the first that breaks a promise is made short.
@@ -215,11 +238,11 @@ fn one_story() {
 #[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it runs for so long")]
 fn for_hours() {
     let Ok(hours) = std::env::var("SIM_HOURS") else { return };
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let end = start + Duration::from_secs_f64(hours.parse::<f64>().unwrap() * 3600.0);
     let first = std::env::var("SIM_SEED").map_or(100_000, |seed| seed.parse().unwrap());
     let mut told = 0_u64;
-    while std::time::Instant::now() < end {
+    while Instant::now() < end {
         tell(std::iter::once(first + told));
         told += 1;
     }

@@ -7,12 +7,12 @@
 //! * who takes part has the addresses, or hears somebody who has;
 //! * two nodes that hear each other have them at once only for the moment of a make-before-break.
 //!
-//! While ways are lossy, slow or out of order nothing is promised but that the election's deeds make
-//! sense ([`Router::handle`](super::node::Router::handle)); cuts excuse only those they deafen.
+//! While ways are lossy, slow or out of order nothing is promised but that what a router does makes
+//! sense ([`sense`](super::sense)); cuts excuse only those they deafen.
 
 use std::time::Duration;
 
-use super::lan::Lan;
+use vrrp::simulation::{Lan, Way};
 
 const NODES: usize = 5;
 
@@ -35,24 +35,25 @@ impl Watch {
 
     pub(crate) fn look(&mut self, lan: &Lan) {
         let quiet = lan.now() >= self.quiet_since + self.settle && !is_rough(lan);
-        for node in 0..lan.nodes.len() {
-            if let Some(broken) =
-                lan.nodes[node].routers.iter().find_map(|router| router.broken.as_ref())
-            {
-                self.breaks(lan, &format!("node {node} {broken}"));
+        if let Some(broken) = lan.broken() {
+            self.breaks(lan, broken);
+        }
+        let mut held = [[false; 2]; NODES];
+        for node in 0..lan.nodes().len() {
+            for (family, held) in held[node].iter_mut().enumerate().take(lan.routers()) {
+                *held = lan.owns(node, family);
             }
             for other in 0..node {
-                self.compare(lan, node, other, quiet);
+                let both = held[node].iter().zip(held[other]).any(|(ours, theirs)| *ours && theirs);
+                self.compare(lan, node, other, both, quiet);
             }
-            if quiet && lan.nodes[node].takes_part() && !is_served(lan, node) {
+            if quiet && lan.nodes()[node].takes_part() && !is_served(lan, node) {
                 self.breaks(lan, &format!("node {node} has not the addresses, and hears nobody"));
             }
         }
     }
 
-    fn compare(&mut self, lan: &Lan, node: usize, other: usize, quiet: bool) {
-        let both =
-            (0..lan.families()).any(|family| lan.owns(node, family) && lan.owns(other, family));
+    fn compare(&mut self, lan: &Lan, node: usize, other: usize, both: bool, quiet: bool) {
         let since = &mut self.both_since[node][other];
         if !both {
             *since = None;
@@ -74,31 +75,32 @@ impl Watch {
 }
 
 pub(crate) fn is_rough(lan: &Lan) -> bool {
-    lan.ways.iter().flatten().any(|way| way.is_rough())
+    lan.ways.iter().flatten().any(Way::is_rough)
 }
 
 /// Whether everyone hears everyone.
 pub(crate) fn is_whole(lan: &Lan) -> bool {
-    !is_rough(lan) && lan.ways.iter().flatten().all(|way| way.up == [true; 2])
+    !is_rough(lan) && lan.ways.iter().flatten().all(|way| way.cut.is_empty())
 }
 
 /// Whether two nodes run and hear each other in some family.
 fn hear_each_other(lan: &Lan, node: usize, other: usize) -> bool {
-    let there = |node: usize| lan.nodes[node].runs && lan.nodes[node].plugged;
-    let connected =
-        |family: usize| lan.ways[node][other].up[family] && lan.ways[other][node].up[family];
-    there(node) && there(other) && (0..lan.families()).any(connected)
+    let there = |node: usize| lan.nodes()[node].runs() && lan.nodes()[node].is_plugged();
+    let connected = |family: usize| {
+        lan.ways[node][other].carries(family) && lan.ways[other][node].carries(family)
+    };
+    there(node) && there(other) && (0..lan.routers()).any(connected)
 }
 
 /// Whether a node has the addresses, or hears in some family somebody who has.
 fn is_served(lan: &Lan, node: usize) -> bool {
-    let mut families = 0..lan.families();
+    let mut families = 0..lan.routers();
     let hears = |other: usize, family: usize| {
         other != node
-            && lan.ways[other][node].up[family]
-            && lan.nodes[other].plugged
+            && lan.ways[other][node].carries(family)
+            && lan.nodes()[other].is_plugged()
             && lan.owns(other, family)
     };
     families.clone().all(|family| lan.owns(node, family))
-        || families.any(|family| (0..lan.nodes.len()).any(|other| hears(other, family)))
+        || families.any(|family| (0..lan.nodes().len()).any(|other| hears(other, family)))
 }

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use config::Preempt;
-use vocabulary::{AdvertInterval, Priority};
-use vrrp::election::{Event, Settings, StateName, Version};
+use config::{Audience, Auth, Dialect, Preempt, RouterConfig};
+use vocabulary::{AdvertInterval, Name, Priority};
+use vrrp::election::{StateName, Version};
+use vrrp::simulation::{Conditions, Lan, Member, Random, Way};
 
-use super::lan::{Lan, Way, address};
-use super::node::TRACKERS;
 use super::promises::{Watch, is_whole};
-use super::random::Random;
+use super::{address, nodes, sense, start, trackers};
+use crate::template;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
@@ -110,11 +110,7 @@ impl Story {
             9 => Step::Boot { node },
             10 => Step::Replace { node, quarters: random.pick(&[0, 1, 4, 11, 20]) },
             11 => Step::Plug { node, plugged: random.chance(500) },
-            12 | 13 => Step::Health {
-                node,
-                tracker: random.index(TRACKERS.len()),
-                usable: random.chance(500),
-            },
+            12 | 13 => Step::Health { node, tracker: random.index(2), usable: random.chance(500) },
             14 | 15 => Step::Reload {
                 node,
                 priority: random.pick(&PRIORITIES),
@@ -177,18 +173,17 @@ impl Story {
         heal(lan);
         watch.quiet_since = lan.now();
         lan.run_until(lan.now() + self.settle(), &mut |lan| watch.look(lan));
-        let transitions = lan.transitions;
+        let transitions = lan.transitions();
         lan.run_until(lan.now() + self.settle(), &mut |lan| watch.look(lan));
-        if lan.transitions != transitions {
+        if lan.transitions() != transitions {
             watch.breaks(lan, "the addresses wander");
         }
         for family in 0..self.families {
-            let owners: Vec<_> =
-                (0..lan.nodes.len()).filter(|node| lan.owns(*node, family)).collect();
+            let owners: Vec<_> = nodes(lan).filter(|node| lan.owns(*node, family)).collect();
             if owners.len() != 1 || preempts(lan) && owners != [best(lan)] {
                 watch.breaks(lan, &format!("owners are {owners:?}, the best is {}", best(lan)));
             }
-            if let Some(lost) = (0..lan.nodes.len()).find(|node| !lan.finds(*node, family)) {
+            if let Some(lost) = nodes(lan).find(|node| !lan.finds(*node, family)) {
                 watch.breaks(lan, &format!("a client beside {lost} looks in the wrong place"));
             }
         }
@@ -196,62 +191,85 @@ impl Story {
     }
 
     fn lan(&self) -> Lan {
-        let settings = |(node, (priority, preempt)): (usize, &(u8, Preempt))| {
-            let router = |family| Settings {
-                version: self.version,
-                priority: Priority::try_from(*priority).unwrap(),
-                interval: self.interval,
-                preempt: *preempt,
-                sole_peer: self.nodes.len() == 2 && self.version == Version::V3,
-                grouped: false,
-                decides_ties: true,
-                address: match family {
-                    1 if self.crossed => address(self.nodes.len() - 1 - node, family),
-                    _ => address(node, family),
-                },
-            };
-            (0..self.families).map(router).collect()
+        let members = |node: usize| (0..self.families).map(|f| self.member(node, f)).collect();
+        let late = self.interval.duration() / 50;
+        let idle = Conditions::default();
+        let conditions = Conditions {
+            flight: (idle.flight.0, late),
+            doubled: self.doubled,
+            lateness: late,
+            lease: self.lease(),
+            proof: self.proof,
+            ..idle
         };
-        let nodes = self.nodes.iter().enumerate().map(settings).collect();
-        let mut lan = Lan::new(nodes, self.lease(), self.seed);
-        lan.lateness = self.interval.duration() / 50;
-        lan.delay.1 = self.interval.duration() / 50;
-        lan.doubled = self.doubled;
-        lan.proof = self.proof;
+        let nodes = (0..self.nodes.len()).map(members).collect();
+        let mut lan = Lan::new(nodes, conditions, self.seed, start());
+        lan.examine(sense::examine);
         (0..self.nodes.len()).for_each(|node| lan.boot(node));
         lan
+    }
+
+    /// A node's router of a family: IPv4 is 0, IPv6 is 1.
+    fn member(&self, node: usize, family: usize) -> Member {
+        let (priority, preempt) = self.nodes[node];
+        let source = |node: usize| match family {
+            1 if self.crossed => address(self.nodes.len() - 1 - node, family),
+            _ => address(node, family),
+        };
+        let sole_peer = self.nodes.len() == 2 && self.version == Version::V3;
+        let grouped = self.families > 1;
+        let mut config = RouterConfig {
+            priority: Priority::try_from(priority).unwrap(),
+            advert_interval: self.interval,
+            preempt,
+            sync_group: grouped.then(|| Name::try_from("both").unwrap()),
+            decides_ties: family == 0,
+            ..template()
+        };
+        if self.version == Version::V2 {
+            config.dialect = Dialect::V2(Auth::None);
+        }
+        if sole_peer {
+            config.audience = Audience::Peers(vec![source(1 - node)]);
+        }
+        Member { config, source: source(node) }
     }
 
     /// Lets one thing happen.
     fn take(&self, step: Step, lan: &mut Lan) -> Quiet {
         let quarter = self.interval.duration() / 4;
         match step {
-            Step::Cut { from, to } => lan.ways[from][to].up = [false; 2],
-            Step::CutFamily { from, to, family } => lan.ways[from][to].up[family] = false,
+            Step::Cut { from, to } => lan.cut(from, to, true),
+            Step::CutFamily { from, to, family } => lan.ways[from][to].cut.push(family),
             Step::Part { node, other } => lan.connect(node, other, false),
             Step::Isolate { node } => {
-                (0..lan.nodes.len()).for_each(|peer| lan.connect(node, peer, false));
+                nodes(lan).for_each(|peer| lan.connect(node, peer, false));
             }
             Step::Lose { permille } => ways(lan).for_each(|way| way.loss = permille),
             Step::Disorder { permille } => ways(lan).for_each(|way| way.disorder = permille),
             Step::Delay { from, to, quarters } => lan.ways[from][to].delay = quarter * quarters,
-            Step::Freeze { node } if lan.nodes[node].runs => lan.freeze(node),
-            Step::Thaw { node } if !lan.nodes[node].runs => lan.thaw(node),
-            Step::Replace { node, quarters } if lan.nodes[node].runs => {
+            Step::Freeze { node } if lan.nodes()[node].runs() => lan.freeze(node),
+            Step::Thaw { node } if !lan.nodes()[node].runs() => lan.thaw(node),
+            Step::Replace { node, quarters } if lan.nodes()[node].runs() => {
                 lan.replace(node, quarter * quarters);
             }
             Step::Plug { node, plugged } => lan.plug(node, plugged),
             Step::Boot { node } => return boot(lan, node),
-            Step::Health { node, tracker, usable } => lan.health(node, tracker, usable),
+            Step::Health { node, tracker, usable } => {
+                lan.health(node, &trackers()[tracker], usable)
+            }
             Step::Reload { node, priority, doubled, preempt } => {
                 let times = if doubled { 2 } else { 1 };
                 let interval = AdvertInterval::try_from(self.interval.duration() * times).unwrap();
                 let priority = Priority::try_from(priority).unwrap();
-                lan.reload(node, |was| Settings { priority, interval, preempt, ..was });
+                lan.reload(node, |config| {
+                    (config.priority, config.preempt) = (priority, preempt);
+                    config.advert_interval = interval;
+                });
             }
             Step::Stop { node } if is_replaceable(lan, node) => lan.stop(node),
-            Step::HandOver { node } => lan.tell(node, Event::HandOver),
-            Step::Reclaim { node } => lan.tell(node, Event::Reclaim),
+            Step::HandOver { node } => lan.hand_over(node),
+            Step::Reclaim { node } => lan.reclaim(node),
             Step::Heal => heal(lan),
             Step::Freeze { .. } | Step::Thaw { .. } | Step::Replace { .. } | Step::Stop { .. } => {
                 return Quiet::Kept;
@@ -324,50 +342,50 @@ fn ways(lan: &mut Lan) -> impl Iterator<Item = &mut Way> {
 
 /// Starts a node anew, whether it runs, is frozen or has ended.
 fn boot(lan: &mut Lan, node: usize) -> Quiet {
-    let ended = lan.nodes[node].runs && lan.nodes[node].is(StateName::Initialize);
+    let ended = lan.nodes()[node].runs() && lan.nodes()[node].is(StateName::Initialize);
     lan.boot(node);
     // Where nobody took part before, the first needs its time.
-    let served = (0..lan.nodes.len()).any(|other| lan.owns(other, 0));
+    let served = nodes(lan).any(|other| lan.owns(other, 0));
     if ended && served && is_whole(lan) { Quiet::Kept } else { Quiet::Disturbed }
 }
 
 /// Whether a node takes part, and another one watches it that can take over.
 fn is_replaceable(lan: &Lan, node: usize) -> bool {
     let watches = |other: usize| {
-        let all = lan.nodes[other].is(StateName::Backup);
-        other != node && lan.nodes[other].runs && lan.nodes[other].plugged && all
+        let all = lan.nodes()[other].is(StateName::Backup);
+        other != node && lan.nodes()[other].runs() && lan.nodes()[other].is_plugged() && all
     };
-    let serves = lan.nodes[node].is(StateName::Active) || lan.nodes[node].is(StateName::Backup);
-    lan.nodes[node].runs && serves && (0..lan.nodes.len()).any(watches)
+    let serves = lan.nodes()[node].is(StateName::Active) || lan.nodes()[node].is(StateName::Backup);
+    lan.nodes()[node].runs() && serves && nodes(lan).any(watches)
 }
 
 /// Everything is well again, and every operator's wish fulfilled.
 fn heal(lan: &mut Lan) {
     ways(lan).for_each(Way::heal);
-    for node in 0..lan.nodes.len() {
+    for node in nodes(lan) {
         lan.plug(node, true);
-        if !lan.nodes[node].runs {
+        if !lan.nodes()[node].runs() {
             lan.thaw(node);
         }
-        if lan.nodes[node].stopping && lan.nodes[node].is(StateName::Initialize) {
+        if lan.nodes()[node].is_stopping() && lan.nodes()[node].is(StateName::Initialize) {
             lan.boot(node);
         }
-        lan.tell(node, Event::Reclaim);
+        lan.reclaim(node);
     }
 }
 
 fn preempts(lan: &Lan) -> bool {
-    lan.nodes.iter().all(|node| node.routers[0].config.preempt != Preempt::Never)
+    lan.nodes().iter().all(|node| node.routers()[0].config().preempt != Preempt::Never)
 }
 
 /// The node that must win where everyone may preempt: the highest priority, and of equals the one
 /// that has the addresses already.
 fn best(lan: &Lan) -> usize {
     let key = |node: &usize| {
-        let priority = lan.nodes[*node].routers[0].election.settings().priority;
+        let priority = lan.nodes()[*node].routers()[0].core().election().settings().priority;
         (priority, lan.owns(*node, 0), usize::MAX - *node)
     };
     // One that was ending at the last fault has ended since.
-    let nodes = (0..lan.nodes.len()).filter(|node| lan.nodes[*node].takes_part());
+    let nodes = nodes(lan).filter(|node| lan.nodes()[*node].takes_part());
     nodes.max_by_key(key).unwrap()
 }
