@@ -2,6 +2,7 @@
 //!
 //! What a client says is looked at, not taken: the relay finds it where it was.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use vocabulary::Name;
 
 use crate::data::hello::Hello;
 use crate::data::pool::Pool;
-use crate::net::proxy_header::Ends;
 use crate::plan::ProxyPlan;
 use crate::plan::end::End;
 
@@ -45,11 +45,10 @@ pub(crate) enum Asked {
 pub(crate) async fn follow<'a>(
     proxy: &'a ProxyPlan,
     stream: &TcpStream,
-    ends: Ends,
+    (client, port): (IpAddr, u16),
     pool: &Pool,
     routed: &mut Routed,
 ) -> Result<&'a ProxyPlan, End> {
-    let (client, port) = (ends.source.ip(), ends.destination.port());
     for route in proxy.routes.iter().filter(|route| route.is_for(client, port)) {
         let names = &route.config.server_names;
         if !names.is_empty() && routed.asked == Asked::NotLooked {

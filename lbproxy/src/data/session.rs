@@ -122,7 +122,8 @@ async fn open(
         let call = Call { proxy, client: ends, turns };
         return reach(&call, || worker.latest(&proxy.name), &mut record.attempts).await;
     };
-    let target = follow(proxy, &client.stream, ends, &worker.pool, &mut *routed).await?;
+    let (from, port) = (ends.source.ip(), ends.destination.port());
+    let target = follow(proxy, &client.stream, (from, port), &worker.pool, routed).await?;
     let turns =
         if routed.proxy.is_some() { worker.turns_of(&target.name) } else { Rc::clone(turns) };
     ticket.limit(target.limits);
