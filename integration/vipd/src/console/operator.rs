@@ -261,7 +261,7 @@ mod tests {
         assert_eq!([0, 1000, 65534].map(|uid| other.may_order(uid)), [true, true, false]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_says_nothing_or_too_much_is_sent_away() {
         assert_eq!(answered(b"{\"type\":", true).await, "");
         assert_eq!(answered(&[b'x'; REQUEST_LIMIT + 1], true).await, "");

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(peer.ask::<String>(&"how?").await, None);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn answers_come_to_those_who_asked_and_not_to_who_gave_up() {
         let peer = Peer::start();
         let (theirs, ours) = UnixStream::pair().unwrap();
