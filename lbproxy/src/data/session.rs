@@ -116,13 +116,14 @@ async fn open(
         ends = told;
         record.client = told.source;
     }
+    proxy.admit(ends.source.ip())?;
     *counted = proxy.count(ends.source.ip())?;
     let Some(routed) = &mut record.routed else {
         let call = Call { proxy, client: ends, turns };
         return reach(&call, || worker.latest(&proxy.name), &mut record.attempts).await;
     };
-    let target =
-        follow(proxy, &client.stream, ends.source.ip(), &worker.pool, &mut *routed).await?;
+    let (from, port) = (ends.source.ip(), ends.destination.port());
+    let target = follow(proxy, &client.stream, (from, port), &worker.pool, routed).await?;
     let turns =
         if routed.proxy.is_some() { worker.turns_of(&target.name) } else { Rc::clone(turns) };
     block.limit(target.limits);
