@@ -14,6 +14,7 @@ mod names;
 mod nginx;
 mod report;
 mod run;
+mod secrets;
 mod source;
 mod values;
 mod write;
@@ -22,8 +23,8 @@ use std::sync::Arc;
 
 use self::draft::Draft;
 pub use self::files::{Disk, Files};
-pub use self::report::{Entry, Kind, Report};
-pub use self::run::{Options, run};
+pub use self::report::{Entry, Kind, Report, Shown};
+pub use self::run::{Look, Options, run};
 pub use self::source::{Mistake, Place, Source};
 
 /// What to import.
@@ -55,7 +56,7 @@ pub fn import(given: &Given, files: &dyn Files) -> Imported {
     let mut import = Import::default();
     // Proxies first: what keepalived watches is often one of them.
     if let Some(source) = &given.haproxy {
-        haproxy::import(source, &mut import);
+        haproxy::import(source, files, &mut import);
     }
     if let Some(source) = &given.nginx {
         nginx::import(source, files, &mut import);

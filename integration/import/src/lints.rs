@@ -6,16 +6,22 @@ use std::time::Duration;
 use config::Problems;
 use vocabulary::VirtualAddress;
 
-use super::draft::{Draft, Got, Proxy, Router};
+use super::draft::{Draft, Got, Proxy, Router, Watched};
 use super::report::Report;
 use super::values::spoken;
 
 /// A router whose addresses lead to a proxy follows it, if it follows none: keepalived never learned
 /// that the proxy was gone.
 pub(super) fn follow_proxies(draft: &mut Draft, report: &mut Report) {
-    let proxies = &draft.proxies;
+    let (proxies, trackers) = (&draft.proxies, &draft.trackers);
     for router in &mut draft.routers {
-        let tracks = |proxy: &Proxy| router.track.iter().any(|got| got.value == proxy.name);
+        let watches = |tracked: &str, proxy: &Proxy| {
+            tracked == proxy.name
+                || trackers.iter().any(|tracker| {
+                    tracker.name == tracked && tracker.watched == Watched::Proxy(proxy.name.clone())
+                })
+        };
+        let tracks = |proxy: &Proxy| router.track.iter().any(|got| watches(&got.value, proxy));
         if proxies.iter().any(tracks) {
             continue;
         }

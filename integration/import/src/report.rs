@@ -70,6 +70,11 @@ impl Report {
         self.note(statement, Kind::NotSupported, Some(why.into()));
     }
 
+    /// `kind` became of it: `words`.
+    pub(super) fn say(&mut self, statement: &Statement, kind: Kind, words: impl Into<String>) {
+        self.note(statement, kind, Some(words.into()));
+    }
+
     /// The same for the statement and everything in its block.
     pub(super) fn whole(&mut self, statement: &Statement, kind: Kind, why: impl Into<String>) {
         self.note(statement, kind, Some(why.into()));
@@ -126,8 +131,23 @@ impl Report {
         entry.notes.extend(note.filter(|note| !entry.notes.contains(note)));
     }
 
+    /// As people read it: what needs a look first; what is right only with `all`.
+    #[must_use]
+    pub fn shown(&self, all: bool) -> Shown<'_> {
+        Shown { report: self, all }
+    }
+}
+
+/// A report in words.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    report: &'a Report,
+    all: bool,
+}
+
+impl Shown<'_> {
     fn section(&self, kind: Kind, title: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut entries = self.entries().filter(|entry| entry.kind == kind).peekable();
+        let mut entries = self.report.entries().filter(|entry| entry.kind == kind).peekable();
         if entries.peek().is_none() {
             return Ok(());
         }
@@ -151,21 +171,34 @@ fn key(statement: &Statement) -> Key {
     (place.source.name.clone(), place.span.start, statement.shown())
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.section(Kind::Translated, "translated", f)?;
-        self.section(Kind::Ignored, "ignored, for it has no effect here", f)?;
-        self.section(Kind::Different, "translated with a difference", f)?;
-        self.section(Kind::NotSupported, "not supported", f)?;
-        if !self.lints.is_empty() {
-            writeln!(f, "worth knowing:")?;
-        }
-        for lint in &self.lints {
-            writeln!(f, "  {lint}")?;
-        }
-        for mistake in &self.mistakes {
+        for mistake in &self.report.mistakes {
             write!(f, "{mistake}")?;
         }
-        Ok(())
+        self.section(Kind::NotSupported, "not supported", f)?;
+        self.section(Kind::Different, "translated with a difference", f)?;
+        if !self.report.lints.is_empty() {
+            writeln!(f, "worth knowing:")?;
+        }
+        for lint in &self.report.lints {
+            writeln!(f, "  {lint}")?;
+        }
+        if self.all {
+            self.section(Kind::Ignored, "ignored, for it has no effect here", f)?;
+            return self.section(Kind::Translated, "translated", f);
+        }
+        let count = |kind| self.report.entries().filter(|entry| entry.kind == kind).count();
+        let (translated, ignored) = (count(Kind::Translated), count(Kind::Ignored));
+        if translated + ignored == 0 {
+            return Ok(());
+        }
+        writeln!(f, "translated: {translated}; without effect here: {ignored} (--all shows them)")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown(false).fmt(f)
     }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use config::{Code, Loaded, Problem, Problems};
 
 use super::files::{read, read_from};
 use super::{Disk, Given, Imported, Source, import};
@@ -41,12 +42,21 @@ pub struct Options {
     /// Write it even though some of it is not supported
     #[arg(long)]
     pub lossy: bool,
+
+    /// Show what was translated, and what has no effect here, as well
+    #[arg(long)]
+    pub all: bool,
 }
 
-/// Imports. Exit codes: 0 all of it is written, 2 something is not supported or cannot be read.
+/// What `vipd check` finds in a configuration beyond the text: programs that are not on this host, or that
+/// may not be run.
+pub type Look = fn(Loaded) -> Result<Loaded, Problems>;
+
+/// Imports; `look` looks at the programs of what was made. Exit codes: 0 all of it is written, 2 something is
+/// not supported or cannot be read.
 #[expect(clippy::print_stderr, reason = "this is the command's answer")]
 #[must_use]
-pub fn run(options: &Options) -> ExitCode {
+pub fn run(options: &Options, look: Look) -> ExitCode {
     let given = match given(options) {
         Ok(given) => given,
         Err(error) => {
@@ -55,7 +65,7 @@ pub fn run(options: &Options) -> ExitCode {
         }
     };
     let Imported { toml, report } = import(&given, &Disk);
-    eprint!("{report}");
+    eprint!("{}", report.shown(options.all));
     let Some(toml) = toml else {
         eprintln!("nothing is written");
         return ExitCode::from(2);
@@ -66,13 +76,44 @@ pub fn run(options: &Options) -> ExitCode {
         );
         return ExitCode::from(2);
     }
-    match write(&options.output, &toml) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: cannot write {}: {error}", options.output.display());
-            ExitCode::from(2)
-        }
+    if let Err(error) = write(&options.output, &toml) {
+        eprintln!("error: cannot write {}: {error}", options.output.display());
+        return ExitCode::from(2);
     }
+    eprint!("{}", of_programs(&options.output, &toml, look));
+    ExitCode::SUCCESS
+}
+
+/// What `vipd check` says of the programs in it, on this host.
+fn of_programs(output: &Path, toml: &str, look: Look) -> String {
+    let name = match output == Path::new(STANDARD) {
+        true => "what is written".to_owned(),
+        false => output.display().to_string(),
+    };
+    // That the text is right is known already, and what it warns of was said.
+    let Ok(loaded) = config::parse(&name, toml) else { return String::new() };
+    let found = match look(loaded) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    };
+    let of_program =
+        |problem: &&Problem| [Code::ProgramUnusable, Code::HookUnusable].contains(&problem.code);
+    let lines: Vec<String> = found
+        .found()
+        .iter()
+        .filter(of_program)
+        .map(|problem| {
+            let place = found.place(problem);
+            format!("  {}:{}: {} ({})\n", place.file, place.line, problem.title, problem.code)
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!(
+        "on this host `vipd check` says what follows; put the programs where they run first:\n{}",
+        lines.concat()
+    )
 }
 
 fn given(options: &Options) -> anyhow::Result<Given> {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// Words whose argument is a secret: reports never show it.
-const SECRETS: [&str; 3] = ["auth_pass", "auth", "password"];
+use super::secrets;
 
 /// One file.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,18 +113,17 @@ impl Statement {
 
     /// As it is shown: its words, secrets left out.
     pub(super) fn shown(&self) -> String {
-        let mut shown = Vec::new();
-        let mut secret = false;
-        for word in &self.words {
-            shown.push(if secret { "******" } else { word.text.as_str() });
-            secret = secret || SECRETS.contains(&word.text.as_str());
-        }
-        shown.join(" ")
+        secrets::masked(&self.said())
     }
 
-    /// Whether its arguments are a secret.
-    fn is_secret(&self) -> bool {
-        self.words.iter().any(|word| SECRETS.contains(&word.text.as_str()))
+    /// Whether it says something that is not to be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        secrets::start(&self.said()).is_some()
+    }
+
+    fn said(&self) -> String {
+        let words: Vec<&str> = self.words.iter().map(|word| word.text.as_str()).collect();
+        words.join(" ")
     }
 }
 
@@ -148,7 +146,7 @@ impl Mistake {
 
     /// A value that is not what its keyword takes.
     pub(super) fn value(statement: &Statement, word: &Word, must: &str) -> Self {
-        let value = if statement.is_secret() { "******" } else { &word.text };
+        let value = if statement.is_secret() { secrets::MASK } else { &word.text };
         let title = format!("`{}` is {value:?}, but {must}", statement.name());
         Self::at(&word.place, title, "")
     }
@@ -157,9 +155,10 @@ impl Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = Level::ERROR.primary_title(&self.title);
+        let text = self.place.as_ref().map(|place| secrets::blotted(&place.source.text));
         let group = match &self.place {
             Some(place) => title.element(
-                Snippet::source(&place.source.text)
+                Snippet::source(text.unwrap_or_default())
                     .path(&place.source.name)
                     .annotation(AnnotationKind::Primary.span(place.span.clone())),
             ),

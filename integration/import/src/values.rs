@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::draft::Got;
 use super::report::Report;
+use super::secrets::MASK;
 use super::source::{Mistake, Statement, Word};
 
 /// No setting is longer; sums of such times stay far from overflow.
@@ -60,7 +61,8 @@ impl Report {
     pub(super) fn surplus(&mut self, statement: &Statement, read: usize) {
         if let Some(extra) = statement.words.get(read..).filter(|extra| !extra.is_empty()) {
             let words: Vec<&str> = extra.iter().map(|word| word.text.as_str()).collect();
-            self.different(statement, format!("{:?} is left out: it is not read", words.join(" ")));
+            let words = if statement.is_secret() { MASK.to_owned() } else { words.join(" ") };
+            self.different(statement, format!("{words:?} is left out: it is not read"));
         }
     }
 }

@@ -107,6 +107,7 @@ impl Toml {
             Watched::Process(name) => ("process", quoted(name)),
             Watched::File(path) => ("file", quoted(path)),
             Watched::Script(script) => ("script", words(&script.command)),
+            Watched::Proxy(name) => ("proxy", quoted(name)),
         };
         self.line(key, watched, None);
         if let Watched::Script(script) = &tracker.watched {
@@ -128,7 +129,6 @@ impl Toml {
                 self.line(key, count.to_string(), None);
             }
         }
-        self.line("initially", quoted(script.initially), None);
     }
 
     fn proxy(&mut self, proxy: &Proxy) {
@@ -143,6 +143,12 @@ impl Toml {
             self.line("balance", quoted(balance.value), balance.from.as_ref());
         }
         self.time("slow_start", proxy.slow_start.as_ref());
+        if proxy.one_backup {
+            self.line("backups", quoted("first"), None);
+        }
+        self.text("on_down", proxy.on_down.as_ref());
+        self.list("allow", &proxy.allow);
+        self.list("deny", &proxy.deny);
         self.time("hello_timeout", proxy.hello_timeout.as_ref());
         if !proxy.servers.is_empty() {
             self.check(&proxy.check);
@@ -171,6 +177,10 @@ impl Toml {
         if !route.networks.is_empty() {
             let networks: Vec<String> = route.networks.iter().map(IpNet::to_string).collect();
             self.line("    from", words(&networks), Some(&route.from));
+        }
+        if !route.ports.is_empty() {
+            let ports: Vec<String> = route.ports.iter().map(u16::to_string).collect();
+            self.line("    port", format!("[{}]", ports.join(", ")), Some(&route.from));
         }
         self.line("    proxy", quoted(&route.proxy), None);
     }
@@ -215,8 +225,8 @@ impl Toml {
                 *tls
             }
         };
-        if let (Probe::Http { .. }, Some(expect)) = (&check.probe, check.expect) {
-            parts.push(format!("expect = {expect}"));
+        if let (Probe::Http { .. }, [_, ..]) = (&check.probe, check.expect.as_slice()) {
+            parts.push(format!("expect = {}", statuses(&check.expect)));
         }
         if let (Probe::Http { .. }, Some(body)) = (&check.probe, &check.expect_body) {
             parts.push(format!("expect_body = {}", quoted(body)));
@@ -234,6 +244,7 @@ impl Toml {
             ("interval", check.interval),
             ("fast_interval", check.fast_interval),
             ("down_interval", check.down_interval),
+            ("connect_timeout", check.connect_timeout),
             ("timeout", check.timeout),
         ];
         parts.extend(
@@ -306,6 +317,18 @@ impl Toml {
 fn quoted(value: impl Display) -> String {
     let text = value.to_string().replace('\u{7f}', " ").replace("${", "$${");
     serde_json::Value::String(text).to_string()
+}
+
+/// Statuses: one is a number, others are a list.
+fn statuses(statuses: &[String]) -> String {
+    let one = |status: &String| match status.parse::<u16>() {
+        Ok(number) => number.to_string(),
+        Err(_) => quoted(status),
+    };
+    match statuses {
+        [status] if !status.contains('-') => one(status),
+        several => format!("[{}]", several.iter().map(one).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// A list on one line.

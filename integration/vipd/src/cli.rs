@@ -10,6 +10,7 @@ use vocabulary::Name;
 
 #[cfg(feature = "drill")]
 use crate::drill;
+use crate::runner::trust::look_at_programs;
 use crate::{
     check, console, doctor, events, handover, orders, runner, status, supervisor, upgrade,
 };
@@ -179,7 +180,7 @@ impl Cli {
             }
             Command::Check(options) => check::run(&options),
             Command::Schema(form) => print_schema(&form),
-            Command::Import(options) => import::run(&options),
+            Command::Import(options) => import::run(&options, look_at_programs),
             Command::Doctor(options) => doctor::run(&options),
             Command::Status(asked) => tell_status(&asked),
             Command::Why(asked) => tell_why(&asked),

@@ -292,6 +292,7 @@ impl Control {
             waiting: proxy.config.queue,
             send_proxy: proxy.config.send_proxy,
             accept_proxy: proxy.config.accept_proxy.as_slice().into(),
+            access: Arc::new(proxy.config.access.clone()),
             routes,
             hello_timeout: proxy.config.hello_timeout,
             listeners: match self.phase {

@@ -24,6 +24,7 @@ pub(super) fn proxy_status(proxy: &ProxyRecord, registry: &Registry, now: Instan
         proxy: route.proxy.clone(),
         server_names: route.server_names.iter().map(NamePattern::to_string).collect(),
         from: route.from.clone(),
+        ports: route.ports.clone(),
         connections: taken.load(Ordering::Relaxed),
     });
     ProxyStatus {

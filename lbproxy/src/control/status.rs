@@ -122,6 +122,9 @@ pub struct RouteStatus {
     pub server_names: Vec<String>,
     /// Networks of which the client is in one; none: wherever it is.
     pub from: Vec<IpNet>,
+    /// Ports of which the client connected to one; none: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
     /// Connections that took it.
     pub connections: u64,
 }

@@ -136,6 +136,8 @@ impl Relay {
             | End::QueueFull
             | End::QueueTimeout
             | End::SourceLimit
+            | End::Denied
+            | End::NotAllowed
             | End::BadHeader
             | End::HeaderTimeout
             | End::NoRoute

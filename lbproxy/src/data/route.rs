@@ -45,11 +45,11 @@ pub(crate) enum Asked {
 pub(crate) async fn follow<'a>(
     proxy: &'a ProxyPlan,
     stream: &TcpStream,
-    client: IpAddr,
+    (client, port): (IpAddr, u16),
     pool: &Pool,
     routed: &mut Routed,
 ) -> Result<&'a ProxyPlan, End> {
-    for route in proxy.routes.iter().filter(|route| route.comes_from(client)) {
+    for route in proxy.routes.iter().filter(|route| route.is_for(client, port)) {
         let names = &route.config.server_names;
         if !names.is_empty() && routed.asked == Asked::NotLooked {
             routed.asked = ask(stream, pool, proxy.hello_timeout).await?;

@@ -17,8 +17,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use vocabulary::Endpoint;
 
+use super::answer::judge;
 use super::bounded::{Bounded, TooLong};
-use super::outcome::{Outcome, Verdict};
+use super::outcome::Outcome;
 use super::tls::{Tls, TlsError, chain};
 use crate::clock;
 use crate::net::dial::dial;
@@ -27,9 +28,6 @@ use crate::plan::located::Located;
 
 /// Of an answer's body so much is read, in bytes: its beginning says what is wrong.
 const BODY_LIMIT: usize = 4096;
-
-/// Of what was read so much is shown, in bytes.
-const EXCERPT: usize = 100;
 
 /// An HTTP answer's head may be so long, in bytes.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -109,6 +107,8 @@ pub(crate) struct Check {
     /// The port, where it is not the one that serves.
     port: Option<NonZeroU16>,
     timeout: Duration,
+    /// For connecting, of that.
+    connect_timeout: Duration,
     header: Option<HeaderVersion>,
     tls: Option<Tls>,
 }
@@ -130,8 +130,9 @@ impl Check {
         if let CheckKind::Http(http) | CheckKind::Https(http, _) = &config.kind {
             token(http).map_err(FileError::from)?;
         }
-        let (kind, port, timeout) = (config.kind.clone(), config.port, config.timeout);
-        Ok(Self { kind, port, timeout, header: proxy.send_proxy, tls })
+        let (kind, port, header) = (config.kind.clone(), config.port, proxy.send_proxy);
+        let (timeout, connect_timeout) = (config.timeout, config.connect_timeout);
+        Ok(Self { kind, port, timeout, connect_timeout, header, tls })
     }
 
     /// Does one check. `thorough` demands a sign of life where accepting would do otherwise: the
@@ -156,9 +157,10 @@ impl Check {
     ) -> Result<Outcome, Failure> {
         let (address, host) = place(located, self.port).map_err(Failure::NoAddress)?;
         let late = |step| Failure::Late(self.timeout, step);
-        let mut stream = timeout_at(deadline, dial(address, source, self.timeout))
+        let connected_at = clock::deadline_in(self.connect_timeout);
+        let mut stream = timeout_at(connected_at, dial(address, source, self.timeout))
             .await
-            .map_err(|_| late("while connecting"))?
+            .map_err(|_| Failure::Late(self.connect_timeout, "while connecting"))?
             .map_err(Failure::Connect)?;
         if let Some(version) = self.header {
             timeout_at(deadline, send(&mut stream, version, None))
@@ -212,38 +214,6 @@ async fn answers_the_end(mut stream: TcpStream) {
     // What fails here is an answer, too.
     stream.shutdown().await.ok();
     stream.read_u8().await.ok();
-}
-
-/// What an HTTP answer means.
-fn judge(check: &HttpCheck, status: u16, body: &[u8]) -> Outcome {
-    let mut words = format!("GET {} answered {status}", check.path);
-    let holds = |text: &String| body.windows(text.len().max(1)).any(|part| part == text.as_bytes());
-    let lacking = check.expect_body.as_ref().filter(|text| !text.is_empty() && !holds(text));
-    if status == check.expect && lacking.is_none() {
-        return Outcome::new(Verdict::Pass, words);
-    }
-    let excerpt = excerpt(body);
-    if !excerpt.is_empty() {
-        words = format!("{words} {excerpt:?}");
-    }
-    if let (true, Some(text)) = (status == check.expect, lacking) {
-        words = format!("{words} without {text:?}");
-        return Outcome::new(Verdict::NotReady, words);
-    }
-    // The server works; it only does not tell strangers how it is (`--anonymous-auth=false`).
-    let denied = matches!(status, 401 | 403);
-    let verdict = if denied { Verdict::Pass } else { Verdict::NotReady };
-    Outcome { denied, ..Outcome::new(verdict, words) }
-}
-
-/// The beginning of a body as printable text.
-fn excerpt(body: &[u8]) -> String {
-    let text: String = body
-        .iter()
-        .take(EXCERPT)
-        .map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' })
-        .collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What to show as authorization, read anew: tokens of service accounts are replaced every hour.
@@ -347,52 +317,4 @@ async fn beginning(answer: Response<Incoming>) -> Vec<u8> {
         }
     }
     read
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn http(path: &str, expect: u16) -> HttpCheck {
-        HttpCheck { path: path.to_owned(), expect, expect_body: None, token_file: None }
-    }
-
-    #[test]
-    fn a_body_may_have_to_hold_a_text() {
-        let check = HttpCheck { expect_body: Some("ok".to_owned()), ..http("/", 200) };
-        let table = [
-            (200, "all is ok here", Verdict::Pass, "GET / answered 200"),
-            (200, "", Verdict::NotReady, "GET / answered 200 without \"ok\""),
-            (200, "o k", Verdict::NotReady, "GET / answered 200 \"o k\" without \"ok\""),
-            (500, "ok", Verdict::NotReady, "GET / answered 500 \"ok\""),
-        ];
-        for (status, body, verdict, words) in table {
-            let outcome = judge(&check, status, body.as_bytes());
-            assert_eq!(outcome, Outcome::new(verdict, words));
-        }
-    }
-
-    #[test]
-    fn statuses_and_what_they_mean() {
-        let check = http("/readyz", 200);
-        let table = [
-            (200, Verdict::Pass, false, "GET /readyz answered 200"),
-            (401, Verdict::Pass, true, "GET /readyz answered 401 \"[-]etcd failed\""),
-            (403, Verdict::Pass, true, "GET /readyz answered 403 \"[-]etcd failed\""),
-            (500, Verdict::NotReady, false, "GET /readyz answered 500 \"[-]etcd failed\""),
-            (301, Verdict::NotReady, false, "GET /readyz answered 301 \"[-]etcd failed\""),
-        ];
-        for (status, verdict, denied, words) in table {
-            let outcome = judge(&check, status, b"[-]etcd\x1b failed\n");
-            assert_eq!(outcome, Outcome { denied, ..Outcome::new(verdict, words) });
-        }
-        let expects_401 = http("/", 401);
-        assert!(!judge(&expects_401, 401, b"").denied);
-    }
-
-    #[test]
-    fn an_excerpt_is_short_and_harmless() {
-        assert_eq!(excerpt(&[b'x'; 5000]).len(), 100);
-        assert_eq!(excerpt(b"a\r\n\x00b\xff"), "a b");
-    }
 }

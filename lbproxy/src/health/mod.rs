@@ -5,6 +5,7 @@
 //! ```
 
 mod agent;
+mod answer;
 mod bounded;
 pub(crate) mod check;
 mod check_loop;

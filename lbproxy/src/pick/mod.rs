@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use config::Balance;
+use config::{Backups, Balance};
 
 use self::round_robin::Rotation;
 use crate::plan::backend::BackendSet;
@@ -93,6 +93,9 @@ fn ordered(
     let mut order = Vec::new();
     for backup in [false, true] {
         let mut choices = choices(set, state, backup, now);
+        if backup && set.backups == Backups::First {
+            choices.truncate(1);
+        }
         turns.order(set.balance, &mut choices, client);
         order.extend(choices.into_iter().map(|choice| choice.index));
     }
@@ -202,7 +205,13 @@ pub(crate) mod tests {
             returned: None,
         };
         let backends = servers.iter().enumerate().map(backend).collect();
-        BackendSet { balance: Balance::First, slow_start: None, panic: false, backends }
+        BackendSet {
+            balance: Balance::First,
+            slow_start: None,
+            backups: Backups::All,
+            panic: false,
+            backends,
+        }
     }
 
     #[test]
@@ -222,6 +231,21 @@ pub(crate) mod tests {
         ];
         for (servers, expected) in table {
             let order = candidates(&set(&servers), CLIENT, &mut Turns::default(), start());
+            assert_eq!(order, expected, "{servers:?}");
+        }
+    }
+
+    #[test]
+    fn where_one_backup_is_wanted_the_first_usable_one_serves_alone() {
+        use State::{Down, Up};
+        let table = [
+            (vec![(Up, 1, false), (Up, 1, true), (Up, 1, true)], vec![0, 1]),
+            (vec![(Down, 1, false), (Up, 1, true), (Up, 1, true)], vec![1]),
+            (vec![(Down, 1, false), (Down, 1, true), (Up, 1, true)], vec![2]),
+        ];
+        for (servers, expected) in table {
+            let set = BackendSet { backups: Backups::First, ..set(&servers) };
+            let order = candidates(&set, CLIENT, &mut Turns::default(), start());
             assert_eq!(order, expected, "{servers:?}");
         }
     }

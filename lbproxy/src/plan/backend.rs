@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use config::Balance;
+use config::{Backups, Balance};
 use tokio::sync::Notify;
 use vocabulary::Name;
 
@@ -150,6 +150,8 @@ pub(crate) struct BackendSet {
     pub(crate) balance: Balance,
     /// How long one that comes back takes to get its full share.
     pub(crate) slow_start: Option<Duration>,
+    /// Which backup servers serve when no other can.
+    pub(crate) backups: Backups,
     /// Whether servers that are not up are used while none is.
     pub(crate) panic: bool,
     pub(crate) backends: Vec<Backend>,

@@ -38,6 +38,10 @@ pub(crate) enum End {
     QueueTimeout,
     /// The client has as many connections as it may.
     SourceLimit,
+    /// The client's address is in `deny`.
+    Denied,
+    /// The client's address is not in `allow`.
+    NotAllowed,
     /// A trusted sender began with something else than a PROXY header.
     BadHeader,
     /// A trusted sender took too long for its PROXY header.
@@ -82,7 +86,11 @@ impl End {
             Self::ConnectTimeout => "sC",
             Self::QueueFull => "PQ",
             Self::QueueTimeout => "sQ",
-            Self::SourceLimit | Self::BadHeader | Self::NoRoute => "PR",
+            Self::SourceLimit
+            | Self::Denied
+            | Self::NotAllowed
+            | Self::BadHeader
+            | Self::NoRoute => "PR",
             Self::HeaderTimeout | Self::HelloTimeout => "cR",
             Self::ServerDown => "DD",
             Self::ByOperator | Self::AddressReleased | Self::Shutdown => "KD",
@@ -125,6 +133,8 @@ mod tests {
             (End::HalfClosedTimeout, "half_closed_timeout", "cD"),
             (End::NoBackend, "no_backend", "SC"),
             (End::SourceLimit, "source_limit", "PR"),
+            (End::Denied, "denied", "PR"),
+            (End::NotAllowed, "not_allowed", "PR"),
             (End::ByOperator, "by_operator", "KD"),
         ];
         for (end, word, letters) in table {

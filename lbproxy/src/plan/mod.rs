@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use config::{HeaderVersion, Limits, QueueConfig};
+use config::{Access, HeaderVersion, Limits, QueueConfig};
 use ipnet::IpNet;
 use vocabulary::Name;
 
@@ -91,6 +91,8 @@ pub(crate) struct ProxyPlan {
     pub(crate) waiting: QueueConfig,
     pub(crate) send_proxy: Option<HeaderVersion>,
     pub(crate) accept_proxy: Arc<[IpNet]>,
+    /// Whose connections are served.
+    pub(crate) access: Arc<Access>,
     /// Whose servers a connection gets, if not these.
     pub(crate) routes: Vec<Route>,
     pub(crate) hello_timeout: Duration,
@@ -109,6 +111,19 @@ impl ProxyPlan {
     pub(crate) fn count(&self, client: IpAddr) -> Result<Option<Counted>, End> {
         let Some((sources, most)) = &self.sources else { return Ok(None) };
         sources.enter(client, *most).map_err(|TooMany| End::SourceLimit)
+    }
+
+    /// Lets a client in by its address.
+    ///
+    /// # Errors
+    /// It is denied, or not among those that are allowed.
+    pub(crate) fn admit(&self, client: IpAddr) -> Result<(), End> {
+        let has = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&client));
+        match &*self.access {
+            access if has(&access.deny) => Err(End::Denied),
+            access if !access.allow.is_empty() && !has(&access.allow) => Err(End::NotAllowed),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a client's connection must begin with a PROXY header.

@@ -18,9 +18,10 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Whether a client's address is one of those that it is for.
-    pub(crate) fn comes_from(&self, client: IpAddr) -> bool {
-        let from = &self.config.from;
-        from.is_empty() || from.iter().any(|network| network.contains(&client))
+    /// Whether it is for a connection between these two, whatever the client asks for.
+    pub(crate) fn is_for(&self, client: IpAddr, port: u16) -> bool {
+        let ProxyRoute { from, ports, .. } = &self.config;
+        (from.is_empty() || from.iter().any(|network| network.contains(&client)))
+            && (ports.is_empty() || ports.contains(&port))
     }
 }

@@ -163,6 +163,32 @@ fn a_server_that_comes_back_is_not_given_everything_at_once() {
     drop((first, second, third));
 }
 
+/// A proxy whose lists are these, with one server that is up.
+fn with_lists(ip: Ipv4Addr, lists: &str) -> Proxy {
+    Proxy::ready(&table(listen_at(ip), &[echo(ip)], &format!("{lists}\n{QUICK}")), &["up"])
+}
+
+#[test]
+fn a_client_that_is_denied_or_not_allowed_is_reset_and_counted_by_the_reason() {
+    let refused = |lists: &str, end: &str| {
+        let reason = end.trim_start_matches("end=");
+        let ip = own_ip();
+        let proxy = with_lists(ip, lists);
+        assert_reset(&mut connect(listen_at(ip)));
+        let line = proxy.line(end);
+        assert!(line.contains(" server=- ") && line.contains(" attempts=0 "), "{line}");
+        let status = proxy.status().unwrap().proxies.remove(0);
+        assert_eq!((status.ended.get(reason), status.refused), (Some(&1), 0), "{lists}");
+    };
+    refused("deny = [\"127.0.0.0/8\"]", "end=denied");
+    refused("allow = [\"127.0.0.0/8\"]\ndeny = [\"127.0.0.0/8\"]", "end=denied");
+    refused("allow = [\"192.0.2.0/24\"]", "end=not_allowed");
+    let ip = own_ip();
+    let proxy = with_lists(ip, "allow = [\"127.0.0.0/8\"]\ndeny = [\"192.0.2.0/24\"]");
+    ping(&mut connect(listen_at(ip)));
+    drop(proxy);
+}
+
 #[test]
 fn a_client_has_no_more_connections_than_it_may_over_all_workers() {
     let ip = own_ip();

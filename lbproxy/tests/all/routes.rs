@@ -87,6 +87,29 @@ fn send(listen: SocketAddr, bytes: &[u8], piece: usize) -> String {
 }
 
 #[test]
+fn a_route_by_port_takes_the_clients_of_that_port() {
+    let ip = own_ip();
+    let [one, other] = [7000, 7001].map(|port| SocketAddr::from((ip, port)));
+    let config = format!(
+        "[[proxy]]\nname = \"p\"\nlisten = [\"{one}\", \"{other}\"]\nservers = [\"{}\"]\n{ONCE}\n\
+         [[proxy.route]]\nport = [7001]\nproxy = \"api\"\n{}",
+        saying(ip, "default"),
+        pool("api", saying(ip, "api")),
+    );
+    let proxy = Proxy::start(&config);
+    eventually("both servers are up", || {
+        let up = |server: &lbproxy::control::status::ServerStatus| server.state.to_string() == "up";
+        let all = |status: lbproxy::control::status::Status| {
+            status.proxies.iter().flat_map(|proxy| &proxy.servers).all(up)
+        };
+        proxy.status().is_some_and(all)
+    });
+    for (listen, said) in [(one, "default"), (other, "api")] {
+        assert_eq!(send(listen, b"x", 1), said);
+    }
+}
+
+#[test]
 fn the_name_that_a_client_asks_for_chooses() {
     let Routed { proxy, listen } = routed("default", "");
     for (name, piece, chosen) in [

@@ -137,8 +137,6 @@ codes! {
     PairVersion = "E0602";
     /// Of different intervals in version 2.
     PairInterval = "E0603";
-    /// Of different addresses.
-    PairAddresses = "E0604";
     /// Of different passwords.
     PairPassword = "E0605";
     /// Of different forms of checksum.
@@ -179,6 +177,8 @@ codes! {
     PairUnmoved = "W0603";
     /// A router that only one of them has.
     PairLonely = "W0604";
+    /// A pair whose virtual addresses differ.
+    PairAddresses = "W0605";
 }
 
 impl Code {

@@ -36,9 +36,9 @@ pub use self::notify::{FifoConfig, HooksConfig, NotifyConfig};
 use self::places::Places;
 pub use self::problem::{Place, Problem, Problems, Severity};
 pub use self::proxy::{
-    AgentConfig, Balance, CheckConfig, CheckKind, ClientCertificate, Followed, HeaderVersion,
-    HttpCheck, Limits, NamePattern, OnDown, ProxyConfig, ProxyRoute, QueueConfig, ServerConfig,
-    Verify,
+    Access, AgentConfig, Backups, Balance, CheckConfig, CheckKind, ClientCertificate, Followed,
+    HeaderVersion, HttpCheck, Limits, NamePattern, OnDown, ProxyConfig, ProxyRoute, QueueConfig,
+    ServerConfig, Statuses, Verify,
 };
 use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
 pub use self::reference::reference;

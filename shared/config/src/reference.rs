@@ -71,6 +71,7 @@ fn kind(property: &Value) -> String {
     let kind = match property["type"].as_str() {
         Some("integer") => "number",
         Some("boolean") => "`true` or `false`",
+        Some("array") if property["items"]["type"] == "integer" => "list of numbers",
         Some("array") => "list of texts",
         _ => "text",
     };

@@ -2,13 +2,20 @@
 
 use std::time::Duration;
 
-use super::server::{Options, Parsed};
+use super::options::Options;
+use super::server::Parsed;
 use crate::draft::{Agent, Draft, Got};
 use crate::report::Report;
 use crate::values::spoken;
 
+const ENDED: &str = "connections to a server that is found down stay with it, as HAProxy leaves them; without `on_down = \"keep\"` (HAProxy's `on-marked-down shutdown-sessions`) they are reset, and their clients come to another server at once";
+
 /// Makes names and addresses differ, and says what follows from the options of all.
-pub(super) fn together(servers: Vec<Parsed>, report: &mut Report) -> Vec<Parsed> {
+pub(super) fn together(
+    servers: Vec<Parsed>,
+    all_backups: bool,
+    report: &mut Report,
+) -> Vec<Parsed> {
     let mut kept: Vec<Parsed> = Vec::new();
     for mut parsed in servers {
         if kept.iter().any(|other| other.server.address == parsed.server.address) {
@@ -26,12 +33,28 @@ pub(super) fn together(servers: Vec<Parsed>, report: &mut Report) -> Vec<Parsed>
         kept.push(parsed);
     }
     if kept.iter().all(|parsed| parsed.server.backup) {
-        for parsed in &mut kept {
+        let serving = if all_backups { kept.len() } else { 1 };
+        for parsed in kept.iter_mut().take(serving) {
             parsed.server.backup = false;
-            report.different(&parsed.line, "all servers are backups: they serve in turn");
+            report.different(&parsed.line, "all servers are backups, which makes it none");
         }
     }
     kept
+}
+
+/// What becomes of the connections of a server that goes down; none: they are reset.
+pub(super) fn on_down(servers: &[Parsed], report: &mut Report) -> Option<Got<&'static str>> {
+    let ends = |parsed: &&Parsed| parsed.options.ends_sessions;
+    let ending = servers.iter().filter(ends).count();
+    if ending == servers.len() {
+        return None;
+    }
+    for parsed in servers.iter().filter(ends) {
+        let why = "`on-marked-down`: all servers of a proxy keep their connections, or none does";
+        report.unsupported(&parsed.line, why);
+    }
+    report.lint(ENDED);
+    Some(Got::added("keep"))
 }
 
 /// The longest `tcp-ut`: one holds for both sides of all connections of a proxy.

@@ -3,10 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::options::Options;
 use super::server::Parsed;
 use super::settings::Settings;
 use crate::draft::{Check, Probe};
 use crate::report::Report;
+use crate::secrets;
 use crate::source::Statement;
 use crate::values::number;
 
@@ -42,7 +44,6 @@ pub(super) fn check(
     check.interval = Some(time(options.interval.unwrap_or(INTERVAL)));
     check.fast_interval = options.fast_interval.map(time);
     check.down_interval = options.down_interval.map(time);
-    check.timeout = settings.check.as_ref().map(|got| time(got.value));
     let count = |count: u32| count.clamp(*COUNTS.start(), *COUNTS.end());
     (check.rise, check.fall) = (options.rise.map(count), options.fall.map(count));
     check.error_limit = options.error_limit();
@@ -59,7 +60,37 @@ pub(super) fn check(
         check.server_name.clone_from(&options.check_sni);
     }
     port(servers, &mut check, report);
+    unchecked(servers, &check, report);
+    limits(settings, &mut check);
     check
+}
+
+/// As HAProxy has it: without `timeout check` the interval bounds all of a check. With it, connecting has
+/// to be done within the interval and `timeout connect`, and what follows within `timeout check`.
+fn limits(settings: &Settings, check: &mut Check) {
+    let Some(answer) = &settings.check else { return };
+    let interval = check.interval.unwrap_or(INTERVAL);
+    let connect = settings.connect.as_ref().map_or(interval, |connect| connect.value.min(interval));
+    let connect = connect.clamp(*TIMES.start(), *TIMES.end());
+    if check.probe == Probe::Tcp {
+        check.timeout = Some(connect).filter(|connect| *connect != interval);
+        return;
+    }
+    let whole = (connect + answer.value).clamp(*TIMES.start(), *TIMES.end());
+    check.connect_timeout = Some(connect);
+    check.timeout = Some(whole);
+}
+
+/// A server without `check` beside some with it is always used in HAProxy.
+fn unchecked(servers: &[Parsed], check: &Check, report: &mut Report) {
+    for parsed in servers.iter().filter(|parsed| !parsed.options.check) {
+        if check.probe == Probe::Tcp {
+            report.different(&parsed.line, "it is checked, by a connection as the others are");
+        } else {
+            let why = "HAProxy does not check it, and it might not pass the check of the others";
+            report.unsupported(&parsed.line, why);
+        }
+    }
 }
 
 /// A proxy has one check for all servers.
@@ -67,11 +98,11 @@ fn alike(servers: &[Parsed], report: &mut Report) {
     let Some(first) = servers.iter().find(|parsed| parsed.options.check) else { return };
     for parsed in servers {
         let (one, other) = (&parsed.options, &first.options);
-        if !one.check {
-            report.different(&parsed.line, "it is checked, as the others are");
-        } else if (one.interval, one.rise, one.fall, one.check_ssl)
-            != (other.interval, other.rise, other.fall, other.check_ssl)
-        {
+        let said = |o: &Options| {
+            let times = (o.interval, o.fast_interval, o.down_interval);
+            (times, o.rise, o.fall, o.check_ssl, o.error_limit())
+        };
+        if one.check && said(one) != said(other) {
             let how = format!("it is checked as {} is", first.line.text(1));
             report.different(&parsed.line, how);
         }
@@ -131,8 +162,8 @@ fn probe(settings: &Settings, servers: &[Parsed], check: &mut Check, report: &mu
             report.ignored(line, why);
         }
     }
-    if let (Probe::Http { .. }, None) = (&check.probe, check.expect) {
-        report.different(option, "the status must be 200, not any of 200 to 399");
+    if matches!(check.probe, Probe::Http { .. }) && check.expect.is_empty() {
+        check.expect = vec!["200-399".to_owned()];
     }
 }
 
@@ -161,7 +192,10 @@ fn set_path(path: &str, line: &Statement, check: &mut Check, report: &mut Report
         let tls = matches!(check.probe, Probe::Tls | Probe::Http { tls: true, .. });
         check.probe = Probe::Http { path: path.to_owned(), tls };
     } else {
-        report.unsupported(line, format!("{path:?} is no path that a check can ask for"));
+        report.unsupported(
+            line,
+            format!("{:?} is no path that a check can ask for", secrets::masked(path)),
+        );
     }
 }
 
@@ -170,12 +204,14 @@ fn rule(line: &Statement, servers: &[Parsed], check: &mut Check, report: &mut Re
     let args: Vec<&str> = line.words.iter().skip(2).map(|word| word.text.as_str()).collect();
     match (line.name(), line.text(1)) {
         ("http-check", "expect") => match args[..] {
-            ["status", status] => match number(status, &(100..=599)) {
-                Ok(status) => {
-                    check.expect = Some(status);
+            ["status", ref list @ ..] => match statuses(list) {
+                Some(statuses) => {
+                    check.expect = statuses;
                     report.translated(line);
                 }
-                Err(_) => report.unsupported(line, "one status is expected, such as 200"),
+                None => {
+                    report.unsupported(line, "statuses are numbers and ranges, such as 200-399")
+                }
             },
             ["string", text] if !text.is_empty() && text.len() <= BODY => {
                 check.expect_body = Some((*text).to_owned());
@@ -190,6 +226,17 @@ fn rule(line: &Statement, servers: &[Parsed], check: &mut Check, report: &mut Re
         }
         _ => report.unsupported(line, "a check sends nothing of its own and reads no answer"),
     }
+}
+
+/// `200,204 300-399` and the like.
+fn statuses(list: &[&str]) -> Option<Vec<String>> {
+    let words = list.iter().flat_map(|word| word.split(',')).filter(|word| !word.is_empty());
+    let one = |word: &str| {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let both = [first, last].map(|status| number::<u16>(status, &(100..=599)));
+        both.iter().all(Result::is_ok).then(|| word.to_owned())
+    };
+    words.map(one).collect::<Option<Vec<_>>>().filter(|statuses| !statuses.is_empty())
 }
 
 fn send(args: &[&str], line: &Statement, check: &mut Check, report: &mut Report) {

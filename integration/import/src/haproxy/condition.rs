@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use super::lists::{self, Fetched, Lists};
 use crate::names;
 use crate::source::{Statement, Word};
 
@@ -12,6 +13,8 @@ pub(super) struct Condition {
     pub(super) names: Vec<String>,
     /// Of which the client's address is in one.
     pub(super) from: Vec<IpNet>,
+    /// Of which the client connected to one.
+    pub(super) ports: Vec<u16>,
     /// It has to be a TLS client.
     tls: bool,
 }
@@ -22,6 +25,8 @@ pub(super) struct Conditions {
     pub(super) alternatives: Vec<Condition>,
     /// They fit nearly the same connections.
     pub(super) nearly: bool,
+    /// Some of it stood in a file.
+    pub(super) from_file: bool,
 }
 
 /// What is wrong with a rule, in words.
@@ -31,7 +36,7 @@ type Why = String;
 ///
 /// # Errors
 /// A route cannot say that.
-pub(super) fn read(rule: &Statement, acls: &[&Statement]) -> Result<Conditions, Why> {
+pub(super) fn read(rule: &Statement, lists: &Lists<'_>) -> Result<Conditions, Why> {
     let words: Vec<&Word> = rule.words.iter().skip(2).collect();
     let [keyword, terms @ ..] = words.as_slice() else { return Ok(all()) };
     if keyword.text != "if" {
@@ -48,16 +53,16 @@ pub(super) fn read(rule: &Statement, acls: &[&Statement]) -> Result<Conditions, 
                     .map(|word| word.text.as_str())
                     .take_while(|w| *w != "}")
                     .collect();
-                expression(&inner)?
+                expression(&inner, lists, rule)?
             } else {
-                named(&word.text, acls)?
+                named(&word.text, lists)?
             };
             product = both(&product, &term)?;
         }
         conditions.or(product);
     }
     // What comes after one that always fits is never asked.
-    let always = |one: &Condition| !one.tls && one.names.is_empty() && one.from.is_empty();
+    let always = |one: &Condition| *one == Condition::default();
     if let Some(at) = conditions.alternatives.iter().position(always) {
         conditions.alternatives.truncate(at + 1);
     }
@@ -74,24 +79,36 @@ fn denies() -> Why {
 
 /// Every connection.
 fn all() -> Conditions {
-    Conditions { alternatives: vec![Condition::default()], nearly: false }
+    Conditions { alternatives: vec![Condition::default()], ..Conditions::default() }
 }
 
 impl Conditions {
     fn or(&mut self, other: Self) {
         self.nearly |= other.nearly;
+        self.from_file |= other.from_file;
         for one in other.alternatives {
             match self.alternatives.last_mut() {
                 // Names of the same networks, and networks of the same names, go together.
                 Some(last)
-                    if last.from == one.from && !last.names.is_empty() && !one.names.is_empty() =>
+                    if (&last.from, &last.ports) == (&one.from, &one.ports)
+                        && !last.names.is_empty()
+                        && !one.names.is_empty() =>
                 {
                     last.names.extend(one.names);
                 }
                 Some(last)
-                    if last.names == one.names && !last.from.is_empty() && !one.from.is_empty() =>
+                    if (&last.names, &last.ports) == (&one.names, &one.ports)
+                        && !last.from.is_empty()
+                        && !one.from.is_empty() =>
                 {
                     last.from.extend(one.from);
+                }
+                Some(last)
+                    if (&last.names, &last.from) == (&one.names, &one.from)
+                        && !last.ports.is_empty()
+                        && !one.ports.is_empty() =>
+                {
+                    last.ports.extend(one.ports);
                 }
                 _ => self.alternatives.push(one),
             }
@@ -100,14 +117,14 @@ impl Conditions {
 }
 
 /// The lines of an `acl`, of which one has to fit.
-fn named(name: &str, acls: &[&Statement]) -> Result<Conditions, Why> {
+fn named(name: &str, lists: &Lists<'_>) -> Result<Conditions, Why> {
     if name.starts_with('!') {
         return Err(denies());
     }
     let mut conditions = Conditions::default();
-    for acl in acls.iter().filter(|acl| acl.text(1) == name) {
+    for acl in lists.named(name) {
         let words: Vec<&str> = acl.words.iter().skip(2).map(|word| word.text.as_str()).collect();
-        conditions.or(expression(&words)?);
+        conditions.or(expression(&words, lists, acl)?);
     }
     match (name, conditions.alternatives.is_empty()) {
         ("TRUE", true) => Ok(all()),
@@ -118,7 +135,11 @@ fn named(name: &str, acls: &[&Statement]) -> Result<Conditions, Why> {
 
 /// What both mean together.
 fn both(one: &Conditions, other: &Conditions) -> Result<Conditions, Why> {
-    let mut conditions = Conditions { nearly: one.nearly || other.nearly, ..Conditions::default() };
+    let mut conditions = Conditions {
+        nearly: one.nearly || other.nearly,
+        from_file: one.from_file || other.from_file,
+        ..Conditions::default()
+    };
     for a in &one.alternatives {
         for b in &other.alternatives {
             let names = match (a.names.as_slice(), b.names.as_slice()) {
@@ -131,56 +152,46 @@ fn both(one: &Conditions, other: &Conditions) -> Result<Conditions, Why> {
                 ([], from) | (from, []) => from.to_vec(),
                 _ => return Err("a route asks for one of several networks, not for two".to_owned()),
             };
-            conditions.alternatives.push(Condition { names, from, tls: a.tls || b.tls });
+            let ports = match (a.ports.as_slice(), b.ports.as_slice()) {
+                ([], ports) | (ports, []) => ports.to_vec(),
+                _ => return Err("a route asks for one of several ports, not for two".to_owned()),
+            };
+            conditions.alternatives.push(Condition { names, from, ports, tls: a.tls || b.tls });
         }
     }
     Ok(conditions)
 }
 
-/// `FETCH [FLAG…] VALUE…`.
-fn expression(words: &[&str]) -> Result<Conditions, Why> {
-    let [fetch, rest @ ..] = words else { return Err("it is empty".to_owned()) };
-    let (mut method, mut values) = ("", Vec::new());
-    let mut rest = rest.iter();
-    while let Some(word) = rest.next() {
-        match *word {
-            // Names and addresses have no case, and no file is asked.
-            "-i" | "-n" | "-u" if values.is_empty() => {}
-            "--" if values.is_empty() => {
-                values.extend(rest.by_ref());
-            }
-            "-m" if values.is_empty() => method = rest.next().copied().unwrap_or_default(),
-            "-f" | "-M" if values.is_empty() => {
-                return Err("it reads a file: write its lines here".to_owned());
-            }
-            value => values.push(value),
-        }
-    }
-    let one = |condition| Ok(Conditions { alternatives: vec![condition], nearly: false });
+/// `FETCH [FLAG…] VALUE…`, as `line` says it.
+fn expression(words: &[&str], lists: &Lists<'_>, line: &Statement) -> Result<Conditions, Why> {
+    let Fetched { fetch, method, values, from_file } = lists.fetched(words, line)?;
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let one = |condition| {
+        Ok(Conditions { alternatives: vec![condition], from_file, ..Conditions::default() })
+    };
     let (sample, converters) = fetch.split_once(',').unwrap_or((fetch, "lower"));
     match sample {
         "req.ssl_sni" | "req_ssl_sni" if matches!(converters, "lower" | "upper") => {
-            names(method, &values)
+            names(method, &values).map(|names| Conditions { from_file, ..names })
         }
         "src" if matches!((method, converters), ("" | "ip", "lower")) => {
-            let from: Option<Vec<IpNet>> = values.iter().map(|value| network(value)).collect();
-            let from = from.filter(|from| !from.is_empty());
+            let from = lists::networks(&values);
             let from = from.ok_or("a route compares the client's address with networks")?;
             one(Condition { from, ..Condition::default() })
+        }
+        "dst_port" if matches!((method, converters), ("" | "int", "lower")) => {
+            let ports = lists::ports(&values);
+            let ports = ports.ok_or("a route compares the port with numbers, 64 at most")?;
+            one(Condition { ports, ..Condition::default() })
         }
         "req.ssl_hello_type" | "req_ssl_hello_type" if values == ["1"] => {
             one(Condition { tls: true, ..Condition::default() })
         }
         "always_true" => one(Condition::default()),
         other => Err(format!(
-            "a route asks for the client's address and for a TLS client's name, not for `{other}`"
+            "a route asks for the client's address, the port and a TLS client's name, not for `{other}`"
         )),
     }
-}
-
-fn network(text: &str) -> Option<IpNet> {
-    let host = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
-    text.parse::<IpNet>().ok().or_else(host).map(|network| network.trunc())
 }
 
 /// Names, as `-m METHOD` compares them.
@@ -223,5 +234,5 @@ fn names(method: &str, values: &[&str]) -> Result<Conditions, Why> {
         return Err(format!("no client asks for a name like {strange}"));
     }
     let condition = Condition { names: patterns, ..Condition::default() };
-    Ok(Conditions { alternatives: vec![condition], nearly })
+    Ok(Conditions { alternatives: vec![condition], nearly, from_file: false })
 }

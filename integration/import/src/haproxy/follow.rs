@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::lists::{self, Lists};
 use super::proxy::{Section, distinct, serve};
-use super::{condition, rules, settings};
-use crate::Import;
+use super::{access, condition, rules, settings};
 use crate::draft::{Got, Program, Proxy, Route};
 use crate::report::{Kind, Report};
 use crate::source::{Mistake, Statement};
+use crate::{Files, Import};
 
 type Backends = BTreeMap<String, Section>;
 
@@ -15,13 +16,18 @@ const ABOVE: &str = "a rule above it takes every connection";
 const NEARLY: &str = "the expression becomes patterns, in which `*` stands for any characters";
 
 /// Makes the proxies of a frontend and its backends, or of a `listen` section.
-pub(super) fn complete(frontend: Section, backends: &mut Backends, import: &mut Import) {
+pub(super) fn complete(
+    frontend: Section,
+    backends: &mut Backends,
+    files: &dyn Files,
+    import: &mut Import,
+) {
     let header = frontend.header.clone();
-    follow(frontend, backends, import);
+    follow(frontend, backends, files, import);
     rules::acls(&header, &mut import.report);
 }
 
-fn follow(mut frontend: Section, backends: &mut Backends, import: &mut Import) {
+fn follow(mut frontend: Section, backends: &mut Backends, files: &dyn Files, import: &mut Import) {
     let leads = frontend.backend.is_some() || !frontend.rules.is_empty();
     if frontend.listen.is_empty() && (leads || !frontend.servers.is_empty()) {
         let title = format!("{} has no `bind`", frontend.header.shown());
@@ -36,8 +42,8 @@ fn follow(mut frontend: Section, backends: &mut Backends, import: &mut Import) {
     let mut routes: Vec<Route> = Vec::new();
     for rule in &rules {
         match routes.last() {
-            Some(last) if takes_all(last) => import.report.ignored(rule, ABOVE),
-            _ => routes.extend(route(rule, &frontend, backends, import)),
+            Some(last) if last.takes_all() => import.report.ignored(rule, ABOVE),
+            _ => routes.extend(route(rule, &frontend, backends, files, import)),
         }
     }
     let mut proxy = import.draft.proxies[place].clone();
@@ -54,13 +60,10 @@ fn follow(mut frontend: Section, backends: &mut Backends, import: &mut Import) {
     if import.draft.tcplog.is_none() {
         import.draft.tcplog = frontend.tcplog().cloned();
     }
+    (proxy.allow, proxy.deny) = access::lists(&frontend.header, files, &mut import.report);
     proxy.listen = distinct(std::mem::take(&mut frontend.listen));
     proxy.routes = routes;
     import.draft.proxies[place] = proxy;
-}
-
-fn takes_all(route: &Route) -> bool {
-    route.names.is_empty() && route.networks.is_empty()
 }
 
 fn origin(section: &Section) -> Got<String> {
@@ -72,11 +75,13 @@ fn route(
     rule: &Statement,
     frontend: &Section,
     backends: &mut Backends,
+    files: &dyn Files,
     import: &mut Import,
 ) -> Vec<Route> {
     let acls: Vec<&Statement> =
         frontend.header.inner().iter().filter(|line| line.name() == "acl").collect();
-    let conditions = match condition::read(rule, &acls) {
+    let lists = Lists { acls: &acls, files };
+    let conditions = match condition::read(rule, &lists) {
         Ok(conditions) => conditions,
         Err(why) => {
             import.report.unsupported(rule, why);
@@ -88,11 +93,15 @@ fn route(
     if conditions.nearly {
         import.report.different(rule, NEARLY);
     }
+    if conditions.from_file {
+        import.report.different(rule, lists::WRITTEN);
+    }
     let route = |condition: condition::Condition| Route {
         from: rule.place().clone(),
         proxy: proxy.clone(),
         names: condition.names,
         networks: condition.from,
+        ports: condition.ports,
     };
     conditions.alternatives.into_iter().map(route).collect()
 }
@@ -139,7 +148,7 @@ fn remaining(
     routes: &mut Vec<Route>,
     report: &mut Report,
 ) -> bool {
-    if routes.last().is_some_and(takes_all) {
+    if routes.last().is_some_and(Route::takes_all) {
         let own = frontend.servers.iter().map(|(line, _)| line);
         own.chain(&frontend.backend).for_each(|line| report.ignored(line, ABOVE));
         return true;
@@ -157,7 +166,7 @@ fn remaining(
         // It is there already: its servers are checked once.
         Some(pool) if !routes.is_empty() => {
             let (from, proxy) = (line.place().clone(), pool.clone());
-            routes.push(Route { from, proxy, names: vec![], networks: vec![] });
+            routes.push(Route { from, proxy, names: vec![], networks: vec![], ports: vec![] });
             true
         }
         _ => {

@@ -1,6 +1,7 @@
 //! haproxy.cfg: every frontend of mode tcp becomes a proxy with its backend's servers, and every
 //! `listen` of its own.
 
+mod access;
 mod alike;
 mod bind;
 mod check;
@@ -8,11 +9,14 @@ mod condition;
 mod follow;
 mod global;
 mod http;
+mod lists;
+mod options;
 mod proxy;
 mod read;
 mod rules;
 mod server;
 mod settings;
+mod time;
 mod track;
 
 use std::collections::BTreeMap;
@@ -20,12 +24,12 @@ use std::sync::Arc;
 
 use self::proxy::Section;
 use self::settings::Settings;
-use super::Import;
 use super::report::{Kind, Report};
 use super::source::{Source, Statement};
+use super::{Files, Import};
 
 /// Imports one file.
-pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
+pub(super) fn import(source: &Arc<Source>, files: &dyn Files, import: &mut Import) {
     let sections = match read::read(source) {
         Ok(sections) => sections,
         Err(mistake) => return import.report.mistake(mistake),
@@ -54,7 +58,7 @@ pub(super) fn import(source: &Arc<Source>, import: &mut Import) {
         }
     }
     for frontend in frontends {
-        follow::complete(frontend, &mut backends, import);
+        follow::complete(frontend, &mut backends, files, import);
     }
     track::resolve(import);
     for backend in backends.values().filter(|backend| !backend.used) {

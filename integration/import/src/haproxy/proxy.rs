@@ -3,9 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::server::Options;
+use super::options::Options;
 use super::settings::Settings;
-use super::{alike, bind, check, http, rules, server, settings};
+use super::{access, alike, bind, check, http, rules, server, time};
 use crate::draft::{Got, Proxy};
 use crate::report::Report;
 use crate::source::{Place, Statement};
@@ -96,6 +96,8 @@ impl Section {
                 report.ignored(line, "the `use_backend` above it takes every connection");
             }
             "use_backend" if line.words.len() > 2 => self.rules.push(line.clone()),
+            // Read with the section's lists of addresses.
+            "tcp-request" if access::is_rule(line) && self.header.name() != "backend" => {}
             "tcp-request" if line.text(1) == "inspect-delay" && self.header.name() != "backend" => {
                 self.delay = Some(line.clone());
             }
@@ -121,7 +123,7 @@ impl Section {
     /// `tcp-ut` among the options of a `bind`.
     fn user_timeout(&mut self, line: &Statement) {
         let words = line.words.iter().map(|word| word.text.as_str());
-        let value = words.skip_while(|word| *word != "tcp-ut").nth(1).and_then(settings::time);
+        let value = words.skip_while(|word| *word != "tcp-ut").nth(1).and_then(time::time);
         if let Some(time) = value.filter(|time| !time.is_zero()) {
             self.settings.user_timeout = Some(Got::from(line.place(), time));
         }
@@ -154,16 +156,15 @@ pub(super) fn serve(
         .iter()
         .filter_map(|(line, inherited)| server::server(line, inherited, port, report))
         .collect();
-    let servers = alike::together(parsed, report);
+    let servers = alike::together(parsed, settings.all_backups, report);
     if servers.is_empty() {
         report.unsupported(&backend.header, "none of its servers can be imported");
         return false;
     }
     proxy.check = check::check(settings, &servers, &backend.header, report);
-    let ends = servers.iter().all(|parsed| parsed.options.ends_sessions);
-    if !ends {
-        report.lint("connections to a server that is found down are ended, so that clients go to another (HAProxy's `on-marked-down shutdown-sessions`); `on_down = \"keep\"` leaves them");
-    }
+    proxy.on_down = alike::on_down(&servers, report);
+    let backups = servers.iter().filter(|parsed| parsed.server.backup).count();
+    proxy.one_backup = backups > 1 && !settings.all_backups;
     proxy.agent = alike::agent(&servers, report);
     proxy.send_proxy = alike::send_proxy(&servers, report);
     let limited = servers.iter().any(|parsed| parsed.server.max_connections.is_some());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::server::{self, Options};
+use super::options::{self, Options};
+use super::time::time;
 use crate::draft::Got;
 use crate::report::{Kind, Report};
 use crate::source::{Mistake, Place, Statement};
@@ -37,6 +38,8 @@ pub(super) struct Settings {
     pub(super) balance: Option<Got<&'static str>>,
     /// `option tcplog` or `log-format`.
     pub(super) tcplog: Option<Place>,
+    /// `option allbackups`: all backup servers serve, not the first alone.
+    pub(super) all_backups: bool,
     /// `option logasap`.
     pub(super) logasap: Option<Place>,
     /// `tcp-ut` of a `bind`.
@@ -48,7 +51,7 @@ pub(super) struct Settings {
 }
 
 /// Keywords that need no more than a word, by their beginning; options without `option`.
-const KNOWN: [(&str, Kind, &str); 58] = [
+const KNOWN: [(&str, Kind, &str); 57] = [
     ("log", Kind::Different, LOG),
     ("tcplog", Kind::Different, LOG),
     ("httplog", Kind::Ignored, HTTP),
@@ -79,7 +82,6 @@ const KNOWN: [(&str, Kind, &str); 58] = [
     ("abortonclose", Kind::Ignored, HTTP),
     ("independent-streams", Kind::Ignored, "one idle time holds for both sides"),
     ("persist", Kind::Ignored, HTTP),
-    ("allbackups", Kind::Ignored, "of several backup servers all serve anyway"),
     ("transparent", Kind::NotSupported, "connections go to the servers only"),
     ("forwardfor", Kind::Ignored, HTTP),
     ("originalto", Kind::Ignored, HTTP),
@@ -133,7 +135,7 @@ impl Settings {
     /// Reads a line that may stand in `defaults` as well as in a section.
     pub(super) fn read(&mut self, line: &Statement, report: &mut Report) {
         if line.name() == "no" {
-            return report.ignored(line, "what it switches off is not switched on here");
+            return self.without(line, report);
         }
         if is_check(line) {
             return self.checks.push(line.clone());
@@ -141,6 +143,10 @@ impl Settings {
         match (line.name(), line.text(1)) {
             ("option", "tcplog") | ("log-format", _) => self.tcplog = Some(line.place().clone()),
             ("option", "logasap") => self.logasap = Some(line.place().clone()),
+            ("option", "allbackups") => {
+                self.all_backups = true;
+                return report.translated(line);
+            }
             _ => {}
         }
         match (line.name(), line.text(1)) {
@@ -152,13 +158,27 @@ impl Settings {
             ("balance", algorithm) => self.balance(algorithm, line, report),
             ("default-server", _) => {
                 report.translated(line);
-                server::options(line, line.args(), &mut self.servers, report);
+                options::read(line, line.args(), &mut self.servers, report);
             }
             ("tcp-request", _) => tcp_request(line, report),
             ("tcp-response", _) => report.ignored(line, "nothing of a connection is looked into"),
             ("option", option) => known(option, line, report),
             (name, _) => known(name, line, report),
         }
+    }
+
+    /// `no option NAME`, where it undoes what the defaults say.
+    fn without(&mut self, line: &Statement, report: &mut Report) {
+        let option = line.text(2);
+        let checks = |known: &Statement| known.name() == "option" && known.text(1) == option;
+        match option {
+            "allbackups" => self.all_backups = false,
+            "tcplog" => self.tcplog = None,
+            "logasap" => self.logasap = None,
+            _ if self.checks.iter().any(checks) => self.checks.retain(|known| !checks(known)),
+            _ => return report.ignored(line, "what it switches off is not switched on here"),
+        }
+        report.translated(line);
     }
 
     fn mode(&mut self, mode: &str, line: &Statement, report: &mut Report) {
@@ -284,44 +304,4 @@ fn read_time(line: &Statement, index: usize, report: &mut Report) -> Option<Dura
         report.mistake(Mistake::value(line, word, must));
     }
     time
-}
-
-/// A time as HAProxy writes it: milliseconds unless it has a unit.
-pub(super) fn time(text: &str) -> Option<Duration> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: u64 = number.parse().ok()?;
-    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
-    match unit {
-        "us" => Some(Duration::from_micros(number)),
-        "" | "ms" => Some(Duration::from_millis(number)),
-        "s" => seconds(1),
-        "m" => seconds(60),
-        "h" => seconds(3600),
-        "d" => seconds(86_400),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_haproxys_units() {
-        for (text, expected) in [
-            ("5000", Some(Duration::from_secs(5))),
-            ("5000ms", Some(Duration::from_secs(5))),
-            ("1m", Some(Duration::from_secs(60))),
-            ("8h", Some(Duration::from_secs(28_800))),
-            ("1d", Some(Duration::from_secs(86_400))),
-            ("1500us", Some(Duration::from_micros(1500))),
-            ("", None),
-            ("5x", None),
-            ("99999999999999999999", None),
-            ("18446744073709551615d", None),
-        ] {
-            assert_eq!(time(text), expected, "{text}");
-        }
-    }
 }

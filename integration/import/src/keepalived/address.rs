@@ -12,11 +12,17 @@ use crate::source::{Mistake, Statement};
 pub(super) fn addresses(
     list: &Statement,
     block: &Statement,
+    family: Family,
     router: &mut Router,
     report: &mut Report,
 ) {
     report.translated(list);
     for line in list.inner() {
+        let parsed = VirtualAddress::try_from(line.name());
+        if parsed.is_ok_and(|address| address.family() != family) {
+            report.different(line, "keepalived leaves it out: the instance is of the other family");
+            continue;
+        }
         address(line, block, true, router, report);
     }
 }

@@ -1,5 +1,6 @@
 //! Commands that keepalived runs: a quoted string with arguments, a user and a group after it.
 
+use super::words;
 use crate::draft::{Got, Router};
 use crate::report::Report;
 use crate::source::{Statement, Word};
@@ -11,13 +12,15 @@ const AS_ROOT: &str =
 /// What finds a program without a path, as keepalived does.
 const ENV: &str = "/usr/bin/env";
 
-/// The program and its arguments in `text`. Variables and pipes mean nothing there, nor to keepalived.
-pub(super) fn command(text: &str) -> Option<Vec<String>> {
-    let mut words = shlex::split(text)?;
-    if !words.first()?.starts_with('/') {
+/// What is said of a command that cannot be split.
+pub(super) const UNMATCHED: &str = "its quotes do not match: keepalived runs nothing here";
+
+/// The words of a command, as it is run. Variables and pipes mean nothing there, nor to keepalived.
+pub(super) fn with_path(mut words: Vec<String>) -> Vec<String> {
+    if words.first().is_some_and(|program| !program.starts_with('/')) {
         words.insert(0, ENV.to_owned());
     }
-    Some(words)
+    words
 }
 
 /// The user that a script runs as: its own, that of `script_user`, or root.
@@ -60,8 +63,9 @@ pub(super) fn notify(
         return report.unsupported(line, "no hook belongs to this event");
     };
     let Some(given) = report.argument(line) else { return };
-    let Some(command) = command(&given.text) else {
-        return report.unsupported(line, "its quotes do not match");
+    let command = match words::split(&given.text) {
+        Ok(command) if !command.is_empty() => with_path(command),
+        _ => return report.unsupported(line, UNMATCHED),
     };
     if line.args().len() > 3 {
         return report
@@ -80,18 +84,4 @@ pub(super) fn notify(
     }
     report.translated(line);
     router.hooks.push((key, Got::from(line.place(), command)));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_are_split_as_keepalived_splits_them() {
-        let words = |text| command(text).map(|words| words.join("|"));
-        assert_eq!(words("/etc/x.sh a 'b c'"), Some("/etc/x.sh|a|b c".to_owned()));
-        assert_eq!(words("killall -0 x"), Some("/usr/bin/env|killall|-0|x".to_owned()));
-        assert_eq!(words("/etc/x.sh 'a"), None);
-        assert_eq!(words(""), None);
-    }
 }

@@ -100,11 +100,21 @@ fn defined(line: &str, definitions: &Definitions) -> Result<Option<String>, &'st
 
 /// The first `$NAME` or `${NAME}` that is defined, and its value.
 fn reference(text: &str, definitions: &Definitions) -> Option<(Range<usize>, String)> {
-    for (at, _) in text.match_indices('$') {
+    named(text).find_map(|(span, name)| Some((span, definitions.get(name)?.clone())))
+}
+
+/// The names in each `$NAME` and `${NAME}`.
+pub(super) fn references(text: &str) -> impl Iterator<Item = &str> {
+    named(text).map(|(_, name)| name)
+}
+
+/// Each `$NAME` and `${NAME}`: where it stands, and the name.
+fn named(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    text.match_indices('$').filter_map(|(at, _)| {
         let rest = &text[at + 1..];
         let (name, length) = match rest.strip_prefix('{') {
             Some(braced) => {
-                let Some(end) = braced.find('}') else { continue };
+                let end = braced.find('}')?;
                 (&braced[..end], end + 3)
             }
             None => {
@@ -113,11 +123,8 @@ fn reference(text: &str, definitions: &Definitions) -> Option<(Range<usize>, Str
                 (&rest[..end], end + 1)
             }
         };
-        if let Some(value) = definitions.get(name) {
-            return Some((at..at + length, value.clone()));
-        }
-    }
-    None
+        Some((at..at + length, name))
+    })
 }
 
 /// From arguments to values.

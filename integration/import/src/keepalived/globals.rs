@@ -16,6 +16,10 @@ pub(super) struct Globals {
     pub(super) interface: Option<String>,
     /// `vrrp_garp_…`.
     pub(super) garp: Garp,
+    /// `vrrp_strict`.
+    pub(super) strict: bool,
+    /// There are services.
+    pub(super) has_ipvs: bool,
     /// Something has `smtp_alert`, or is a service, whose servers keepalived writes of unasked.
     pub(super) mails: bool,
 }
@@ -25,10 +29,11 @@ const ANNOUNCE: &str =
 const REAL_TIME: &str = "vipd runs in real time with its memory locked by itself";
 const MAIL: &str = "no mail is sent";
 const SCRIPTS: &str = "it is about scripts";
+const STRICT: &str = "the RFC is kept without it, and the addresses still answer";
 const FIREWALL: &str = "no firewall rules are needed";
 
 /// Keywords that need no more than a word, by their beginning.
-const KNOWN: [(&str, Kind, &str); 31] = [
+const KNOWN: [(&str, Kind, &str); 30] = [
     ("router_id", Kind::Ignored, "it is for mails and SNMP"),
     ("lvs_id", Kind::Ignored, "it is for mails and SNMP"),
     ("notification_email_from", Kind::Ignored, MAIL),
@@ -49,7 +54,6 @@ const KNOWN: [(&str, Kind, &str); 31] = [
     ("vrrp_garp_", Kind::Different, ANNOUNCE),
     ("vrrp_skip_check_adv_addr", Kind::Ignored, "the addresses in adverts are never compared"),
     ("vrrp_check_unicast_src", Kind::Ignored, "adverts are taken from configured peers only"),
-    ("vrrp_strict", Kind::Different, "the RFC is kept without it, and the addresses still answer"),
     ("vrrp_iptables", Kind::Ignored, FIREWALL),
     ("vrrp_ipsets", Kind::Ignored, FIREWALL),
     ("nftables", Kind::Ignored, FIREWALL),
@@ -87,6 +91,10 @@ pub(super) fn read(
             "script_user" => {
                 globals.script_user = report.argument(statement).map(|word| word.text.clone());
                 report.translated(statement);
+            }
+            "vrrp_strict" => {
+                globals.strict = !matches!(statement.text(1), "off" | "false" | "no");
+                report.different(statement, STRICT);
             }
             "notify_fifo" | "vrrp_notify_fifo" => fifo(statement, draft, report),
             "vrrp_mcast_group4" if statement.text(1) == "224.0.0.18" => {

@@ -64,7 +64,9 @@ fn keyword(
             members.iter_mut().for_each(|router| scripts.track(line, router, import));
         }
         "track_interface" => {
-            members.iter_mut().for_each(|member| router::track_interface(line, member, import));
+            members
+                .iter_mut()
+                .for_each(|member| router::track_interface(line, member, scripts, import));
         }
         _ => report.whole(line, Kind::NotSupported, super::UNKNOWN),
     }

@@ -183,7 +183,7 @@ fn server(block: &Statement, proxy: &mut Proxy, report: &mut Report) {
                     continue;
                 }
                 let check = check(line, address.port(), &proxy.check, report);
-                let what = |check: &Check| (check.probe.clone(), check.expect, check.port);
+                let what = |check: &Check| (check.probe.clone(), check.expect.clone(), check.port);
                 let same = what(&check) == what(&proxy.check);
                 if first {
                     proxy.check = check;
@@ -267,7 +267,8 @@ fn url(block: &Statement, tls: bool, check: &mut Check, report: &mut Report) {
                 report.translated(line);
             }
             "status_code" => {
-                check.expect = report.number(line, 100..=599).map(|got| got.value);
+                let status = report.number(line, 100..=599_u16);
+                check.expect = status.iter().map(|got| got.value.to_string()).collect();
                 report.translated(line);
             }
             "digest" => {

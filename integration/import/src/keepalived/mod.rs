@@ -3,16 +3,22 @@
 
 mod address;
 mod announce;
+mod authentication;
 mod command;
+mod election;
 mod expand;
+mod fault;
 mod globals;
 mod group;
 mod ipvs;
+mod meaning;
+mod peers;
 mod read;
 mod router;
 mod routing;
 mod script;
 mod vmac;
+mod words;
 
 use std::sync::Arc;
 
@@ -40,11 +46,12 @@ pub(super) fn import(
     files: &dyn Files,
     import: &mut Import,
 ) {
-    let Read { statements, done, elsewhere } = match read::read(source, id, files) {
+    let Read { statements, done, elsewhere, odd, .. } = match read::read(source, id, files) {
         Ok(read) => read,
         Err(mistake) => return import.report.mistake(mistake),
     };
     done.iter().for_each(|line| import.report.translated(line));
+    odd.iter().for_each(|(brace, what)| import.report.different(brace, *what));
     for line in &elsewhere {
         match id {
             Some(id) => import.report.ignored(line, format!("it is not for {id}")),
@@ -52,7 +59,8 @@ pub(super) fn import(
         }
     }
     let named = |name: &'static str| statements.iter().filter(move |found| found.name() == name);
-    let mut globals = Globals { mails: mails(&statements), ..Globals::default() };
+    let has_ipvs = named("virtual_server").next().is_some();
+    let mut globals = Globals { mails: mails(&statements), has_ipvs, ..Globals::default() };
     for block in named("global_defs") {
         globals::read(block, &mut globals, &mut import.draft, &mut import.report);
     }
@@ -60,11 +68,11 @@ pub(super) fn import(
     let groups: Vec<&Statement> = named("virtual_server_group").collect();
     named("virtual_server").for_each(|block| ipvs::import(block, &groups, import));
     let mut scripts = Scripts::collect(&statements, globals.script_user.as_deref(), import);
-    let has_ipvs = named("virtual_server").next().is_some();
     for block in named("vrrp_instance") {
-        router::import(block, &globals, has_ipvs, &mut scripts, import);
+        router::import(block, &globals, &mut scripts, import);
     }
     named("vrrp_sync_group").for_each(|block| group::import(block, &globals, &mut scripts, import));
+    fault::look(&scripts.faults, &import.draft.routers, &mut import.report);
     scripts.report(&mut import.report);
     for statement in &statements {
         rest(statement, import);

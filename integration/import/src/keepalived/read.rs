@@ -1,11 +1,14 @@
 //! keepalived.conf's grammar, as its `lib/parser.c` has it: lines of words, blocks in braces,
 //! comments from `!` or `#` on (within a word as well), quotes, definitions and includes.
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 
-use super::expand::{Definitions, conditional, continued, definition, lines};
+use super::expand::{Definitions, conditional, continued, definition, lines, references};
+use super::words::{Token, tokens, uncommented};
 use crate::Files;
+use crate::secrets;
 use crate::source::{Mistake, Place, Source, Statement, Word};
 
 /// Blocks within blocks: more is no configuration.
@@ -25,7 +28,16 @@ pub(super) struct Read {
     pub(super) done: Vec<Statement>,
     /// Lines that are for a node of another name.
     pub(super) elsewhere: Vec<Statement>,
+    /// Braces without their counterparts, each with what keepalived makes of it.
+    pub(super) odd: Vec<(Statement, &'static str)>,
+    /// Definitions whose values are secrets.
+    secrets: BTreeSet<String>,
 }
+
+const SURPLUS: &str = "this `}` closes nothing; keepalived reads on behind it, and so does this";
+const NOTHING: &str = "this `{` belongs to nothing; keepalived takes what follows as if it were not there, and so does this";
+const UNCLOSED: &str =
+    "its block is not closed; keepalived ends it with the file, and so does this";
 
 /// What `source` and what it includes say to the node that is called `id`, if it is called anything.
 ///
@@ -38,6 +50,13 @@ pub(super) fn read(
 ) -> Result<Read, Mistake> {
     let mut whole = Whole { id, files, definitions: Definitions::new(), read: Read::default() };
     whole.read.statements = whole.file(source, 0)?;
+    let Read { done, secrets, .. } = &mut whole.read;
+    for line in done {
+        let name = definition(line.name()).map(|(name, _)| name.to_owned());
+        if let Some(name) = name.filter(|name| secrets.contains(name)) {
+            line.words[0].text = format!("${name}={}", secrets::MASK);
+        }
+    }
     Ok(whole.read)
 }
 
@@ -59,15 +78,7 @@ impl Whole<'_> {
             reader.line(number, start, line)?;
         }
         reader.define();
-        match reader.open.pop() {
-            Some(blocks) => {
-                let title = "this block is not closed";
-                let opener = blocks.last().map(|statement| statement.place().clone());
-                let help = "add a `}`".to_owned();
-                Err(Mistake { place: opener, title: title.to_owned(), help })
-            }
-            None => Ok(reader.current),
-        }
+        reader.end()
     }
 }
 
@@ -91,13 +102,6 @@ struct Reader<'a, 'b> {
 /// Whether a line says anything but where a block ends.
 fn telling(line: &str) -> bool {
     !line.trim_matches(|c: char| c.is_whitespace() || "{}".contains(c)).is_empty()
-}
-
-/// What a line consists of.
-enum Token {
-    Word(Word),
-    Open(Place),
-    Close(Place),
 }
 
 impl Reader<'_, '_> {
@@ -135,16 +139,14 @@ impl Reader<'_, '_> {
         let from = start + (whole.span.len() - kept.len());
         if let Some((name, value)) = definition(kept) {
             let (value, more) = continued(value);
-            let mut this = alone();
-            // Reports never show a secret.
-            if name.to_ascii_lowercase().contains("pass") {
-                this.words[0].text = format!("${name}=******");
-            }
-            self.unfinished = Some((name.to_owned(), value.to_owned(), this));
+            self.unfinished = Some((name.to_owned(), value.to_owned(), alone()));
             if !more {
                 self.define();
             }
             return Ok(());
+        }
+        if let Some(secret) = secrets::start(kept) {
+            self.whole.read.secrets.extend(references(&kept[secret..]).map(str::to_owned));
         }
         let wrong = |words| Mistake::at(&whole, words, "");
         let Some(several) = lines(kept, &self.whole.definitions).map_err(wrong)? else {
@@ -195,8 +197,8 @@ impl Reader<'_, '_> {
             Token::Open(place) => {
                 let takes = self.current.last().is_some_and(|last| last.block.is_none());
                 if !takes {
-                    let title = "this block belongs to nothing";
-                    return Err(Mistake::at(&place, title, "write its keyword before the `{`"));
+                    self.odd(place, "{", NOTHING);
+                    return Ok(());
                 }
                 if self.open.len() == DEPTH_LIMIT {
                     return Err(Mistake::at(&place, "too many blocks within blocks", ""));
@@ -204,19 +206,45 @@ impl Reader<'_, '_> {
                 self.open.push(mem::take(&mut self.current));
                 self.fresh = true;
             }
-            Token::Close(place) => {
-                let Some(mut around) = self.open.pop() else {
-                    return Err(Mistake::at(&place, "this `}` closes nothing", "remove it"));
-                };
-                if let Some(statement) = around.last_mut() {
-                    statement.end = place.line;
-                    statement.block = Some(mem::take(&mut self.current));
-                }
-                self.current = around;
-                self.fresh = true;
-            }
+            Token::Close(place) => match self.open.pop() {
+                Some(around) => self.close(around, place.line),
+                None => self.odd(place, "}", SURPLUS),
+            },
         }
         Ok(())
+    }
+
+    /// Ends the block that is read, at `line`; `around` are the statements that it stands in.
+    fn close(&mut self, mut around: Vec<Statement>, line: usize) {
+        if let Some(statement) = around.last_mut() {
+            statement.end = line;
+            statement.block = Some(mem::take(&mut self.current));
+        }
+        self.current = around;
+        self.fresh = true;
+    }
+
+    fn odd(&mut self, place: Place, text: &str, what: &'static str) {
+        let brace = Statement::new(Word { text: text.to_owned(), place });
+        self.whole.read.odd.push((brace, what));
+        self.fresh = true;
+    }
+
+    /// Ends the file, and what is open in it.
+    fn end(mut self) -> Result<Vec<Statement>, Mistake> {
+        let last = self.source.text.lines().count();
+        while let Some(around) = self.open.pop() {
+            if let Some(opener) = around.last() {
+                // What an included file leaves open goes on behind it.
+                if self.depth > 0 {
+                    let title = "this block is not closed in its file";
+                    return Err(Mistake::at(opener.place(), title, "add a `}`"));
+                }
+                self.whole.read.odd.push((opener.clone(), UNCLOSED));
+            }
+            self.close(around, last);
+        }
+        Ok(self.current)
     }
 
     /// If the line that was just read includes files, reads them.
@@ -241,76 +269,4 @@ impl Reader<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// The line without its comment.
-fn uncommented(line: &str) -> &str {
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in line.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            '!' | '#' if !quoted => return &line[..at],
-            _ => {}
-        }
-    }
-    line
-}
-
-fn tokens(
-    line: &str,
-    place: impl Fn(std::ops::Range<usize>) -> Place,
-) -> Result<Vec<Token>, Mistake> {
-    let mut tokens = Vec::new();
-    let mut rest = line.char_indices().peekable();
-    while let Some(&(at, c)) = rest.peek() {
-        match c {
-            _ if c.is_whitespace() => {
-                rest.next();
-            }
-            '{' | '}' => {
-                rest.next();
-                let here = place(at..at + 1);
-                tokens.push(if c == '{' { Token::Open(here) } else { Token::Close(here) });
-            }
-            _ => {
-                let (text, end) = word(line, at).ok_or_else(|| {
-                    Mistake::at(&place(at..line.len()), "this quote is not closed", "add a `\"`")
-                })?;
-                while rest.next_if(|(position, _)| *position < end).is_some() {}
-                tokens.push(Token::Word(Word { text, place: place(at..end) }));
-            }
-        }
-    }
-    Ok(tokens)
-}
-
-/// The word at `start` without its quotes, and where it ends; none where a quote is not closed.
-fn word(line: &str, start: usize) -> Option<(String, usize)> {
-    let (mut text, mut quoted, mut escaped) = (String::new(), false, false);
-    let mut reference = false;
-    for (at, c) in line[start..].char_indices() {
-        match c {
-            _ if escaped => {
-                text.push(c);
-                escaped = false;
-            }
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            // `${NAME}` of an unknown name is one word, to be complained of as such.
-            '{' if text.ends_with('$') => {
-                reference = true;
-                text.push(c);
-            }
-            '}' if reference => {
-                reference = false;
-                text.push(c);
-            }
-            '{' | '}' if !quoted => return Some((text, start + at)),
-            _ if !quoted && c.is_whitespace() => return Some((text, start + at)),
-            _ => text.push(c),
-        }
-    }
-    (!quoted).then_some((text, line.len()))
 }

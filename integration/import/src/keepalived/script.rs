@@ -4,21 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::command;
+use super::meaning::{self, Meaning, find};
 use crate::Import;
-use crate::draft::{Draft, Got, Program, Proxy, Router, Script, Tracker, Watched};
+use crate::draft::{Draft, Got, Router, Tracker, Watched};
 use crate::report::{Kind, Report};
-use crate::source::{Mistake, Statement};
+use crate::source::{Mistake, Statement, Word};
 use crate::values::{number, seconds, spoken};
-
-/// What a tracked name stands for.
-enum Meaning {
-    /// These proxies, imported beside it.
-    Proxies(Vec<String>),
-    Watched(Watched),
-    /// Why it cannot be tracked.
-    Nothing(&'static str),
-}
 
 /// Everything that may be tracked, and who was seen so far.
 #[derive(Default)]
@@ -26,6 +17,8 @@ pub(super) struct Scripts {
     defined: BTreeMap<String, Defined>,
     /// The names of instances, for a second one counts nothing.
     pub(super) instances: BTreeSet<String>,
+    /// Lines that take a router into keepalived's FAULT state, by the router's name.
+    pub(super) faults: BTreeMap<String, Vec<Statement>>,
 }
 
 struct Defined {
@@ -45,9 +38,9 @@ impl Scripts {
         let mut scripts = Self::default();
         for block in statements {
             let meaning = match block.name() {
-                "vrrp_script" => script(block, user, import),
-                "vrrp_track_process" => process(block),
-                "track_file" | "vrrp_track_file" => file(block),
+                "vrrp_script" => meaning::script(block, user, import),
+                "vrrp_track_process" => meaning::process(block),
+                "track_file" | "vrrp_track_file" => meaning::file(block),
                 _ => continue,
             };
             let Some(name) = import.report.argument(block) else { continue };
@@ -56,10 +49,11 @@ impl Scripts {
                 import.report.whole(block, Kind::Ignored, why);
                 continue;
             }
-            let weight = find(block, "weight")
-                .and_then(|line| import.report.number(line, -253..=253))
-                .map(|got| got.value)
-                .filter(|weight| *weight != 0);
+            let weight = match find(block, "weight") {
+                Some(line) => weight(line, &line.words, &mut import.report),
+                None => Ok(None),
+            };
+            let Ok(weight) = weight else { continue };
             let defined = Defined { block: block.clone(), meaning, weight, used: false };
             scripts.defined.insert(name.text.clone(), defined);
         }
@@ -76,23 +70,31 @@ impl Scripts {
                 continue;
             };
             defined.used = true;
-            let Ok(own) = weight(line, &mut import.report) else { continue };
+            let Ok(own) = weight(line, line.args(), &mut import.report) else { continue };
+            // Zero is none: keepalived's FAULT state.
+            let weight = own.or(defined.weight).filter(|weight| *weight != 0);
+            let mut names = Vec::new();
             match &defined.meaning {
-                Meaning::Nothing(why) => import.report.unsupported(line, *why),
+                Meaning::Nothing(why) => {
+                    import.report.unsupported(line, *why);
+                    continue;
+                }
+                Meaning::Proxies(proxies) if weight.is_none() => names.clone_from(proxies),
+                // They end together, and the weight counts once.
                 Meaning::Proxies(proxies) => {
-                    for proxy in proxies {
-                        router.track.push(Got::from(line.place(), proxy.clone()));
-                    }
-                    import.report.translated(line);
+                    let watched = proxies.first().cloned().map(Watched::Proxy);
+                    let named = |watched| tracker(line, watched, weight, &mut import.draft);
+                    names.extend(watched.map(named));
                 }
                 Meaning::Watched(watched) => {
-                    let weight = own.or(defined.weight);
-                    let name = tracker(line, watched.clone(), weight, &mut import.draft);
-                    router.track.push(Got::from(line.place(), name));
-                    import.report.translated(line);
+                    names.push(tracker(line, watched.clone(), weight, &mut import.draft));
                 }
             }
-            unmovable(defined, own, line, router, &mut import.report);
+            router.track.extend(names.into_iter().map(|name| Got::from(line.place(), name)));
+            import.report.translated(line);
+            if weight.is_none() && !matches!(defined.meaning, Meaning::Watched(Watched::File(_))) {
+                self.faults.entry(router.name.clone()).or_default().push(line.clone());
+            }
         }
     }
 
@@ -105,7 +107,8 @@ impl Scripts {
                 Meaning::Nothing(why) => report.whole(block, Kind::NotSupported, *why),
                 Meaning::Proxies(proxies) => {
                     let how = format!(
-                        "`track = {proxies:?}` takes its place: without a usable server the priority falls to 1"
+                        "{} takes its place: it also fails when none of its servers is usable",
+                        proxies.join(", ")
                     );
                     report.whole(block, Kind::Different, how);
                     slow(block, "now as soon as no server of the proxy is usable", report);
@@ -121,6 +124,8 @@ impl Scripts {
                     report.translated(block);
                     for line in block.inner() {
                         match line.name() {
+                            // Said when it was read.
+                            _ if report.knows(line) => {}
                             "file" | "weight" | "script" | "interval" | "timeout" | "rise"
                             | "fall" | "user" | "init_fail" => report.translated(line),
                             _ => report.unsupported(line, super::UNKNOWN),
@@ -132,26 +137,24 @@ impl Scripts {
     }
 }
 
-/// `weight N` after a tracked name. What else stands there is not supported, and said so.
-pub(super) fn weight(line: &Statement, report: &mut Report) -> Result<Option<i32>, ()> {
-    let [keyword, value, rest @ ..] = line.args() else {
-        return if line.args().is_empty() { Ok(None) } else { no_weight(line, report) };
-    };
-    if keyword.text != "weight" || !rest.is_empty() {
-        return no_weight(line, report);
-    }
-    match number(&value.text, &(-253..=253)) {
-        Ok(weight) => Ok(Some(weight).filter(|weight| *weight != 0)),
-        Err(must) => {
-            report.mistake(Mistake::value(line, value, &must));
+/// `weight N` in `words` of a line. What else stands there is not supported, and said so.
+pub(super) fn weight(
+    line: &Statement,
+    words: &[Word],
+    report: &mut Report,
+) -> Result<Option<i32>, ()> {
+    match words {
+        [] => Ok(None),
+        [keyword, value] if keyword.text == "weight" => {
+            number(&value.text, &(-253..=253)).map(Some).map_err(|must| {
+                report.mistake(Mistake::value(line, value, &must));
+            })
+        }
+        _ => {
+            report.unsupported(line, "a weight is `weight N`, and nothing else stands beside it");
             Err(())
         }
     }
-}
-
-fn no_weight<T>(line: &Statement, report: &mut Report) -> Result<T, ()> {
-    report.unsupported(line, "after the name there can be `weight N` only");
-    Err(())
 }
 
 /// The name of the tracker of `watched` with that weight: an equal one serves several routers.
@@ -171,120 +174,6 @@ pub(super) fn tracker(
     name
 }
 
-fn find<'a>(block: &'a Statement, name: &str) -> Option<&'a Statement> {
-    block.inner().iter().find(|line| line.name() == name)
-}
-
-fn process(block: &Statement) -> Meaning {
-    let Some(process) = find(block, "process") else {
-        return Meaning::Nothing("it names no process");
-    };
-    let others = block.inner().iter().map(Statement::name);
-    let plain = |name: &str| {
-        matches!(name, "process" | "weight" | "delay" | "fork_delay" | "terminate_delay")
-    };
-    if process.words.len() > 2 || !others.into_iter().all(plain) {
-        return Meaning::Nothing("a process is tracked by its name only: no arguments, no quorum");
-    }
-    Meaning::Watched(Watched::Process(last_part(process.text(1)).to_owned()))
-}
-
-fn file(block: &Statement) -> Meaning {
-    match find(block, "file") {
-        Some(file) => Meaning::Watched(Watched::File(file.text(1).to_owned())),
-        None => Meaning::Nothing("it names no file"),
-    }
-}
-
-fn script(block: &Statement, user: Option<&str>, import: &mut Import) -> Meaning {
-    let draft = &import.draft;
-    let Some(script) = find(block, "script") else {
-        return Meaning::Nothing("it names no script");
-    };
-    let command: Vec<&str> = script.args().iter().flat_map(|word| word.text.split(' ')).collect();
-    if let Some(process) = looked_for(&command) {
-        let programs = [Program::Haproxy, Program::Nginx];
-        let program = programs.into_iter().find(|program| program.as_str() == process);
-        // One that only routes lead to counts for the proxy that they start at.
-        let of_program =
-            |proxy: &&Proxy| Some(proxy.program) == program && !proxy.listen.is_empty();
-        let proxies: Vec<String> =
-            draft.proxies.iter().filter(of_program).map(|proxy| proxy.name.clone()).collect();
-        return match proxies.is_empty() {
-            true => Meaning::Watched(Watched::Process(process)),
-            false => Meaning::Proxies(proxies),
-        };
-    }
-    let port = local_port(&command.join(" "));
-    let listens =
-        |proxy: &&Proxy| proxy.listen.iter().any(|listen| Some(listen.value.port()) == port);
-    match draft.proxies.iter().find(listens) {
-        Some(proxy) => Meaning::Proxies(vec![proxy.name.clone()]),
-        None => run(block, script, user, &mut import.report),
-    }
-}
-
-/// A script that has to be run for what it finds out.
-fn run(
-    block: &Statement,
-    script: &Statement,
-    global_user: Option<&str>,
-    report: &mut Report,
-) -> Meaning {
-    let text: Vec<&str> = script.args().iter().map(|word| word.text.as_str()).collect();
-    let Some(command) = command::command(&text.join(" ")) else {
-        return Meaning::Nothing("its quotes do not match");
-    };
-    let own = find(block, "user").and_then(|line| line.args().first());
-    let user = command::user(own, global_user, block, report);
-    let time = |name| find(block, name).and_then(|line| seconds(line.text(1)).ok());
-    let count = |name| {
-        find(block, name)
-            .and_then(|line| line.text(1).parse::<u32>().ok())
-            .map(|n| n.clamp(1, 1000))
-    };
-    let timeout = time("timeout").filter(|time| !time.is_zero());
-    let least = Duration::from_millis(100).max(timeout.unwrap_or_default());
-    let asked = time("interval").unwrap_or(Duration::from_secs(1));
-    let interval = asked.clamp(least, Duration::from_secs(3600));
-    if interval != asked {
-        report.different(block, format!("it runs every {}", spoken(interval)));
-    }
-    let initially = if find(block, "init_fail").is_some() { "unusable" } else { "usable" };
-    let (rise, fall) = (count("rise"), count("fall"));
-    let script = Script { command, user, interval, timeout, rise, fall, initially };
-    Meaning::Watched(Watched::Script(script))
-}
-
-/// The process whose existence is all that `command` looks for.
-fn looked_for(command: &[&str]) -> Option<String> {
-    let command: Vec<&str> = command.iter().copied().filter(|word| !word.is_empty()).collect();
-    let (program, args) = command.split_first()?;
-    let plain: Vec<&str> = args.iter().copied().filter(|word| !word.starts_with('-')).collect();
-    let process = match (last_part(program), &plain[..]) {
-        ("killall", [process]) if args.contains(&"-0") => process,
-        ("pidof" | "pgrep", [process]) => process,
-        ("systemctl", ["is-active", unit]) => unit.strip_suffix(".service").unwrap_or(unit),
-        _ => return None,
-    };
-    let process = last_part(process);
-    let clean = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (!process.is_empty() && process.chars().all(clean)).then(|| process.to_owned())
-}
-
-fn last_part(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-/// The port of this host that `command` asks, as in `curl https://localhost:6443/healthz`.
-fn local_port(command: &str) -> Option<u16> {
-    let hosts = ["localhost", "127.0.0.1", "[::1]"];
-    let after = hosts.iter().find_map(|host| command.split_once(host).map(|(_, rest)| rest))?;
-    let digits = after.strip_prefix([':', ' ', '/'])?;
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    digits[..end].parse().ok()
-}
-
 /// How long keepalived needed to find out.
 fn slow(block: &Statement, now: &str, report: &mut Report) {
     let interval = find(block, "interval").and_then(|line| seconds(line.text(1)).ok());
@@ -297,61 +186,5 @@ fn slow(block: &Statement, now: &str, report: &mut Report) {
             spoken(until),
             block.text(1)
         ));
-    }
-}
-
-/// What a weight could never do, and does now or does not do either; `check` warns of what is left.
-fn unmovable(
-    defined: &Defined,
-    own: Option<i32>,
-    line: &Statement,
-    router: &Router,
-    report: &mut Report,
-) {
-    let Some(weight) = own.or(defined.weight) else { return };
-    let (place, name) = (line.place(), line.name());
-    if router.priority.as_ref().is_some_and(|priority| priority.value == 255) {
-        report.lint(format!("{place}: {name} can never move the addresses: priority 255 owns them, and is never lowered"));
-    } else if let Meaning::Proxies(_) = defined.meaning {
-        report.lint(format!(
-            "{place}: {name} with weight {weight} moved the addresses only where the nodes' priorities differ by less than {}; now the priority falls to 1",
-            weight.abs()
-        ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_that_look_for_a_process() {
-        let found = |command: &str| looked_for(&command.split(' ').collect::<Vec<_>>());
-        for command in [
-            "killall -0 haproxy",
-            "/usr/bin/killall -0 haproxy",
-            "pidof haproxy",
-            "pgrep -x haproxy",
-            "pidof /usr/sbin/haproxy",
-            "systemctl is-active --quiet haproxy.service",
-        ] {
-            assert_eq!(found(command), Some("haproxy".to_owned()), "{command}");
-        }
-        for command in ["/etc/check.sh", "killall haproxy", "pgrep -f a b", "", "curl localhost"] {
-            assert_eq!(found(command), None, "{command}");
-        }
-    }
-
-    #[test]
-    fn commands_that_ask_a_port_of_this_host() {
-        for (command, port) in [
-            ("curl -sk https://localhost:6443/healthz -o /dev/null", Some(6443)),
-            ("nc -z 127.0.0.1 8443", Some(8443)),
-            ("/bin/bash -c '</dev/tcp/127.0.0.1/80'", Some(80)),
-            ("curl https://192.168.1.1:6443", None),
-            ("curl localhost", None),
-        ] {
-            assert_eq!(local_port(command), port, "{command}");
-        }
     }
 }

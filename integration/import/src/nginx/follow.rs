@@ -80,7 +80,13 @@ impl Pools<'_> {
                     last.names.extend(names);
                     last.networks.extend(networks);
                 }
-                _ => routes.push(Route { from: line.place().clone(), proxy, names, networks }),
+                _ => routes.push(Route {
+                    from: line.place().clone(),
+                    proxy,
+                    names,
+                    networks,
+                    ports: vec![],
+                }),
             }
         }
         let rest = match (read.nameless, read.default) {
@@ -88,7 +94,7 @@ impl Pools<'_> {
                 if let Some(proxy) = self.pool(&line, &value) {
                     self.import.report.translated(&line);
                     let (from, names) = (line.place().clone(), vec!["*".to_owned()]);
-                    routes.push(Route { from, proxy, names, networks: vec![] });
+                    routes.push(Route { from, proxy, names, networks: vec![], ports: vec![] });
                 }
                 Some(nameless)
             }
@@ -103,7 +109,7 @@ impl Pools<'_> {
         if let Some(proxy) = self.known.get(&value.text).cloned() {
             self.import.report.translated(&line);
             let from = line.place().clone();
-            routes.push(Route { from, proxy, names: vec![], networks: vec![] });
+            routes.push(Route { from, proxy, names: vec![], networks: vec![], ports: vec![] });
             return routes;
         }
         let mut own = self.import.draft.proxies[place].clone();

@@ -15,6 +15,8 @@ use crate::report::{Kind, Report};
 use crate::source::{Mistake, Statement, Word};
 use crate::values::spoken;
 
+const ENDED: &str = "connections to a server that is found down stay with it, as nginx leaves them; without `on_down = \"keep\"` they are reset, and their clients come to another server at once";
+
 /// nginx's `proxy_connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(60);
 /// nginx's `proxy_timeout`.
@@ -176,7 +178,10 @@ pub(super) fn import(
     }
     let origin = vec![Got::from(block.place(), "server".to_owned())];
     let name = import.draft.tracked_name(&word.text);
-    let mut proxy = Proxy { listen, ..Proxy::new(Program::Nginx, origin, name) };
+    // nginx asks no server by itself, and leaves connections where they are.
+    let on_down = Some(Got::added("keep"));
+    let mut proxy = Proxy { listen, on_down, ..Proxy::new(Program::Nginx, origin, name) };
+    report.lint(ENDED);
     if serve(line, word, &settings, &mut named.upstreams, &mut proxy, report) {
         import.draft.proxies.push(proxy);
     }

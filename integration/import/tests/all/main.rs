@@ -1,14 +1,19 @@
 //! `vipd import`: small inputs with what must come of them, the guides' set-ups, and real files.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod access;
 mod belongings;
 mod corpus;
+mod faults;
 mod guides;
 mod haproxy;
 mod hostile;
 mod keepalived;
+mod lenient;
 mod nginx;
 mod routes;
+mod secrets;
+mod steady;
 mod track;
 mod vmac;
 

@@ -42,6 +42,7 @@ stream {
 name = \"kube_apiserver\"
 listen = [\"127.0.0.1:6443\"]                       # n.conf:10
 balance = \"least_conn\"                            # n.conf:4
+on_down = \"keep\"
 check = { tcp = true }
 connect_timeout = \"1s\"                            # n.conf:13
 idle_timeout = \"10m\"                              # n.conf:12
@@ -121,6 +122,7 @@ fn what_stream_includes_is_imported_alone() {
 [[proxy]]
 name = \"10.0.0.5:80\"
 listen = [\"0.0.0.0:80\"]
+on_down = \"keep\"
 check = { tcp = true }
 connect_timeout = \"1m\"
 idle_timeout = \"10m\"

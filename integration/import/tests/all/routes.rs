@@ -24,6 +24,55 @@ fn routes(given: &Given) -> Vec<String> {
     tables.map(line).collect()
 }
 
+/// What comes of the rules below.
+const ROUTED: &str = "\
+[[proxy]]
+name = \"https\"
+listen = [\"0.0.0.0:443\"]
+on_down = \"keep\"
+hello_timeout = \"7s\"
+check = { tcp = true, interval = \"2s\" }
+connect_timeout = \"5s\"
+idle_timeout = \"1h\"
+
+    [[proxy.server]]
+    name = \"w\"
+    address = \"10.0.0.1:443\"
+
+    [[proxy.route]]
+    server_name = [\"api.example.com\"]
+    from = [\"10.0.0.0/8\", \"192.0.2.7/32\"]
+    proxy = \"api\"
+
+    [[proxy.route]]
+    server_name = [\"*.apps.example.com\"]
+    proxy = \"apps\"
+
+[[proxy]]
+name = \"api\"
+balance = \"least_conn\"
+on_down = \"keep\"
+check = { tcp = true, interval = \"2s\" }
+connect_timeout = \"5s\"
+idle_timeout = \"1h\"
+
+    [[proxy.server]]
+    name = \"a\"
+    address = \"10.0.0.2:6443\"
+
+[[proxy]]
+name = \"apps\"
+on_down = \"keep\"
+check = { tcp = true, interval = \"2s\" }
+connect_timeout = \"5s\"
+idle_timeout = \"1h\"
+send_proxy = \"v1\"
+
+    [[proxy.server]]
+    name = \"b\"
+    address = \"10.0.0.3:443\"
+";
+
 #[test]
 fn backends_behind_rules_become_proxies_behind_routes() {
     let text = "\
@@ -51,53 +100,7 @@ backend apps
 ";
     let given = of_haproxy(text);
     assert!(!imported(&given).report.loses(), "{}", imported(&given).report);
-    assert_eq!(
-        toml(&given),
-        "\
-[[proxy]]
-name = \"https\"
-listen = [\"0.0.0.0:443\"]
-hello_timeout = \"7s\"
-check = { tcp = true, interval = \"2s\" }
-connect_timeout = \"5s\"
-idle_timeout = \"1h\"
-
-    [[proxy.server]]
-    name = \"w\"
-    address = \"10.0.0.1:443\"
-
-    [[proxy.route]]
-    server_name = [\"api.example.com\"]
-    from = [\"10.0.0.0/8\", \"192.0.2.7/32\"]
-    proxy = \"api\"
-
-    [[proxy.route]]
-    server_name = [\"*.apps.example.com\"]
-    proxy = \"apps\"
-
-[[proxy]]
-name = \"api\"
-balance = \"least_conn\"
-check = { tcp = true, interval = \"2s\" }
-connect_timeout = \"5s\"
-idle_timeout = \"1h\"
-
-    [[proxy.server]]
-    name = \"a\"
-    address = \"10.0.0.2:6443\"
-
-[[proxy]]
-name = \"apps\"
-check = { tcp = true, interval = \"2s\" }
-connect_timeout = \"5s\"
-idle_timeout = \"1h\"
-send_proxy = \"v1\"
-
-    [[proxy.server]]
-    name = \"b\"
-    address = \"10.0.0.3:443\"
-"
-    );
+    assert_eq!(toml(&given), ROUTED);
     for line in [10, 11, 12, 13, 14] {
         assert_eq!(fate(&given, line), (Kind::Translated, String::new()), "{line}");
     }
@@ -150,7 +153,7 @@ fn conditions_become_what_a_route_can_say() {
 
 #[test]
 fn what_no_route_can_say_is_named() {
-    let name = "a route asks for the client's address and for a TLS client's name, not for";
+    let name = "a route asks for the client's address, the port and a TLS client's name, not for";
     for (line, why) in [
         (
             "use_backend api unless { src 10.0.0.1 }",
@@ -160,10 +163,10 @@ fn what_no_route_can_say_is_named() {
             "use_backend api if !x",
             "a route says which connections take it, not which do not".to_owned(),
         ),
-        ("use_backend api if { dst_port 443 }", format!("{name} `dst_port`")),
+        ("use_backend api if { dst 10.0.0.1 }", format!("{name} `dst`")),
         (
             "use_backend api if { req.ssl_sni -f names.lst }",
-            "it reads a file: write its lines here".to_owned(),
+            "it reads \"names.lst\": there is no such file".to_owned(),
         ),
         (
             "use_backend api if { req.ssl_sni -m len 5 }",

@@ -111,7 +111,7 @@ impl Two<'_> {
                 only(b, a),
                 only(a, b)
             );
-            let help = "a node discards adverts of other addresses than its own: both are Active";
+            let help = "what only one file has is on no node while the other is Active; a keepalived would discard such adverts";
             differ("addresses", Code::PairAddresses, words, help);
         }
         dialects(a.dialect, b.dialect, theirs, &mut differ);

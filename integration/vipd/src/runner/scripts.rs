@@ -1,11 +1,13 @@
 //! Scripts that tell whether something is usable: each runs again and again, never two at once.
 
+use std::collections::VecDeque;
+use std::future::pending;
 use std::time::Duration;
 
 use config::{ScriptConfig, TrackerConfig, TrackerKind};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 use vocabulary::{Name, RiseFall, Thresholds, TrackerHealth, Usability};
 
@@ -53,21 +55,47 @@ impl Scripts {
 }
 
 /// Tells every result: a reload may have made whoever listens forget the last. Ends when nobody listens.
+///
+/// As keepalived counts: a start that a hanging run holds up fails when it would have timed out itself,
+/// unless a run has ended by then.
 async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<TrackerHealth>) {
     let mut usable = script.initially.map_or_else(RiseFall::unknown, RiseFall::starting_as);
     let needed = Thresholds { rise: script.rise, fall: script.fall };
+    if let Some(usable) = usable.state()
+        && results.send(health(&tracker, usable, "")).await.is_err()
+    {
+        return;
+    }
     let mut last = String::new();
     let mut starts = interval(script.interval);
     // A machine that slept has nothing to make up for.
     starts.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut running = None;
+    let mut held_up: VecDeque<Instant> = VecDeque::new();
     loop {
-        if let Some(usable) = usable.state()
-            && results.send(health(&tracker, usable, &last)).await.is_err()
-        {
-            return;
-        }
-        starts.tick().await;
-        let ended = program::run(&script.command, &script.user, script.timeout, &[]).await;
+        let ended = tokio::select! {
+            biased;
+            ended = end_of(&mut running) => {
+                running = None;
+                if !matches!(ended, Err(ProgramError::Late(_))) {
+                    held_up.clear();
+                }
+                ended
+            }
+            () = at(held_up.front().copied()) => {
+                held_up.pop_front();
+                Err(ProgramError::Late(script.timeout))
+            }
+            due = starts.tick() => {
+                if running.is_none() {
+                    let (command, user) = (&script.command, &script.user);
+                    running = Some(Box::pin(program::run(command, user, script.timeout, &[])));
+                } else if held_up.len() < script.fall.get() as usize {
+                    held_up.push_back(due + script.timeout);
+                }
+                continue;
+            }
+        };
         let why = words(&ended, script.timeout);
         if why != last {
             let program = script.command.program.display();
@@ -78,6 +106,27 @@ async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<Tracke
             last = why;
         }
         usable.observe(ended.is_ok(), ended.is_ok(), needed);
+        if let Some(usable) = usable.state()
+            && results.send(health(&tracker, usable, &last)).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Waits for what runs to end; where nothing runs, for ever.
+async fn end_of<F: Future + Unpin>(running: &mut Option<F>) -> F::Output {
+    match running {
+        Some(running) => running.await,
+        None => pending().await,
+    }
+}
+
+/// Waits until then; where there is no then, for ever.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => pending().await,
     }
 }
 
@@ -124,6 +173,33 @@ mod tests {
             rise: NonZeroU32::MIN,
             fall: NonZeroU32::MIN,
             initially: None,
+        }
+    }
+
+    /// When a script that hangs is found to be unusable, in hundredths of a second: it is started every
+    /// 100 ms and killed after 250 ms.
+    #[expect(clippy::disallowed_methods, reason = "programs run by the real clock")]
+    async fn found_after(fall: u32) -> u128 {
+        let hanging = ScriptConfig {
+            interval: Duration::from_millis(100),
+            fall: NonZeroU32::new(fall).unwrap(),
+            initially: Some(true),
+            ..script(&["/bin/sleep", "60"], 250)
+        };
+        let (sender, mut results) = mpsc::channel(1);
+        let began = Instant::now();
+        let task = tokio::spawn(watch(Name::try_from("hangs").unwrap(), hanging, sender));
+        while results.recv().await.unwrap().state == Usability::Usable {}
+        task.abort();
+        began.elapsed().as_millis() / 10
+    }
+
+    /// keepalived 2.2.7 with `interval 2` and `timeout 5`: after 5, 7, 9 and 11 s.
+    #[tokio::test]
+    async fn a_hanging_script_counts_as_often_as_it_should_have_been_started() {
+        for (fall, expected) in [(1, 25), (2, 35), (3, 45), (4, 55)] {
+            let found = found_after(fall).await;
+            assert!((expected..expected + 9).contains(&found), "fall {fall}: {found}0 ms");
         }
     }
 

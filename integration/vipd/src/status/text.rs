@@ -121,6 +121,7 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
 fn routed(route: &RouteStatus) -> String {
     let mut asked: Vec<String> = route.server_names.clone();
     asked.extend(route.from.iter().map(|network| format!("from {network}")));
+    asked.extend(route.ports.iter().map(|port| format!("port {port}")));
     let asked = if asked.is_empty() { "all".to_owned() } else { asked.join(", ") };
     format!("route to {} ({asked}): {} connections", route.proxy, route.connections)
 }

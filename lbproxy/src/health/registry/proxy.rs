@@ -166,7 +166,7 @@ impl ProxyRecord {
     /// Its servers as they are now, for the workers.
     pub(crate) fn set(&self) -> BackendSet {
         let backends = self.servers.iter().map(ServerRecord::backend).collect();
-        let ProxyConfig { balance, slow_start, panic, .. } = self.config;
-        BackendSet { balance, slow_start, panic, backends }
+        let ProxyConfig { balance, slow_start, backups, panic, .. } = self.config;
+        BackendSet { balance, slow_start, backups, panic, backends }
     }
 }

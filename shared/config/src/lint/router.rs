@@ -49,7 +49,8 @@ fn password(raw: &RawRouter, router: &RouterConfig, check: &mut Check<'_>) {
     }
 }
 
-/// What all weights together can do must bring a router below a peer that has the default priority.
+/// What all weights together can do must bring a router below a peer that has the default priority and the
+/// same trackers.
 fn light_weights(
     raw: &RawRouter,
     router: &RouterConfig,
@@ -57,6 +58,14 @@ fn light_weights(
     check: &mut Check<'_>,
 ) {
     let Some(given) = &raw.track else { return };
+    if router.priority.is_owner() && !router.track.is_empty() {
+        let title = format!(
+            "priority 255 owns the addresses: nothing that {} tracks lowers it",
+            router.id.name
+        );
+        let help = "write 254 at most, and less on the other node";
+        return check.problems.tell(Code::LightWeights, given.span(), title, help);
+    }
     let is_file = |name: &Name| {
         let tracker = trackers.iter().find(|tracker| tracker.name == *name);
         tracker.is_some_and(|tracker| matches!(tracker.kind, TrackerKind::File(_)))
@@ -65,12 +74,17 @@ fn light_weights(
     if router.track.iter().any(|tracked| tracked.weight.is_none() || is_file(&tracked.name)) {
         return;
     }
-    let spread: u32 = router.track.iter().filter_map(|tracked| tracked.weight).map(weight).sum();
-    let (own, peer) = (u32::from(router.priority.get()), u32::from(Priority::DEFAULT.get()));
-    let lowest = own.saturating_sub(spread);
-    if spread > 0 && own > peer && lowest >= peer {
+    // What is usable adds, and what is not takes away.
+    let weights = || router.track.iter().filter_map(|tracked| tracked.weight).map(i32::from);
+    let gain: i32 = weights().filter(|weight| *weight > 0).sum();
+    let loss: i32 = weights().filter(|weight| *weight < 0).sum();
+    let (own, peer) = (i32::from(router.priority.get()), i32::from(Priority::DEFAULT.get()));
+    let kept = |priority: i32| priority.clamp(1, 254);
+    let (highest, lowest) = (kept(own + gain), kept(own + loss));
+    let rival = kept(peer + gain);
+    if highest > lowest && own > peer && lowest >= rival {
         let title = format!(
-            "all weights together bring {} from {own} to {lowest}, which is not below {peer}",
+            "all weights together bring {} from {highest} to {lowest}, which is not below {rival}",
             router.id.name
         );
         let help = format!(
@@ -79,10 +93,6 @@ fn light_weights(
         );
         check.problems.tell(Code::LightWeights, given.span(), title, &help);
     }
-}
-
-fn weight(weight: i16) -> u32 {
-    u32::from(weight.unsigned_abs())
 }
 
 fn tracks_in_vain(raw: &RawRouter, router: &RouterConfig, check: &mut Check<'_>) {

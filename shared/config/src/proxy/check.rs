@@ -10,11 +10,11 @@ use super::probe::{agent, server_check};
 use super::route;
 use super::servers::servers;
 use super::track;
-use super::{Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
+use super::{Access, Backups, Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
 use crate::check::{Check, count_in, duration_in, endpoint, network, word};
 use crate::code::Code;
 use crate::problem::Span;
-use crate::raw::{RawCheck, RawProxy};
+use crate::raw::{List, RawCheck, RawProxy};
 use crate::spanned::Spanned;
 use ipnet::IpNet;
 use vocabulary::Name;
@@ -80,6 +80,12 @@ fn proxy(
         |text| word(&[("v1", HeaderVersion::V1), ("v2", HeaderVersion::V2)])(text).map(Some),
     );
     let accept_proxy = accept_proxy(raw, check);
+    let access = Access {
+        allow: networks("allow", &raw.allow, check),
+        deny: networks("deny", &raw.deny, check),
+    };
+    let backups = word(&[("all", Backups::All), ("first", Backups::First)]);
+    let backups = check.optional("backups", &raw.backups, "", Backups::All, backups);
     let probe = match &raw.check {
         Some(given) => server_check(given, check),
         None => server_check(&Spanned::new(table, RawCheck::default()), check),
@@ -96,12 +102,14 @@ fn proxy(
         check: probe?,
         agent: agent?,
         on_down: on_down?,
+        backups: backups?,
         panic: raw.panic.as_ref().is_some_and(|panic| *panic.get_ref()),
         limits: limits?,
         most_per_source: most_per_source?,
         queue: queue?,
         send_proxy: send_proxy?,
         accept_proxy,
+        access,
     })
 }
 
@@ -191,6 +199,16 @@ fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
         user: user?,
         silent: silent?,
     })
+}
+
+/// A list that is left out where it says nothing.
+fn networks(key: &str, given: &List, check: &mut Check<'_>) -> Vec<IpNet> {
+    if let Some(list) = given.as_ref().filter(|list| list.get_ref().is_empty()) {
+        let help = "leave it out, or name a network";
+        check.problems.tell(Code::EmptyList, list.span(), format!("`{key}` is empty"), help);
+    }
+    let networks = check.each(key, given, "such as \"192.168.1.0/24\"", network);
+    networks.into_iter().map(Spanned::into_inner).collect()
 }
 
 fn accept_proxy(raw: &RawProxy, check: &mut Check<'_>) -> Vec<IpNet> {

@@ -12,6 +12,7 @@ mod track;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct ProxyConfig {
     pub agent: Option<AgentConfig>,
     /// What becomes of the connections of a server that goes down.
     pub on_down: OnDown,
+    /// Which backup servers serve.
+    pub backups: Backups,
     /// Whether servers that are not up are used while none is.
     pub panic: bool,
     /// The proxy's time limits.
@@ -56,6 +59,27 @@ pub struct ProxyConfig {
     pub send_proxy: Option<HeaderVersion>,
     /// The networks whose connections begin with a PROXY header.
     pub accept_proxy: Vec<IpNet>,
+    /// Whose connections are served.
+    pub access: Access,
+}
+
+/// Whose connections are served, by the client's address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Those of these networks; empty: all.
+    pub allow: Vec<IpNet>,
+    /// Not those of these, whatever the others say.
+    pub deny: Vec<IpNet>,
+}
+
+/// Which backup servers serve when no other can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backups {
+    /// All of them, as the balance has it.
+    #[default]
+    All,
+    /// The first usable one in the order of the file, alone.
+    First,
 }
 
 /// Connections that another proxy's servers get: those that fulfil all it says.
@@ -67,6 +91,8 @@ pub struct ProxyRoute {
     pub server_names: Vec<NamePattern>,
     /// The client's address is in one of them; empty: wherever it is.
     pub from: Vec<IpNet>,
+    /// The client connected to one of them; empty: to any.
+    pub ports: Vec<u16>,
 }
 
 /// One server behind a proxy.
@@ -180,6 +206,8 @@ pub struct CheckConfig {
     pub error_limit: Option<NonZeroU32>,
     /// How long one check may take.
     pub timeout: Duration,
+    /// How long connecting may take of that; at most all of it.
+    pub connect_timeout: Duration,
     /// Successes in a row that make a server usable.
     pub rise: u32,
     /// Failures in a row that make it down.
@@ -215,12 +243,30 @@ pub enum CheckKind {
 pub struct HttpCheck {
     /// Path and query, beginning with a slash.
     pub path: String,
-    /// The status that means usable.
-    pub expect: u16,
+    /// The statuses that mean usable.
+    pub expect: Statuses,
     /// What the beginning of the body must hold.
     pub expect_body: Option<String>,
     /// File with a bearer token to send.
     pub token_file: Option<PathBuf>,
+}
+
+/// Statuses of HTTP, 100 to 599.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statuses(Vec<RangeInclusive<u16>>);
+
+impl Statuses {
+    /// These alone; ranges may overlap.
+    #[must_use]
+    pub fn new(ranges: Vec<RangeInclusive<u16>>) -> Self {
+        Self(ranges)
+    }
+
+    /// Whether an answer of this status is as expected.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
 }
 
 /// What a check shows of itself over TLS.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::track;
-use super::{AgentConfig, CheckConfig, CheckKind, ClientCertificate, HttpCheck, Verify};
+use super::{AgentConfig, CheckConfig, CheckKind, ClientCertificate, HttpCheck, Statuses, Verify};
 use crate::check::{Check, count_in, duration_in};
 use crate::code::Code;
 use crate::fault::Fault;
@@ -40,7 +40,12 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
         NonZeroU32::new(3),
         |count| count_in(0..=1000)(count).map(NonZeroU32::new),
     );
-    let timeout = check.optional("timeout", &raw.timeout, "", default, duration_in(times));
+    let timeout = check.optional("timeout", &raw.timeout, "", default, duration_in(times.clone()));
+    let whole = timeout.unwrap_or(default);
+    let help = "connecting is part of the check: give that more time with `timeout`";
+    let within = duration_in(*times.start()..=whole);
+    let connect_timeout =
+        check.optional("connect_timeout", &raw.connect_timeout, help, whole, within);
     let rise = check.optional("rise", &raw.rise, "", 2, count_in(1..=100));
     let fall = check.optional("fall", &raw.fall, "", 3, count_in(1..=100));
     Some(CheckConfig {
@@ -52,6 +57,7 @@ pub(super) fn server_check(raw: &Spanned<RawCheck>, check: &mut Check<'_>) -> Op
         down_interval: down_interval?,
         error_limit: error_limit?,
         timeout: timeout?,
+        connect_timeout: connect_timeout?,
         rise: rise?,
         fall: fall?,
     })
@@ -93,11 +99,11 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
     let (key, asked) = if https { ("https", &raw.https) } else { ("http", &raw.http) };
     let path =
         check.optional(key, asked, "such as \"/readyz\"", String::new(), |path| http_path(path));
-    let status = check.optional("expect", &raw.expect, "", 200, count_in(100..=599));
+    let status = check.optional("expect", &raw.expect, "", ok(), |given| statuses(&given.0));
     unneeded(raw, tls || https, http || https, check);
     let http_check = Some(HttpCheck {
         path: path?,
-        expect: u16::try_from(status?).ok()?,
+        expect: status?,
         expect_body: raw.expect_body.as_ref().map(|body| body.get_ref().clone()),
         token_file: raw.token_file.as_ref().map(|path| PathBuf::from(path.get_ref())),
     });
@@ -107,6 +113,24 @@ fn kind(raw: &RawCheck, table: &Span, check: &mut Check<'_>) -> Option<CheckKind
         (_, _, true) => Some(CheckKind::Https(http_check?, verify(raw, table, check)?)),
         _ => Some(CheckKind::Tcp),
     }
+}
+
+/// What is expected where nothing is said.
+fn ok() -> Statuses {
+    Statuses::new(vec![200..=200])
+}
+
+/// Each a status or a range of them.
+fn statuses(given: &[String]) -> Result<Statuses, Fault> {
+    let status = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
+    let range = |text: &String| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (first, last): (u16, u16) = (status(first.trim())?, status(last.trim())?);
+        (first <= last).then_some(first..=last)
+    };
+    let ranges: Option<Vec<_>> = given.iter().map(range).collect();
+    let wrong = || Fault::new(Code::Number, "must be 100 to 599, or such as [\"200-399\", 401]");
+    ranges.filter(|ranges| !ranges.is_empty()).map(Statuses::new).ok_or_else(wrong)
 }
 
 fn http_path(path: &str) -> Result<String, Fault> {

@@ -30,7 +30,7 @@ pub(super) fn routes(raw: &RawProxy, check: &mut Check<'_>) -> Vec<ProxyRoute> {
             unreached(given.span(), "the route above it takes every connection", check);
         }
         let raw = given.get_ref();
-        takes_all |= raw.server_name.is_none() && raw.from.is_none();
+        takes_all |= raw.server_name.is_none() && raw.from.is_none() && raw.port.is_none();
         routes.extend(route(given, check));
     }
     let own = raw.servers.as_ref().map(Spanned::span);
@@ -42,7 +42,7 @@ pub(super) fn routes(raw: &RawProxy, check: &mut Check<'_>) -> Vec<ProxyRoute> {
 }
 
 fn unreached(span: Span, title: &str, check: &mut Check<'_>) {
-    let help = "give that route a `server_name` or `from`, or leave this out";
+    let help = "give that route a `server_name`, `from` or `port`, or leave this out";
     check.problems.tell(Code::NeverReached, span, title, help);
 }
 
@@ -60,11 +60,33 @@ fn route(raw: &Spanned<RawChoice>, check: &mut Check<'_>) -> Option<ProxyRoute> 
     let help = "`*` stands for any characters";
     let names = check.each("server_name", &raw.server_name, help, NamePattern::parse);
     let from = check.each("from", &raw.from, "", network);
+    let ports = ports(raw, check);
     Some(ProxyRoute {
         proxy: proxy?,
         server_names: names.into_iter().map(Spanned::into_inner).collect(),
         from: from.into_iter().map(Spanned::into_inner).collect(),
+        ports,
     })
+}
+
+/// The ports that a route is for.
+fn ports(raw: &RawChoice, check: &mut Check<'_>) -> Vec<u16> {
+    let Some(list) = &raw.port else { return Vec::new() };
+    let help = "leave it out, or say which connections take this route";
+    if list.get_ref().is_empty() {
+        check.problems.tell(Code::EmptyList, list.span(), "`port` is empty", help);
+    }
+    let mut ports = Vec::new();
+    for given in list.get_ref() {
+        match u16::try_from(*given.get_ref()) {
+            Ok(port @ 1..) => ports.push(port),
+            _ => {
+                let title = format!("`port` has {}, but each must be 1 to 65535", given.get_ref());
+                check.problems.tell(Code::Number, given.span(), title, help);
+            }
+        }
+    }
+    ports
 }
 
 /// How long a proxy waits for names.

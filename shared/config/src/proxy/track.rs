@@ -25,18 +25,19 @@ pub(super) fn alone(raw: &RawCheck, check: &mut Check<'_>) {
         ("fast_interval", &raw.fast_interval),
         ("down_interval", &raw.down_interval),
         ("timeout", &raw.timeout),
+        ("connect_timeout", &raw.connect_timeout),
     ];
     let numbers = [
         ("port", &raw.port),
-        ("expect", &raw.expect),
         ("error_limit", &raw.error_limit),
         ("rise", &raw.rise),
         ("fall", &raw.fall),
     ];
+    let expect = raw.expect.as_ref().map(|given| (&"expect", Some(Spanned::span(given))));
     let flags = flags.iter().map(|(key, given)| (key, given.as_ref().map(Spanned::span)));
     let texts = texts.iter().map(|(key, given)| (key, given.as_ref().map(Spanned::span)));
     let numbers = numbers.iter().map(|(key, given)| (key, given.as_ref().map(Spanned::span)));
-    for (key, span) in flags.chain(texts).chain(numbers) {
+    for (key, span) in flags.chain(texts).chain(numbers).chain(expect) {
         if let Some(span) = span {
             let title = format!("`{key}` has no meaning with `track`");
             check.problems.tell(Code::NotOfCheck, span, title, DECIDES);

@@ -4,6 +4,7 @@
 //! so what belongs together is told by [`check`](super::check), not by serde.
 
 mod proxy;
+mod statuses;
 
 pub(super) use self::proxy::{RawAgent, RawCheck, RawChoice, RawLbproxy, RawProxy, RawServer};
 use super::spanned::Spanned;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::statuses::RawStatuses;
 use super::{Given, List};
 use crate::spanned::Spanned;
 
@@ -40,6 +41,10 @@ pub(crate) struct RawProxy {
     /// How long a server must have been down before its connections are reset, up to `"1h"`; default `"0s"`: they
     /// are at once.
     pub(crate) on_down_grace: Given<String>,
+    /// Which backup servers serve when no other can: `"all"` (default), or `"first"`: the first usable one in the
+    /// order of the file alone, for services of which one server may be written to.
+    #[schemars(extend("enum" = ["all", "first"]))]
+    pub(crate) backups: Given<String>,
     /// `true`: while no server is up, use those that are not, as long as they accept connections.
     pub(crate) panic: Given<bool>,
     /// For reaching some server, retries included; default `"3s"`.
@@ -58,6 +63,11 @@ pub(crate) struct RawProxy {
     pub(crate) send_proxy: Given<String>,
     /// Networks, each `IP` or `IP/PREFIX`, whose connections begin with a PROXY header.
     pub(crate) accept_proxy: List,
+    /// Networks, each `IP` or `IP/PREFIX`, whose clients alone are served; others are reset. Default: all
+    /// are.
+    pub(crate) allow: List,
+    /// Networks whose clients are reset, those of `allow` as well.
+    pub(crate) deny: List,
     /// Connections that one client address may have open at once, in the whole proxy; further ones are reset.
     /// Of IPv6 a /64 counts as one address. Default: no limit.
     #[schemars(range(min = 1, max = 1000000))]
@@ -80,6 +90,8 @@ pub(crate) struct RawChoice {
     pub(crate) server_name: List,
     /// Networks, each `IP` or `IP/PREFIX`, of which the client's address is in one.
     pub(crate) from: List,
+    /// Ports of `listen`, of which the client connected to one.
+    pub(crate) port: Given<Vec<Spanned<i64>>>,
 }
 
 /// `[[proxy.server]]`: one server.
@@ -120,9 +132,9 @@ pub(crate) struct RawCheck {
     /// The port to check, 1 to 65535; default: the one that serves.
     #[schemars(range(min = 1, max = 65535))]
     pub(crate) port: Given<i64>,
-    /// The status that `http` and `https` expect; default 200.
-    #[schemars(range(min = 100, max = 599))]
-    pub(crate) expect: Given<i64>,
+    /// The status that `http` and `https` expect, or a list of them and of ranges, such as `["200-399", 401]`;
+    /// default 200.
+    pub(crate) expect: Given<RawStatuses>,
     /// A text that the answer to `http` and `https` must hold within its first 4096 bytes.
     pub(crate) expect_body: Given<String>,
     /// File with a bearer token to send with `http` and `https`; read again for every check.
@@ -149,6 +161,8 @@ pub(crate) struct RawCheck {
     pub(crate) error_limit: Given<i64>,
     /// How long one check may take; default: `interval`.
     pub(crate) timeout: Given<String>,
+    /// How long connecting may take of that; default: all of it.
+    pub(crate) connect_timeout: Given<String>,
     /// Successes in a row that make a server usable; default 2.
     #[schemars(range(min = 1, max = 100))]
     pub(crate) rise: Given<i64>,

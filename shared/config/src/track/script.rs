@@ -25,11 +25,10 @@ pub(super) fn script(raw: &RawTracker, check: &mut Check<'_>) -> Option<ScriptCo
     let help = "the time from one start to the next";
     let interval =
         check.optional("interval", &raw.interval, help, DEFAULT_INTERVAL, duration_in(limits));
-    // One that is still at work when the next is due would put that off.
-    let longest = interval.unwrap_or(LONGEST);
-    let help = "a script that runs longer is killed; so it ends before it is due again";
+    let help = "a script that runs longer is killed; while one runs, no other is started";
+    let default = interval.unwrap_or(LONGEST);
     let timeout =
-        check.optional("timeout", &raw.timeout, help, longest, duration_in(SHORTEST..=longest));
+        check.optional("timeout", &raw.timeout, help, default, duration_in(SHORTEST..=LONGEST));
     let rise = count("rise", &raw.rise, check);
     let fall = count("fall", &raw.fall, check);
     let states = word(&[("usable", Some(true)), ("unusable", Some(false))]);
