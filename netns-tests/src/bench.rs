@@ -5,9 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail};
 
-use crate::binary;
-
-/// The program that was given; otherwise builds it, so that it is never an old one.
+/// The program that was given; otherwise builds the one that packages have, so that it is never an old one.
 ///
 /// # Errors
 /// It does not build, or cargo is not there to do it.
@@ -16,11 +14,14 @@ pub fn program(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         return Ok(program.to_owned());
     }
     let cargo = std::env::var_os("CARGO").context("run it with `cargo bench`, or give --ours")?;
-    let build = ["build", "--release", "--package", "vipd", "--bin", "vipd"];
+    let build = ["build", "--profile", "dist", "--package", "vipd", "--bin", "vipd"];
     if !Command::new(cargo).args(build).status().context("run cargo")?.success() {
         bail!("vipd does not build");
     }
-    Ok(binary("vipd"))
+    // Beside the folder of the profile that this benchmark was built with.
+    let own = std::env::current_exe().context("its own path")?;
+    let target = own.ancestors().nth(3).context("the target folder")?;
+    Ok(target.join("dist/vipd"))
 }
 
 /// The exit code of a benchmark that measured whether a bar was missed, or could not measure.

@@ -34,7 +34,7 @@ struct Options {
     #[arg(long)]
     strict: bool,
 
-    /// Our program [default: `vipd`, built as `cargo build --release` does]
+    /// Our program [default: `vipd`, built with the profile `dist`]
     #[arg(long, value_name = "FILE")]
     ours: Option<PathBuf>,
 

@@ -48,7 +48,7 @@ struct Options {
     )]
     with: Vec<Proxy>,
 
-    /// Our program [default: `vipd`, built as `cargo build --release` does]
+    /// Our program [default: `vipd`, built with the profile `dist`]
     #[arg(long, value_name = "FILE")]
     ours: Option<PathBuf>,
 

@@ -74,7 +74,7 @@ struct Options {
     #[arg(long)]
     logs: bool,
 
-    /// Our program: `vipd` or `lbproxy` [default: `vipd`, built as `cargo build --release` does]
+    /// Our program: `vipd` or `lbproxy` [default: `vipd`, built with the profile `dist`]
     #[arg(long, value_name = "FILE")]
     ours: Option<PathBuf>,
 

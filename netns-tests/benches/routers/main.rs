@@ -62,7 +62,7 @@ struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "ours,keepalived")]
     with: Vec<Contender>,
 
-    /// Our program [default: `vipd`, built as `cargo build --release` does]
+    /// Our program [default: `vipd`, built with the profile `dist`]
     #[arg(long, value_name = "FILE")]
     ours: Option<PathBuf>,
 
