@@ -56,9 +56,15 @@ fn another_user_reaches_nothing() {
     let sockets = || {
         let entries = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap());
         let sockets = entries.filter(|entry| entry.file_type().unwrap().is_socket());
-        sockets.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
+        let mut names: Vec<_> =
+            sockets.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     };
-    assert_eq!(sockets(), ["vipd.sock"]);
+    assert_eq!(sockets(), ["supervisor.sock", "vipd.sock"]);
+    let refused = vipd(&duel, 65534, &["reload"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", words(&refused));
+    assert!(words(&refused).contains("Permission denied"), "{}", words(&refused));
     for arguments in [
         &["status"][..],
         &["events", "--follow"],

@@ -73,7 +73,7 @@ fn what_one_program_refuses_no_other_takes_over() {
     let taken = web.node(120, &format!("[metrics]\nlisten = \"{VIP}:6443\"\n"));
     let (code, words) = reload(&duel, &taken);
     assert_eq!(code, Some(2), "{words}");
-    assert!(words.contains("error: exporter: listen on"), "{words}");
+    assert!(words.contains("error: console: listen on"), "{words}");
     let no_ca = web.node(120, metrics).replace("ca = \"/", "ca = \"/nowhere/");
     let (code, words) = reload(&duel, &no_ca);
     assert_eq!(code, Some(2), "{words}");
@@ -145,7 +145,7 @@ fn a_hundred_reloads_in_five_seconds_end_with_the_last() {
     }
     assert_eq!(reload(&duel, &web.node(210, "")), (Some(0), String::new()));
     assert_eq!(state(&duel), (210, before.1, before.2), "{}", vipd.log());
-    assert!(!vipd.log().contains("refused"), "{}", vipd.log());
+    assert!(!vipd.log().contains("reload refused"), "{}", vipd.log());
     assert_eq!(web.ask(&duel.client, ENDPOINT).as_deref(), Some("6443"));
 }
 
