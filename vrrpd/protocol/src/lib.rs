@@ -1,6 +1,8 @@
 //! VRRPv2/v3 as values: time and packets in, actions out. No sockets, no clock, no log.
 
 pub mod election;
+pub mod interfaces;
+pub mod reconciler;
 pub mod router;
 pub mod simulation;
 pub mod tracking;

@@ -9,7 +9,7 @@ use vocabulary::TrackerHealth;
 use super::Daemon;
 use crate::clock::now;
 use crate::driver::RouterReport;
-use crate::keeper::Kept;
+use crate::reconciler::Managed;
 use crate::status::{RivalStatus, RouterStatus, Status};
 use vrrp::tracking::Tracking;
 
@@ -23,7 +23,7 @@ impl Daemon {
         let moment = now();
         let mut rivals: Vec<_> =
             routers.iter().map(|router| self.rivals.status(router, moment)).collect();
-        let kept = self.routers.kept();
+        let managed = self.routers.managed();
         let uptime = moment.duration_since(self.started);
         tokio::spawn(async move {
             let Some(report) = driver.report().await else { return };
@@ -33,8 +33,8 @@ impl Daemon {
                 let rivals = position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
                 let config = position.map(|position| &routers[position]);
                 let trackers = config.map(|config| trackers(config, &tracking)).unwrap_or_default();
-                let kept = kept.get(&router.config.id).copied().unwrap_or_default();
-                status(router, kept, trackers, rivals, moment)
+                let managed = managed.get(&router.config.id).copied().unwrap_or_default();
+                status(router, managed, trackers, rivals, moment)
             });
             let status = Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -58,13 +58,13 @@ fn trackers(config: &RouterConfig, tracking: &Tracking) -> Vec<TrackerHealth> {
 /// One router's status, from all who know of it.
 fn status(
     report: RouterReport,
-    kept: Kept,
+    managed: Managed,
     trackers: Vec<TrackerHealth>,
     rivals: Vec<RivalStatus>,
     moment: Instant,
 ) -> RouterStatus {
     let config = &report.config;
-    let left = kept.lease_ends.map(|end| end.saturating_duration_since(moment));
+    let left = managed.lease_ends.map(|end| end.saturating_duration_since(moment));
     RouterStatus {
         id: config.id.clone(),
         interface: config.interface.clone(),
@@ -82,7 +82,7 @@ fn status(
         advert_interval: config.advert_interval,
         source: report.source,
         addresses: config.belongings.addresses.iter().map(|held| held.address).collect(),
-        deletions: kept.deletions,
+        deletions: managed.deletions,
         timer_ms: report.timer_ms,
         lease_left_ms: left.map(millis),
         active: report.active,

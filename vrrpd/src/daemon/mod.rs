@@ -1,7 +1,7 @@
 //! The daemon: puts everything together and keeps the routers' surroundings up to date.
 //!
 //! ```text
-//! main thread:   signals, netlink (links, address keepers), the link to the proxies, status
+//! main thread:   signals, netlink (links, address reconcilers), the link to the proxies, status
 //!    │  surroundings (watch), commands (mpsc)        ▲ wishes, pulse (watch)
 //!    ▼                                               │
 //! advert thread: raw sockets, elections
@@ -45,10 +45,10 @@ use crate::io::links::Links;
 use crate::io::macvlan::Macvlans;
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::keeper::{Means, Turns};
 use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::privilege;
+use crate::reconciler::Handles;
 use crate::rivals::{Rivals, Sighting};
 use crate::trackers::{Found, Trackers};
 use vrrp::tracking::{PROOF_LIMIT, Tracking};
@@ -67,8 +67,8 @@ const UNTOLD: Duration = Duration::from_secs(5);
 /// How long followers may take to read what happened until the end.
 const FAREWELL: Duration = Duration::from_millis(200);
 
-/// How long the keepers may take to remove addresses once the elections have ended.
-const KEEPERS_LIMIT: Duration = Duration::from_secs(2);
+/// How long the reconcilers may take to remove addresses once the elections have ended.
+const RECONCILERS_LIMIT: Duration = Duration::from_secs(2);
 
 /// Runs until told to end.
 ///
@@ -185,19 +185,19 @@ impl Daemon {
             occurrences: occurrences.clone(),
         };
         let (driver, advert_thread) = driver::start(setup).context("start the advert thread")?;
-        let means = Means {
+        let handles = Handles {
             addresses,
             macvlans,
             routes,
             sockets: Sockets::probe(),
             announcer: Arc::new(announcer),
-            turns: Turns::default(),
+            turns: Arc::new(watch::Sender::default()),
             links: links.clone(),
             hub,
             pulse,
         };
         let (trackers, found) = Trackers::new(links.interfaces.clone());
-        let (rivals, seen) = Rivals::new(Arc::clone(&means.announcer), links.interfaces.clone());
+        let (rivals, seen) = Rivals::new(Arc::clone(&handles.announcer), links.interfaces.clone());
         let mut daemon = Self {
             path: args.config.clone(),
             supervised: args.watchdog,
@@ -211,7 +211,7 @@ impl Daemon {
             rivals,
             seen,
             presumption: Presumption::default(),
-            routers: Routers::new(driver, means, surroundings),
+            routers: Routers::new(driver, handles, surroundings),
             asked,
             occurrences,
             advert_thread,
@@ -279,7 +279,7 @@ impl Daemon {
     }
 
     async fn end(self) -> anyhow::Result<()> {
-        self.routers.wait_for_keepers(KEEPERS_LIMIT).await;
+        self.routers.wait_for_reconcilers(RECONCILERS_LIMIT).await;
         let joined = self.advert_thread.join();
         self.occurrences.tell(|| Occurrence::Ended);
         if tokio::time::timeout(FAREWELL, self.occurrences.nobody_follows()).await.is_err() {

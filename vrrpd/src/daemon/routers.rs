@@ -1,47 +1,43 @@
-//! The running routers: each an election on the advert thread and a keeper of its addresses here.
+//! The running routers: each an election on the advert thread and a reconciler of its addresses here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::{AddressConfig, Audience, Config, Dialect, Refresh, RouterConfig};
+use config::{Config, Dialect, RouterConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 use vocabulary::{InterfaceName, RouterId};
 
 use crate::driver::{AllSurroundings, Handle, NewRouter};
-use crate::io::interfaces::Interfaces;
-use crate::io::macvlan::Macvlan;
-use crate::io::routes::Routing;
-use crate::keeper::{AddressKeeper, Kept, Means, Plan, Schedule, placed_routing};
+use crate::reconciler::{AddressReconciler, Handles, Managed};
+use vrrp::interfaces::Interfaces;
+use vrrp::reconciler::{Plan, Routing, placed_routing};
 use vrrp::router::{Core, Place, Surroundings};
 use vrrp::tracking::Tracking;
 use vrrp::wire::virtual_mac::virtual_mac;
 
-/// How often addresses are announced again where adverts do it.
-const SELDOM: Duration = Duration::from_secs(60);
-
 /// Every running router.
 pub(super) struct Routers {
     driver: Handle,
-    means: Means,
+    handles: Handles,
     surroundings: watch::Sender<Arc<AllSurroundings>>,
     plans: BTreeMap<RouterId, watch::Sender<Plan>>,
-    kept: BTreeMap<RouterId, watch::Receiver<Kept>>,
-    keepers: JoinSet<()>,
+    managed: BTreeMap<RouterId, watch::Receiver<Managed>>,
+    reconcilers: JoinSet<()>,
     watches_routing: bool,
 }
 
 impl Routers {
     pub(super) fn new(
         driver: Handle,
-        means: Means,
+        handles: Handles,
         surroundings: watch::Sender<Arc<AllSurroundings>>,
     ) -> Self {
-        let (plans, kept, keepers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
-        Self { driver, means, surroundings, plans, kept, keepers, watches_routing: false }
+        let (plans, managed, reconcilers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
+        Self { driver, handles, surroundings, plans, managed, reconcilers, watches_routing: false }
     }
 
     pub(super) fn driver(&self) -> &Handle {
@@ -50,19 +46,19 @@ impl Routers {
 
     /// Removes what bears our tag and does not belong to a router of `kept`.
     pub(super) async fn clean_up(&self, kept: &[&RouterConfig]) {
-        let interfaces = self.means.links.interfaces.borrow().clone();
-        let plans: Vec<Plan> = kept.iter().map(|config| plan(config)).collect();
+        let interfaces = self.handles.links.interfaces.borrow().clone();
+        let plans: Vec<Plan> = kept.iter().map(|config| Plan::of(config)).collect();
         let routing: Vec<Routing> =
             plans.iter().flat_map(|plan| placed_routing(plan, &interfaces)).collect();
         let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.belongings.ips()).collect();
-        match self.means.routes.remove_leftovers(&routing, &kept).await {
+        match self.handles.routes.remove_leftovers(&routing, &kept).await {
             Ok(0) => {}
             Ok(count) => info!(count, "removed routes and rules that an earlier run left behind"),
             Err(error) => {
                 warn!(%error, "cannot remove routes and rules that an earlier run left behind");
             }
         }
-        let leftovers = match self.means.addresses.leftovers().await {
+        let leftovers = match self.handles.addresses.leftovers().await {
             Ok(leftovers) => leftovers,
             Err(error) => {
                 warn!(%error, "cannot look for addresses that an earlier run left behind");
@@ -71,7 +67,7 @@ impl Routers {
         };
         for leftover in leftovers.into_iter().filter(|leftover| !kept.contains(&leftover.ip)) {
             let address = leftover.ip;
-            match self.means.addresses.remove_leftover(leftover).await {
+            match self.handles.addresses.remove_leftover(leftover).await {
                 Ok(()) => info!(%address, "removed an address that an earlier run left behind"),
                 Err(error) => {
                     warn!(%address, %error, "cannot remove an address that an earlier run left behind");
@@ -84,7 +80,7 @@ impl Routers {
     /// `kept` goes on with.
     pub(super) async fn clean_up_links(&self, kept: &[InterfaceName]) {
         let kept = |name: &str| kept.iter().any(|kept| kept.as_str() == name);
-        match self.means.macvlans.remove_unless(kept).await {
+        match self.handles.macvlans.remove_unless(kept).await {
             Ok(removed) => removed.iter().for_each(|interface| {
                 info!(interface, "removed an interface that an earlier run left behind");
             }),
@@ -103,12 +99,13 @@ impl Routers {
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
         self.watch_routing(config);
         let (wish, wishes) = watch::channel(Core::first_desire(resume_until.is_some()));
-        let (plan, plans) = watch::channel(plan(config));
-        let (tell, kept) = watch::channel(Kept::default());
-        let means = self.means.clone();
-        let keeper = AddressKeeper::new(config.id.clone(), wishes, plans, means, tell);
-        self.keepers.spawn(keeper.run());
-        self.kept.insert(config.id.clone(), kept);
+        let (plan, plans) = watch::channel(Plan::of(config));
+        let (publish, managed) = watch::channel(Managed::default());
+        let handles = self.handles.clone();
+        let id = config.id.clone();
+        let reconciler = AddressReconciler::new(id, wishes, plans, handles, publish);
+        self.reconcilers.spawn(reconciler.run());
+        self.managed.insert(config.id.clone(), managed);
         self.plans.insert(config.id.clone(), plan);
         self.driver.run(NewRouter { config: config.clone(), wish, resume_until }).await;
     }
@@ -117,7 +114,7 @@ impl Routers {
     fn watch_routing(&mut self, config: &RouterConfig) {
         let some = !config.belongings.routes.is_empty() || !config.belongings.rules.is_empty();
         if some && !self.watches_routing {
-            self.means.links.watch_routing();
+            self.handles.links.watch_routing();
             self.watches_routing = true;
         }
     }
@@ -129,7 +126,7 @@ impl Routers {
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
             info!(router = %gone.id, "ends: the configuration has it no more");
             self.plans.remove(&gone.id);
-            self.kept.remove(&gone.id);
+            self.managed.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
         for router in &after.routers {
@@ -139,7 +136,7 @@ impl Routers {
                     info!(router = %router.id, "takes over its new configuration");
                     self.watch_routing(router);
                     if let Some(known) = self.plans.get(&router.id) {
-                        known.send_if_modified(|known| replace_if_other(known, plan(router)));
+                        known.send_if_modified(|known| replace_if_other(known, Plan::of(router)));
                     }
                     self.driver.change(router.clone()).await;
                 }
@@ -161,7 +158,7 @@ impl Routers {
         in_doubt: bool,
         paused: bool,
     ) {
-        let interfaces = self.means.links.interfaces.borrow().clone();
+        let interfaces = self.handles.links.interfaces.borrow().clone();
         let all: AllSurroundings = config
             .routers
             .iter()
@@ -175,9 +172,9 @@ impl Routers {
         self.surroundings.send_if_modified(|known| replace_if_other(known, Arc::new(all)));
     }
 
-    /// What each router's keeper tells of itself.
-    pub(super) fn kept(&self) -> BTreeMap<RouterId, Kept> {
-        self.kept.iter().map(|(router, kept)| (router.clone(), *kept.borrow())).collect()
+    /// What each router has in the kernel.
+    pub(super) fn managed(&self) -> BTreeMap<RouterId, Managed> {
+        self.managed.iter().map(|(router, managed)| (router.clone(), *managed.borrow())).collect()
     }
 
     /// Ends every router in order; told twice, at once.
@@ -191,47 +188,14 @@ impl Routers {
     }
 
     /// Waits until the addresses are gone; the advert thread has ended, and with it every wish.
-    pub(super) async fn wait_for_keepers(mut self, limit: Duration) {
-        let all = async { while self.keepers.join_next().await.is_some() {} };
+    pub(super) async fn wait_for_reconcilers(mut self, limit: Duration) {
+        let all = async { while self.reconcilers.join_next().await.is_some() {} };
         if tokio::time::timeout(limit, all).await.is_err() {
             warn!(
                 "addresses are not removed after {limit:?}; the kernel removes them when their lease ends"
             );
         }
     }
-}
-
-fn plan(config: &RouterConfig) -> Plan {
-    let link = config.virtual_mac.clone().map(|name| Macvlan {
-        name,
-        parent: config.interface.clone(),
-        mac: virtual_mac(config.id.family, config.vrid),
-        family: config.id.family,
-    });
-    let mut belongings = config.belongings.clone();
-    if let Some(link) = &config.virtual_mac {
-        let theirs = |address: &&mut AddressConfig| address.interface == config.interface;
-        let addresses = belongings.addresses.iter_mut().filter(theirs);
-        addresses.for_each(|address| address.interface.clone_from(link));
-    }
-    Plan {
-        interface: config.interface.clone(),
-        link,
-        belongings,
-        lease: config.lease,
-        owner: config.priority.is_owner(),
-        schedule: schedule(config),
-    }
-}
-
-/// Adverts that bear the virtual MAC address teach switches themselves, and hosts have nothing to learn.
-fn schedule(config: &RouterConfig) -> Schedule {
-    let mut announce = config.announce.clone();
-    let taught = config.virtual_mac.is_some() && config.audience == Audience::Multicast;
-    if taught && announce.refresh == Refresh::WithAdverts {
-        announce.refresh = Refresh::Every(SELDOM);
-    }
-    Schedule { announce, advert_interval: config.advert_interval.duration() }
 }
 
 fn replace_if_other<T: PartialEq>(known: &mut T, new: T) -> bool {

@@ -1,6 +1,6 @@
 //! The signs of life that the advert thread gives.
 //!
-//! The address keepers renew leases as long as the pulse beats; the supervisor's watchdog is fed by
+//! The address reconcilers renew leases as long as the pulse beats; the supervisor's watchdog is fed by
 //! the same beat. Both come from the thread that sends adverts, and from nowhere else.
 
 use std::io::Write;

@@ -19,6 +19,7 @@ use netlink_packet_route::address::{
 use nix::libc;
 use rtnetlink::Handle;
 use vocabulary::{InterfaceName, VirtualAddress};
+use vrrp::reconciler::ManagedAddress;
 
 use super::address_message::{is_ours, virtual_address_of};
 
@@ -65,29 +66,6 @@ pub struct Addresses {
     netlink: Handle,
 }
 
-/// An address and the interface it goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
-    /// The address, as configured.
-    pub config: AddressConfig,
-    /// The interface's index.
-    pub index: u32,
-    /// The interface has no addresses but ours: it is there for a virtual MAC address.
-    pub bare: bool,
-}
-
-impl Placed {
-    /// Link-local hosts are reached through the interface itself, which needs the way to them.
-    fn needs_prefix(&self) -> bool {
-        self.bare && self.config.address.is_link_local_v6()
-    }
-
-    /// RFC 4291 §2.5.6: every link-local address has 64 bits of prefix.
-    fn prefix_len(&self) -> u8 {
-        if self.needs_prefix() { 64 } else { self.config.address.prefix_len() }
-    }
-}
-
 /// An address with our tag that an earlier run left behind.
 #[derive(Debug)]
 pub struct Leftover {
@@ -109,55 +87,54 @@ impl Addresses {
         Ok(Self { netlink })
     }
 
-    /// Adds an address, or starts its lease anew. If an IPv4 address `connects`, the kernel adds the
+    /// Adds an address, or starts its lease anew. If an IPv4 address connects, the kernel adds the
     /// route to its network, for as long as the address is there.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn add(
-        &self,
-        placed: &Placed,
-        lease: Lease,
-        connects: bool,
-    ) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
-        let mut request = self.netlink.address().add(placed.index, ip, prefix).replace();
-        configure(request.message_mut(), &placed.config);
-        if connects && ip.is_ipv4() || placed.needs_prefix() {
+    pub async fn add(&self, address: &ManagedAddress, lease: Lease) -> Result<(), AddressError> {
+        let (ip, prefix) = (address.ip(), prefix_len(address));
+        let mut request = self.netlink.address().add(address.index, ip, prefix).replace();
+        configure(request.message_mut(), &address.config);
+        if address.connects && ip.is_ipv4() || needs_prefix(address) {
             bring_prefix(request.message_mut());
         }
         request.message_mut().attributes.push(AddressAttribute::CacheInfo(lifetime(ip, lease)));
-        request.execute().await.map_err(refused(placed))
+        request.execute().await.map_err(refused(address))
     }
 
-    /// Makes `placed`, which is not there yet, secondary to the node's `own` address.
+    /// Makes `address`, which is not there yet, secondary to the node's `own` address.
     ///
     /// It has no lease: without the virtual address it does nothing but stand there.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn add_own_source(&self, placed: &Placed, own: Ipv4Addr) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
-        let mut request = self.netlink.address().add(placed.index, ip, prefix).replace();
+    pub async fn add_own_source(
+        &self,
+        address: &ManagedAddress,
+        own: Ipv4Addr,
+    ) -> Result<(), AddressError> {
+        let (ip, prefix) = (address.ip(), prefix_len(address));
+        let mut request = self.netlink.address().add(address.index, ip, prefix).replace();
         let message = request.message_mut();
         configure(
             message,
-            &AddressConfig { label: None, broadcast: None, ..placed.config.clone() },
+            &AddressConfig { label: None, broadcast: None, ..address.config.clone() },
         );
         message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Local(_)));
         message.attributes.push(AddressAttribute::Local(own.into()));
-        request.execute().await.map_err(refused(placed))
+        request.execute().await.map_err(refused(address))
     }
 
     /// Removes an address; one that is gone already is no error.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn remove(&self, placed: &Placed) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
-        let mut request = self.netlink.address().add(placed.index, ip, prefix);
+    pub async fn remove(&self, address: &ManagedAddress) -> Result<(), AddressError> {
+        let (ip, prefix) = (address.ip(), prefix_len(address));
+        let mut request = self.netlink.address().add(address.index, ip, prefix);
         let message = request.message_mut().clone();
-        self.delete(message, placed).await
+        self.delete(message, address).await
     }
 
     /// Removes what [`add_own_source`](Self::add_own_source) added; gone already is no error.
@@ -166,23 +143,27 @@ impl Addresses {
     /// What the kernel says.
     pub async fn remove_own_source(
         &self,
-        placed: &Placed,
+        address: &ManagedAddress,
         own: Ipv4Addr,
     ) -> Result<(), AddressError> {
-        let (ip, prefix) = (placed.config.address.ip(), placed.prefix_len());
-        let mut request = self.netlink.address().add(placed.index, ip, prefix);
+        let (ip, prefix) = (address.ip(), prefix_len(address));
+        let mut request = self.netlink.address().add(address.index, ip, prefix);
         let message = request.message_mut();
         message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Local(_)));
         message.attributes.push(AddressAttribute::Local(own.into()));
         let message = message.clone();
-        self.delete(message, placed).await
+        self.delete(message, address).await
     }
 
-    async fn delete(&self, message: AddressMessage, placed: &Placed) -> Result<(), AddressError> {
+    async fn delete(
+        &self,
+        message: AddressMessage,
+        address: &ManagedAddress,
+    ) -> Result<(), AddressError> {
         match self.netlink.address().del(message).execute().await {
             Err(error) if !is_gone(&error) => Err(AddressError::Remove {
-                address: placed.config.address,
-                interface: placed.config.interface.clone(),
+                address: address.config.address,
+                interface: address.config.interface.clone(),
                 source: error,
             }),
             _ => Ok(()),
@@ -223,6 +204,17 @@ impl Addresses {
     }
 }
 
+/// Link-local hosts are reached through the interface itself, which needs the way to them where it has no
+/// address but ours.
+fn needs_prefix(address: &ManagedAddress) -> bool {
+    address.bare && address.config.address.is_link_local_v6()
+}
+
+/// RFC 4291 §2.5.6: every link-local address has 64 bits of prefix.
+fn prefix_len(address: &ManagedAddress) -> u8 {
+    if needs_prefix(address) { 64 } else { address.config.address.prefix_len() }
+}
+
 /// Everything but addresses and lease.
 fn configure(message: &mut AddressMessage, config: &AddressConfig) {
     message.header.scope = match config.scope {
@@ -250,8 +242,8 @@ fn bring_prefix(message: &mut AddressMessage) {
     }
 }
 
-fn refused(placed: &Placed) -> impl FnOnce(rtnetlink::Error) -> AddressError {
-    let (address, interface) = (placed.config.address, placed.config.interface.clone());
+fn refused(address: &ManagedAddress) -> impl FnOnce(rtnetlink::Error) -> AddressError {
+    let (address, interface) = (address.config.address, address.config.interface.clone());
     move |source| AddressError::Add { address, interface, source }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use vocabulary::{Family, InterfaceName};
 
 use super::frames::link_address;
-use super::interfaces::Interface;
+use vrrp::interfaces::Interface;
 use vrrp::wire::{garp, neighbor};
 
 /// Sends announcements. Holds one packet socket, which receives nothing: it is bound to no protocol.

@@ -21,9 +21,10 @@ use tracing::warn;
 
 use super::address_message::virtual_address_of;
 use super::addresses::PROTOCOL;
-use super::interfaces::Interfaces;
+use super::interfaces::{address_changed, address_removed, link_changed, link_removed};
+use vrrp::interfaces::Interfaces;
 
-/// Vanished things a slow keeper may have yet to hear of; one that misses some compares afresh.
+/// Vanished things a slow reconciler may have yet to hear of; one that misses some compares afresh.
 const GONE_QUEUE: usize = 256;
 
 /// Bytes the kernel keeps for us: with 255 routers that renew their leases, some seconds of messages.
@@ -117,11 +118,11 @@ impl Connection {
         let mut interfaces = Interfaces::default();
         let mut links = self.netlink.link().get().execute();
         while let Some(link) = links.try_next().await.map_err(io::Error::other)? {
-            interfaces.link_changed(&link);
+            link_changed(&mut interfaces, &link);
         }
         let mut addresses = self.netlink.address().get().execute();
         while let Some(address) = addresses.try_next().await.map_err(io::Error::other)? {
-            interfaces.address_changed(&address);
+            address_changed(&mut interfaces, &address);
         }
         Ok(interfaces)
     }
@@ -158,13 +159,13 @@ impl Watcher {
         let (mut changed, mut gone) = (false, None);
         let interfaces = &mut self.interfaces;
         match message {
-            RouteNetlinkMessage::NewLink(link) => changed = interfaces.link_changed(link),
-            RouteNetlinkMessage::DelLink(link) => changed = interfaces.link_removed(link),
+            RouteNetlinkMessage::NewLink(link) => changed = link_changed(interfaces, link),
+            RouteNetlinkMessage::DelLink(link) => changed = link_removed(interfaces, link),
             RouteNetlinkMessage::NewAddress(address) => {
-                changed = interfaces.address_changed(address);
+                changed = address_changed(interfaces, address);
             }
             RouteNetlinkMessage::DelAddress(address) => {
-                changed = interfaces.address_removed(address);
+                changed = address_removed(interfaces, address);
                 let index = address.header.index;
                 gone = virtual_address_of(address).map(|ip| Gone::Address { index, ip, by });
             }
@@ -175,7 +176,7 @@ impl Watcher {
             self.publish.send_replace(Arc::new(self.interfaces.clone()));
         }
         if let Some(gone) = gone {
-            // Without keepers there is nobody to tell.
+            // Without reconcilers there is nobody to tell.
             self.gone.send(gone).ok();
         }
     }

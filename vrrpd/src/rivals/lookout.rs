@@ -17,8 +17,8 @@ use tracing::debug;
 use vocabulary::{Family, InterfaceName};
 
 use crate::clock::{now, sleep_until};
-use crate::io::interfaces::Interfaces;
 use crate::io::tap::Tap;
+use vrrp::interfaces::Interfaces;
 use vrrp::wire::claimant::Claimant;
 
 /// Each address that is held is asked for once in this time.

@@ -20,8 +20,8 @@ use vocabulary::{Family, InterfaceName};
 pub(crate) use self::lookout::Sighting;
 use self::lookout::{Guarded, Lookout, Post};
 use crate::io::announce::Announcer;
-use crate::io::interfaces::Interfaces;
 use crate::status::RivalStatus;
+use vrrp::interfaces::Interfaces;
 use vrrp::wire::claimant::Claimant;
 use vrrp::wire::virtual_mac::virtual_mac;
 

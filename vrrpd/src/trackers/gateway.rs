@@ -13,8 +13,8 @@ use vocabulary::{Family, Name, RiseFall, Thresholds};
 
 use super::{Found, health};
 use crate::clock::{now, sleep_until};
-use crate::io::interfaces::{Interface, Interfaces};
 use crate::io::tap::Tap;
+use vrrp::interfaces::{Interface, Interfaces};
 
 /// Asks the gateway again and again, and tells when that changes. Ends when nobody listens.
 pub(super) async fn watch(

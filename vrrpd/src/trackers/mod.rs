@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use vocabulary::{Name, TrackerHealth, Usability};
 
-use crate::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
 use vrrp::tracking::Tracking;
 
 /// News that may wait. A tracker whose news do not fit waits: only its latest state counts.

@@ -6,7 +6,8 @@ use futures_util::TryStreamExt;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use vocabulary::InterfaceName;
-use vrrpd::io::interfaces::Interfaces;
+use vrrp::interfaces::Interfaces;
+use vrrpd::io::interfaces::{address_changed, link_changed};
 
 /// The network of this namespace.
 #[derive(Debug)]
@@ -32,10 +33,10 @@ impl Network {
         let addresses = addresses.await.map_err(io::Error::other)?;
         let mut interfaces = Interfaces::default();
         for link in &links {
-            interfaces.link_changed(link);
+            link_changed(&mut interfaces, link);
         }
         for address in &addresses {
-            interfaces.address_changed(address);
+            address_changed(&mut interfaces, address);
         }
         Ok(Self { interfaces, links, addresses })
     }

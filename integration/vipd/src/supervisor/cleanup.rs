@@ -6,9 +6,10 @@ use config::{Belongings, Config};
 use nix::net::if_::if_nametoindex;
 use tracing::{error, info};
 use vocabulary::{Family, InterfaceName, RouterId};
+use vrrp::reconciler::Routing;
 use vrrpd::io::addresses::{AddressError, Addresses};
 use vrrpd::io::macvlan::{MacvlanError, Macvlans};
-use vrrpd::io::routes::{RouteError, Routes, Routing};
+use vrrpd::io::routes::{RouteError, Routes};
 
 /// Removes the addresses, routes and rules of `routers` that bear the daemon's tag.
 pub(super) async fn release(config: &Config, routers: &[RouterId]) {

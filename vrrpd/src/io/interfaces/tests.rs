@@ -4,6 +4,10 @@ use netlink_packet_route::address::AddressProtocol;
 
 use super::super::address_message::virtual_address_of;
 use super::super::addresses::PROTOCOL;
+use std::net::IpAddr;
+
+use vocabulary::{Family, VirtualAddress};
+
 use super::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -31,7 +35,7 @@ fn address(index: u32, text: &str, flags: AddressFlags, ours: bool) -> AddressMe
 
 fn eth0() -> Interfaces {
     let mut interfaces = Interfaces::default();
-    interfaces.link_changed(&link(7, "eth0", LinkFlags::Up | LinkFlags::LowerUp));
+    link_changed(&mut interfaces, &link(7, "eth0", LinkFlags::Up | LinkFlags::LowerUp));
     interfaces
 }
 
@@ -43,17 +47,17 @@ fn name() -> InterfaceName {
 fn an_interface_runs_with_carrier_only() {
     let mut interfaces = eth0();
     assert!(interfaces.named(&name()).unwrap().running);
-    interfaces.link_changed(&link(7, "eth0", LinkFlags::Up));
+    link_changed(&mut interfaces, &link(7, "eth0", LinkFlags::Up));
     assert!(!interfaces.named(&name()).unwrap().running);
-    interfaces.link_removed(&link(7, "eth0", LinkFlags::empty()));
+    link_removed(&mut interfaces, &link(7, "eth0", LinkFlags::empty()));
     assert_eq!(interfaces.named(&name()), None);
 }
 
 #[test]
 fn a_renamed_interface_keeps_its_addresses() {
     let mut interfaces = eth0();
-    interfaces.address_changed(&address(7, "10.0.0.1", AddressFlags::empty(), false));
-    interfaces.link_changed(&link(7, "lan0", LinkFlags::Up));
+    address_changed(&mut interfaces, &address(7, "10.0.0.1", AddressFlags::empty(), false));
+    link_changed(&mut interfaces, &link(7, "lan0", LinkFlags::Up));
     assert_eq!(interfaces.named(&name()), None);
     let renamed = interfaces.named(&InterfaceName::try_from("lan0").unwrap()).unwrap();
     assert!(renamed.has(ip("10.0.0.1")));
@@ -73,7 +77,7 @@ fn the_source_is_the_interfaces_own_address() {
         ("fe80::100", none, true),
         ("fe80::11", none, false),
     ] {
-        interfaces.address_changed(&address(7, text, flags, ours));
+        address_changed(&mut interfaces, &address(7, text, flags, ours));
     }
     let eth0 = interfaces.named(&name()).unwrap();
     let virtual_addresses = [VirtualAddress::try_from("10.0.0.99").unwrap()];
@@ -98,9 +102,9 @@ fn a_clients_source_is_the_nodes_own_address() {
     };
     assert_eq!(own_source(&interfaces, "10.0.0.100/32"), None);
     let own = address(7, "10.0.0.11", AddressFlags::empty(), false);
-    interfaces.address_changed(&with_prefix(own, 24));
+    address_changed(&mut interfaces, &with_prefix(own, 24));
     let virtual_one = address(7, "10.0.0.99", AddressFlags::empty(), true);
-    interfaces.address_changed(&with_prefix(virtual_one, 32));
+    address_changed(&mut interfaces, &with_prefix(virtual_one, 32));
     assert_eq!(own_source(&interfaces, "10.0.0.100/32").as_deref(), Some("10.0.0.11"));
     // In its subnet an address is secondary anyway; of another subnet it would not be.
     assert_eq!(own_source(&interfaces, "10.0.0.100/24"), None);
@@ -122,11 +126,11 @@ fn an_ipv6_clients_source_is_of_the_addresss_subnet() {
         ("2001:db8::dead", AddressFlags::Tentative, false),
         ("2001:db8::7e37", AddressFlags::Secondary, false),
     ] {
-        interfaces.address_changed(&with_prefix(address(7, text, flags, ours), 64));
+        address_changed(&mut interfaces, &with_prefix(address(7, text, flags, ours), 64));
     }
     assert_eq!(own_source(&interfaces, "2001:db8::100"), None);
     for text in ["fd77::11", "2001:db8::11", "2001:db8::12"] {
-        interfaces.address_changed(&with_prefix(address(7, text, none, false), 64));
+        address_changed(&mut interfaces, &with_prefix(address(7, text, none, false), 64));
     }
     assert_eq!(own_source(&interfaces, "2001:db8::100").as_deref(), Some("2001:db8::11"));
     assert_eq!(own_source(&interfaces, "2001:db8:1::100").as_deref(), Some("fd77::11"));
@@ -138,7 +142,7 @@ fn what_makes_addresses_secondary_stays_for_the_last_of_a_subnet() {
     let mut interfaces = eth0();
     for text in ["10.1.0.1", "10.1.0.2"] {
         let message = address(7, text, AddressFlags::empty(), true);
-        interfaces.address_changed(&with_prefix(message, 24));
+        address_changed(&mut interfaces, &with_prefix(message, 24));
     }
     let eth0 = interfaces.named(&name()).unwrap();
     let first = VirtualAddress::try_from("10.1.0.1/24").unwrap();
@@ -151,12 +155,12 @@ fn what_makes_addresses_secondary_stays_for_the_last_of_a_subnet() {
 #[test]
 fn what_makes_an_address_secondary_is_no_address() {
     let mut interfaces = eth0();
-    interfaces.address_changed(&address(7, "10.0.0.11", AddressFlags::empty(), false));
+    address_changed(&mut interfaces, &address(7, "10.0.0.11", AddressFlags::empty(), false));
     let mut message = address(7, "10.0.0.100", AddressFlags::empty(), true);
     message.attributes.push(AddressAttribute::Local(ip("10.0.0.11")));
     assert_eq!(virtual_address_of(&message), Some(ip("10.0.0.100")));
-    assert!(!interfaces.address_changed(&message));
-    assert!(!interfaces.address_removed(&message));
+    assert!(!address_changed(&mut interfaces, &message));
+    assert!(!address_removed(&mut interfaces, &message));
     assert!(interfaces.named(&name()).unwrap().has_from_others(ip("10.0.0.11")));
 }
 
@@ -164,12 +168,12 @@ fn what_makes_an_address_secondary_is_no_address() {
 fn addresses_come_and_go() {
     let mut interfaces = eth0();
     let message = address(7, "10.0.0.100", AddressFlags::empty(), true);
-    assert!(interfaces.address_changed(&message));
+    assert!(address_changed(&mut interfaces, &message));
     // A renewed lease is no news.
-    assert!(!interfaces.address_changed(&message));
+    assert!(!address_changed(&mut interfaces, &message));
     let has = |interfaces: &Interfaces| interfaces.named(&name()).unwrap().has(ip("10.0.0.100"));
     assert!(has(&interfaces));
     assert!(!interfaces.named(&name()).unwrap().has_from_others(ip("10.0.0.100")));
-    assert!(interfaces.address_removed(&message));
+    assert!(address_removed(&mut interfaces, &message));
     assert!(!has(&interfaces));
 }

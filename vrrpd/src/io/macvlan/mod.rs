@@ -12,27 +12,14 @@ use netlink_packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkMessage, MacVlanMode,
 };
 use nix::libc;
-use pnet_base::MacAddr;
 use rtnetlink::{Handle, LinkMacVlan, LinkUnspec};
 use vocabulary::{Family, InterfaceName};
+use vrrp::reconciler::Macvlan;
 
 use self::mark::{
     ARP_ANNOUNCE, ARP_IGNORE, Arp, Mark, RP_FILTER, ipv4_settings, is_upon, mark_of, name_of,
 };
 pub(super) use self::mark::{mac_of, upon};
-
-/// A link as it has to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Macvlan {
-    /// Its name.
-    pub name: InterfaceName,
-    /// The interface it is made upon.
-    pub parent: InterfaceName,
-    /// Its MAC address.
-    pub mac: MacAddr,
-    /// The family of its addresses.
-    pub family: Family,
-}
 
 /// A change that the kernel refused.
 #[derive(Debug, thiserror::Error)]

@@ -20,6 +20,7 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use nix::libc;
 use rtnetlink::{Handle, IpVersion};
 use vocabulary::Family;
+use vrrp::reconciler::Routing;
 
 use super::addresses::PROTOCOL;
 
@@ -56,15 +57,6 @@ pub enum RouteError {
 #[derive(Clone, Debug)]
 pub struct Routes {
     netlink: Handle,
-}
-
-/// A route or a rule with all that identifies it, as we would add it or as the kernel has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Routing {
-    /// A route, through the interface of this index.
-    Route(RouteConfig, u32),
-    /// A rule.
-    Rule(RuleConfig),
 }
 
 /// What the kernel has with our tag.
@@ -195,12 +187,6 @@ impl Routes {
     }
 }
 
-impl Routing {
-    fn has_source(&self) -> bool {
-        matches!(self, Self::Route(RouteConfig { source: Some(_), .. }, _))
-    }
-}
-
 impl Ours {
     /// Whether the kernel has exactly this.
     #[must_use]
@@ -214,19 +200,6 @@ impl Ours {
                 let wanted = rule_essence(&rule_message(rule));
                 self.rules.iter().any(|rule| rule_essence(rule) == wanted)
             }
-        }
-    }
-}
-
-impl std::fmt::Display for Routing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Route(route, _) => {
-                let table = route.table;
-                write!(f, "route to {} through {}", route.destination, route.interface)?;
-                write!(f, " in table {table}")
-            }
-            Self::Rule(rule) => write!(f, "rule {} for table {}", rule.priority, rule.table),
         }
     }
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use pnet_base::MacAddr;
 use tokio::time::{Instant, timeout_at};
 use vocabulary::{Family, InterfaceName};
+use vrrp::interfaces::Interface;
 use vrrp::wire::excerpt::Header;
 use vrrp::wire::{Datagram, Discard, Excerpt};
 use vrrpd::io::eavesdrop::Eavesdrop;
-use vrrpd::io::interfaces::Interface;
 use vrrpd::io::port::Port;
 
 use super::super::context::Context;

@@ -1,70 +1,11 @@
 //! What an address is given along with it, by the addresses that the node has.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use config::{Announce, Belongings, Lease, Scope};
-use ipnet::IpNet;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use vocabulary::{InterfaceName, VirtualAddress};
+use config::Scope;
 
-use super::super::Schedule;
+use super::super::tests::fixtures::{moment, name, node, plan};
 use super::*;
-use crate::clock::now;
-use crate::io::addresses::PROTOCOL;
-use vrrp::wish::Wish;
-
-fn name(text: &str) -> InterfaceName {
-    InterfaceName::try_from(text).unwrap()
-}
-
-fn plan(addresses: &[(&str, &str)]) -> Plan {
-    let address = |(interface, address): &(&str, &str)| AddressConfig {
-        address: VirtualAddress::try_from(*address).unwrap(),
-        interface: name(interface),
-        label: None,
-        scope: Scope::Global,
-        broadcast: None,
-    };
-    let addresses = addresses.iter().map(address).collect();
-    let (routes, rules) = (Vec::new(), Vec::new());
-    Plan {
-        interface: name("eth0"),
-        link: None,
-        belongings: Belongings { addresses, routes, rules, own_source: true },
-        lease: Lease::Off,
-        owner: false,
-        schedule: Schedule {
-            announce: Announce::default(),
-            advert_interval: Duration::from_secs(1),
-        },
-    }
-}
-
-/// A node with these addresses, by interface; those with a star are ours.
-fn node(addresses: &[(&str, &str)]) -> Interfaces {
-    let mut interfaces = Interfaces::default();
-    let all = [("lo", LinkFlags::Loopback), ("eth0", LinkFlags::Up), ("eth1", LinkFlags::Up)];
-    for (index, (interface, flags)) in (1..).zip(all) {
-        let mut link = LinkMessage::default();
-        (link.header.index, link.header.flags) = (index, flags);
-        link.attributes.push(LinkAttribute::IfName(interface.to_owned()));
-        interfaces.link_changed(&link);
-        for (_, text) in addresses.iter().filter(|(at, _)| *at == interface) {
-            let net: IpNet = text.trim_end_matches('*').parse().unwrap();
-            let mut message = AddressMessage::default();
-            (message.header.index, message.header.prefix_len) = (index, net.prefix_len());
-            message.attributes.push(AddressAttribute::Address(net.addr()));
-            if text.ends_with('*') {
-                let tag = AddressProtocol::Other(PROTOCOL);
-                message.attributes.push(AddressAttribute::Protocol(tag));
-            }
-            interfaces.address_changed(&message);
-        }
-    }
-    interfaces
-}
 
 /// Whether the first address brings the route to its network along.
 fn connects_first(plan: &Plan, interfaces: &Interfaces) -> bool {
@@ -171,7 +112,7 @@ fn what_an_address_brings_along_follows_the_nodes_addresses() {
     let without = Places::of(&plan, &node(&[]));
     let with =
         Places::of(&plan, &node(&[("eth0", "192.168.50.11/24"), ("eth0", "2001:db8:50::11/64")]));
-    let mut holding = Holding::nothing(plan, Wish::NOTHING, now());
+    let mut holding = Holding::nothing(plan, 0, moment(0));
     let hold = |holding: &mut Holding, places: &Places| {
         let sorted = places.sorted(holding);
         holding.addresses = sorted.iter().map(|(held, _)| held.clone()).collect();
@@ -190,7 +131,7 @@ fn what_an_address_brings_along_follows_the_nodes_addresses() {
     // They are gone: an IPv4 address does not learn to bring its route, and is added anew.
     assert!(!without.fit(&holding) && without.reconnect(&holding));
     let anew = without.unconnected(&holding);
-    assert_eq!(anew.iter().map(Held::ip).collect::<Vec<_>>(), [ip_of("192.168.50.10")]);
+    assert_eq!(anew.iter().map(ManagedAddress::ip).collect::<Vec<_>>(), [ip_of("192.168.50.10")]);
     assert!(without.left_over(&holding).is_empty(), "nobody's connections are reset");
     assert_eq!(hold(&mut holding, &without), (vec![true, false], vec![true, true]));
 }

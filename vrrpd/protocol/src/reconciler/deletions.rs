@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 /// What a deletion is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Worth {
+pub enum Worth {
     /// It may happen: a line for whoever reads the log.
     Note,
     /// It happens again and again: an operator has to do something.
@@ -20,7 +20,7 @@ pub(super) enum Worth {
 }
 
 /// The deletions of one router's addresses.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Deletions {
     total: u64,
     /// The latest ones, at most [`REPEATED`], the oldest first.

@@ -1,53 +1,63 @@
-//! What a keeper has in the kernel, and for how long it stays there by itself.
+//! What a router has in the kernel, and for how long it stays there by itself.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use config::Lease;
+use vocabulary::VirtualAddress;
 
-use super::Plan;
 use super::announcing::Announcing;
-use super::place::Held;
-use crate::io::routes::Routing;
-use vrrp::wish::Wish;
+use super::{ManagedAddress, Plan, Routing};
 
 /// A lease is renewed when this part of it has passed.
 const RENEWALS_PER_LEASE: u32 = 4;
 
 /// What is in the kernel.
+#[derive(Clone, Debug)]
 pub(super) struct Holding {
     pub(super) plan: Plan,
-    pub(super) addresses: Vec<Held>,
+    pub(super) addresses: Vec<ManagedAddress>,
     pub(super) routing: Vec<Routing>,
     /// Something may have taken routes or rules away.
     pub(super) routing_in_doubt: bool,
     /// Those of them that the kernel refused, and that were told.
     pub(super) refused: BTreeSet<String>,
     pub(super) renewed_at: Instant,
+    /// The leases are to be renewed, but for an advert thread that hangs: its first beat counts.
+    pub(super) starved: bool,
     /// Addresses that are not there, for somebody deleted them or the kernel refused them.
     pub(super) missing: BTreeSet<IpAddr>,
     /// When to add them again.
     pub(super) retry_at: Option<Instant>,
     pub(super) announcing: Announcing,
-    pub(super) announcements: u64,
 }
 
 impl Holding {
-    /// Nothing is held yet.
-    pub(super) fn nothing(plan: Plan, wish: Wish, now: Instant) -> Self {
+    /// Nothing is held yet; of announcements so many were `asked` for before.
+    pub(super) fn nothing(plan: Plan, asked: u64, now: Instant) -> Self {
         Self {
-            announcing: Announcing::nothing(plan.schedule.clone(), now),
+            announcing: Announcing::nothing(plan.schedule.clone(), asked, now),
             plan,
             addresses: Vec::new(),
             routing: Vec::new(),
             routing_in_doubt: false,
             refused: BTreeSet::new(),
             renewed_at: now,
+            starved: false,
             missing: BTreeSet::new(),
             retry_at: None,
-            announcements: wish.announcements,
         }
+    }
+
+    /// Every address, without prefixes.
+    pub(super) fn ips(&self) -> Vec<IpAddr> {
+        self.addresses.iter().map(ManagedAddress::ip).collect()
+    }
+
+    /// Every address as configured.
+    pub(super) fn configured(&self) -> Vec<VirtualAddress> {
+        self.addresses.iter().map(|held| held.config.address).collect()
     }
 
     /// Time between renewals of the leases, if there are leases.

@@ -5,10 +5,8 @@
 //! piles up.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
 use vocabulary::{Family, InterfaceName, RouterId};
 
 /// Between two reminders of a family on an interface: switches that inspect ARP close a port of a host that
@@ -18,14 +16,14 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// Until when the last turn of each router lasts.
 type Taken = BTreeMap<RouterId, Instant>;
 
-/// The turns at every interface, which all keepers share.
+/// The turns at every interface, which all routers of a node share.
 #[derive(Clone, Debug, Default)]
-pub struct Turns(Arc<watch::Sender<BTreeMap<(InterfaceName, Family), Taken>>>);
+pub struct Turns(BTreeMap<(InterfaceName, Family), Taken>);
 
 impl Turns {
     /// When a router may begin a round of this length at these interfaces: after all others.
     pub(super) fn take<'a>(
-        &self,
+        &mut self,
         router: &RouterId,
         interfaces: impl Iterator<Item = &'a InterfaceName>,
         length: Duration,
@@ -33,16 +31,14 @@ impl Turns {
     ) -> Instant {
         let keys: Vec<_> = interfaces.map(|name| (name.clone(), router.family)).collect();
         let mut begins = now;
-        self.0.send_modify(|turns| {
-            for key in &keys {
-                let taken = turns.entry(key.clone()).or_default();
-                taken.retain(|other, until| other != router && *until > now);
-                begins = taken.values().copied().fold(begins, Instant::max);
-            }
-            for key in keys {
-                turns.entry(key).or_default().insert(router.clone(), begins + length);
-            }
-        });
+        for key in &keys {
+            let taken = self.0.entry(key.clone()).or_default();
+            taken.retain(|other, until| other != router && *until > now);
+            begins = taken.values().copied().fold(begins, Instant::max);
+        }
+        for key in keys {
+            self.0.entry(key).or_default().insert(router.clone(), begins + length);
+        }
         begins
     }
 }
@@ -67,8 +63,8 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let [eth0, eth1] = ["eth0", "eth1"].map(interface);
-        let turns = Turns::default();
-        let take = |router, interfaces: &[&InterfaceName], millis, now| {
+        let mut turns = Turns::default();
+        let mut take = |router, interfaces: &[&InterfaceName], millis, now| {
             turns.take(router, interfaces.iter().copied(), Duration::from_millis(millis), at(now))
         };
         let [a, b, c] = ["a", "b", "c"].map(|name| router(name, Family::Ipv4));

@@ -75,7 +75,9 @@ impl Burst {
             None => frames,
             Some(pauses) => usize::try_from(pauses).unwrap_or(frames).saturating_add(1),
         };
-        let due = self.sent..due.min(frames).max(self.sent);
+        // There may be fewer than when the round began.
+        let sent = self.sent.min(frames);
+        let due = sent..due.min(frames).max(sent);
         self.sent = due.end;
         if self.sent >= frames {
             self.round_at = self.following(round_at, frames, now);
@@ -253,6 +255,19 @@ mod tests {
         assert_eq!(burst.due(3, start, |_| start), 0..1);
         assert_eq!(burst.due(3, start + Duration::from_millis(1), |_| start), 1..1);
         assert_eq!(burst.due(3, start + Duration::from_millis(5), |_| start), 1..3);
+    }
+
+    /// Addresses that leave in the middle of a round shorten it.
+    #[test]
+    fn a_round_may_become_shorter() {
+        let start = start();
+        let at = |millis| start + Duration::from_millis(millis);
+        let interval = Duration::from_millis(2);
+        let announce = Announce { at: millis(&[0, 50]), interval, ..Announce::default() };
+        let mut burst = Burst::begin(seconds(announce), start);
+        assert_eq!(burst.due(5, at(4), |_| unreachable!("a takeover waits for nobody")), 0..3);
+        assert_eq!(burst.due(2, at(6), |_| unreachable!("a takeover waits for nobody")), 2..2);
+        assert_eq!(burst.next(), Some(at(50)), "that was all of it");
     }
 
     #[test]

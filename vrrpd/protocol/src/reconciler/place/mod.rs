@@ -1,51 +1,18 @@
 //! Where everything of a plan belongs, as the interfaces are now.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use config::{AddressConfig, RouteConfig};
 use vocabulary::Family;
 
-use super::{Holding, Plan};
-use crate::io::addresses::Placed;
-use crate::io::interfaces::Interfaces;
-use crate::io::routes::Routing;
+use super::holding::Holding;
+use super::{ManagedAddress, Plan, Routing};
+use crate::interfaces::Interfaces;
 
 /// A plan's addresses, routes and rules, as far as their interfaces are there.
 pub(super) struct Places {
-    addresses: Vec<Held>,
+    addresses: Vec<ManagedAddress>,
     pub(super) routing: Vec<Routing>,
-}
-
-/// An address with its place.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) placed: Placed,
-    /// The node's own address that it is secondary to, where we made it so.
-    pub(super) own_source: Option<Ipv4Addr>,
-    /// IPv6 clients here get their source from local routes, which are leased with the address.
-    pub(super) gives_source: bool,
-    /// It brings the route to its network along, in which the node has no other address.
-    pub(super) connects: bool,
-}
-
-impl Held {
-    pub(super) fn ip(&self) -> IpAddr {
-        self.placed.config.address.ip()
-    }
-
-    /// Whether it brings the route to its network along as `wanted`; one that nobody needs any more
-    /// harms nobody.
-    fn connects_as(&self, wanted: &Self) -> bool {
-        self.connects || !wanted.connects
-    }
-}
-
-/// An address that is there stays as it is, even if the node's own changes.
-impl PartialEq for Held {
-    fn eq(&self, other: &Self) -> bool {
-        self.placed == other.placed
-    }
 }
 
 impl Places {
@@ -59,10 +26,10 @@ impl Places {
             let wanted = belongings.own_source && !plan.owner;
             let secondary = wanted && !connects;
             let own_source = interface.own_source_for(config.address).filter(|_| secondary);
-            let bare = plan.link.as_ref().is_some_and(|link| link.name == config.interface);
-            let placed = Placed { config: config.clone(), index: interface.index, bare };
-            let gives_source = wanted && placed.config.address.ip().is_ipv6();
-            Some(Held { placed, own_source, gives_source, connects })
+            let bare = plan.macvlan.as_ref().is_some_and(|link| link.name == config.interface);
+            let gives_source = wanted && config.address.ip().is_ipv6();
+            let (config, index) = (config.clone(), interface.index);
+            Some(ManagedAddress { config, index, bare, own_source, gives_source, connects })
         };
         Self {
             addresses: belongings.addresses.iter().filter_map(address).collect(),
@@ -70,21 +37,23 @@ impl Places {
         }
     }
 
-    /// Whether everything is held where it belongs.
+    /// Whether everything is where it belongs.
     pub(super) fn fit(&self, holding: &Holding) -> bool {
-        holding.addresses == self.addresses
+        let pairs = || holding.addresses.iter().zip(&self.addresses);
+        holding.addresses.len() == self.addresses.len()
+            && pairs().all(|(held, wanted)| held.is_same_address(wanted))
             && self.connected_otherwise(holding).next().is_none()
             && holding.routing == self.routing
     }
 
     /// The addresses that are held and do not belong there.
-    pub(super) fn left_over(&self, holding: &Holding) -> Vec<Held> {
-        let stays = |held: &&Held| self.addresses.contains(held);
+    pub(super) fn left_over(&self, holding: &Holding) -> Vec<ManagedAddress> {
+        let stays = |held: &&ManagedAddress| self.addresses.iter().any(|w| w.is_same_address(held));
         holding.addresses.iter().filter(|held| !stays(held)).cloned().collect()
     }
 
     /// The IPv4 addresses that stay, and are to be added anew with the route to their network.
-    pub(super) fn unconnected(&self, holding: &Holding) -> Vec<Held> {
+    pub(super) fn unconnected(&self, holding: &Holding) -> Vec<ManagedAddress> {
         self.connected_otherwise(holding).filter(|held| held.ip().is_ipv4()).cloned().collect()
     }
 
@@ -93,22 +62,27 @@ impl Places {
         self.connected_otherwise(holding).any(|held| held.ip().is_ipv6())
     }
 
-    fn connected_otherwise<'a>(&'a self, holding: &'a Holding) -> impl Iterator<Item = &'a Held> {
-        let otherwise =
-            |held: &&Held| self.addresses.iter().any(|w| w == *held && !held.connects_as(w));
+    fn connected_otherwise<'a>(
+        &'a self,
+        holding: &'a Holding,
+    ) -> impl Iterator<Item = &'a ManagedAddress> {
+        let otherwise = |held: &&ManagedAddress| {
+            self.addresses.iter().any(|w| w.is_same_address(held) && !held.connects_as(w))
+        };
         holding.addresses.iter().filter(otherwise)
     }
 
     /// The addresses in the plan's order, as they are held or, with true, to be added.
-    pub(super) fn sorted(&self, holding: &Holding) -> Vec<(Held, bool)> {
-        let find = |wanted: &Held| {
-            let held = holding.addresses.iter().find(|held| *held == wanted)?;
+    pub(super) fn sorted(&self, holding: &Holding) -> Vec<(ManagedAddress, bool)> {
+        let find = |wanted: &ManagedAddress| {
+            let held = holding.addresses.iter().find(|held| held.is_same_address(wanted))?;
             let connects = held.connects || wanted.connects;
             let anew = held.ip().is_ipv4() && !held.connects_as(wanted);
-            (!anew).then(|| Held { connects, ..held.clone() })
+            (!anew).then(|| ManagedAddress { connects, ..held.clone() })
         };
-        let each =
-            |wanted: &Held| find(wanted).map_or((wanted.clone(), true), |held| (held, false));
+        let each = |wanted: &ManagedAddress| {
+            find(wanted).map_or((wanted.clone(), true), |held| (held, false))
+        };
         self.addresses.iter().map(each).collect()
     }
 }
@@ -149,19 +123,6 @@ fn source_there(plan: &Plan, route: &RouteConfig, interfaces: &Interfaces) -> Op
             && connects(plan, config, interfaces)
     };
     plan.belongings.addresses.iter().find(knows).map(|config| config.address.ip())
-}
-
-/// Addresses with commas between.
-pub(super) struct Listed<'a>(pub(super) &'a [Held]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, held) in self.0.iter().enumerate() {
-            let comma = if position == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", held.placed.config.address)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
