@@ -74,9 +74,10 @@ impl Lan {
     pub(super) fn reconcile(&mut self, node: usize, router: usize, event: Event) {
         let now = self.instant();
         let Node { routers, turns, .. } = &mut self.nodes[node];
-        let Router { core, kernel, reconcile_at, .. } = &mut routers[router];
+        let Router { core, kernel, owned_until, reconcile_at, .. } = &mut routers[router];
         let kernel = Arc::make_mut(kernel);
         let announced = kernel.feed(event, core.desired(), now, Arc::make_mut(turns));
+        *owned_until = kernel.owned_until(self.start);
         let deadline = kernel.deadline();
         *reconcile_at = deadline.map(|at| at.saturating_duration_since(self.start).max(self.now));
         if announced {

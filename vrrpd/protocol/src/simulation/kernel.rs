@@ -46,15 +46,13 @@ impl Kernel {
         self.reconciler = reconciler(config, &self.interfaces, desired, now);
     }
 
-    /// Whether it has the addresses.
-    pub(super) fn owns(&self, now: Instant) -> bool {
-        let there = |(_, end): &&(IpAddr, Option<Instant>)| end.is_none_or(|end| now < end);
-        self.held.iter().filter(there).count() >= self.wanted
-    }
-
-    /// When the first address leaves by itself.
-    pub(super) fn lease_end(&self) -> Option<Instant> {
-        self.held.iter().filter_map(|(_, end)| *end).min()
+    /// Until when it has all the addresses; none: it has not.
+    pub(super) fn owned_until(&self, start: Instant) -> Option<Duration> {
+        let ends = self.held.iter().map(|(_, end)| match end {
+            Some(end) => end.saturating_duration_since(start),
+            None => Duration::MAX,
+        });
+        ends.min().filter(|_| self.held.len() >= self.wanted)
     }
 
     /// When the reconciler has something to do.

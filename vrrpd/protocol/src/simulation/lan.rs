@@ -207,7 +207,8 @@ impl Lan {
     /// Whether a node has a router's addresses.
     #[must_use]
     pub fn owns(&self, node: usize, router: usize) -> bool {
-        self.nodes[node].routers[router].kernel.owns(self.instant())
+        let until = self.nodes[node].routers[router].owned_until;
+        until.is_some_and(|until| self.now < until)
     }
 
     /// Who has the addresses of the first router.
@@ -315,9 +316,8 @@ impl Lan {
     /// A lease that ends is worth a look as well.
     fn next_lease_end(&self) -> Option<Duration> {
         let frozen = self.nodes.iter().filter(|node| !node.runs);
-        let ends = frozen.flat_map(|node| &node.routers).filter_map(|r| r.kernel.lease_end());
-        let ends = ends.map(|end| end.saturating_duration_since(self.start));
-        ends.filter(|end| *end > self.now).min()
+        let ends = frozen.flat_map(|node| &node.routers).filter_map(|router| router.owned_until);
+        ends.filter(|end| *end > self.now && *end < Duration::MAX).min()
     }
 
     /// Whose deadline is noticed next, and when.

@@ -33,6 +33,8 @@ pub struct Router {
     pub(super) config: Arc<RouterConfig>,
     pub(super) place: Place,
     pub(super) kernel: Arc<Kernel>,
+    /// Until when the kernel has the addresses, were nobody to renew their leases.
+    pub(super) owned_until: Option<Duration>,
     /// When the reconciler has something to do.
     pub(super) reconcile_at: Option<Duration>,
     /// A deadline, and when it is noticed: it may be late.
@@ -76,8 +78,8 @@ impl Node {
             let prefix_len = if source.is_ipv4() { 24 } else { 64 };
             let place = Place { index: 1, source, prefix_len };
             let kernel = Arc::new(Kernel::new(&config, place, start));
-            let (reconcile_at, wake) = (None, None);
-            Router { position, core, config, place, kernel, reconcile_at, wake }
+            let (owned_until, reconcile_at, wake) = (None, None, None);
+            Router { position, core, config, place, kernel, owned_until, reconcile_at, wake }
         };
         Self {
             routers: members.into_iter().enumerate().map(router).collect(),
