@@ -135,8 +135,13 @@ impl Duel {
         let name = self.hosts[host].name();
         let config = self.lab.write(&format!("{name}.toml"), config).expect("a file");
         std::fs::create_dir_all(self.runtime_dir(host)).expect("a directory");
-        let mut command = Command::new(binary("vrrpd"));
-        command.arg("--config").arg(config).arg("--runtime-dir").arg(self.runtime_dir(host));
+        let mut command = Command::new(binary("vipd"));
+        command
+            .arg("vrrpd")
+            .arg("--config")
+            .arg(config)
+            .arg("--runtime-dir")
+            .arg(self.runtime_dir(host));
         self.hosts[host].start("vrrpd", &mut command).expect("vrrpd")
     }
 

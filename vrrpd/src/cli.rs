@@ -1,25 +1,15 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use clap::Args as ClapArgs;
-use config::{DEFAULT_PATH, DEFAULT_RUNTIME_DIR};
+use process::arguments::Args as Common;
 use vocabulary::{Family, Name, RouterId};
 
 /// Elects the owner of virtual addresses and keeps them in the kernel.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    pub config: PathBuf,
-
-    /// Where the daemon's socket is made
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNTIME_DIR)]
-    pub runtime_dir: PathBuf,
-
-    /// Standard input is the supervisor's watchdog: tick into it, and end when the supervisor dies
-    #[arg(long, hide = true)]
-    pub watchdog: bool,
+    /// What all programs share
+    #[command(flatten)]
+    pub common: Common,
 
     /// A router that a predecessor left as Active, and for how many milliseconds it may go on
     #[arg(long, hide = true, value_name = "NAME/FAMILY/MILLISECONDS", value_parser = resume)]

@@ -1,13 +1,12 @@
 //! VRRPv2/v3: elects the owner of virtual addresses and keeps them in the kernel.
 
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
 pub mod driver;
 pub mod io;
-pub mod link;
 pub mod occurrence;
-pub mod privilege;
 pub mod reconciler;
 mod rivals;
 pub mod status;

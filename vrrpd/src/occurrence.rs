@@ -1,4 +1,4 @@
-//! What happens, told to whoever follows (`ToVrrpd::Follow`): changes of state and of health, and
+//! What happens, told to whoever follows: changes of state and of health, and
 //! discards of a new kind.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! Whatever a guest writes on the link, it is a message or an error, and is not held without limit.
+//! Whatever is written on a channel, it is a message or an error, and is not held without limit.
 
 use process::messages::{LINE_LIMIT, Lines, ToVrrpd, line};
 

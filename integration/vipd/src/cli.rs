@@ -11,7 +11,7 @@ use vocabulary::Name;
 #[cfg(feature = "drill")]
 use crate::drill;
 use crate::{
-    check, doctor, events, exporter, handover, orders, runner, status, supervisor, upgrade, watched,
+    check, console, doctor, events, handover, orders, runner, status, supervisor, upgrade,
 };
 #[cfg(feature = "drill")]
 use lab::backend;
@@ -67,10 +67,10 @@ enum Command {
     Lbproxy(lbproxy::cli::Args),
     /// Run hooks and script trackers, write the FIFO (started by `run`)
     #[command(hide = true)]
-    Runner(watched::Args),
-    /// Tell metrics over HTTP (started by `run`)
+    Runner(process::arguments::Args),
+    /// Answer operators and monitoring (started by `run`)
     #[command(hide = true)]
-    Exporter(watched::Args),
+    Console(process::arguments::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[cfg(feature = "drill")]
     #[command(hide = true)]
@@ -206,9 +206,9 @@ impl Cli {
                 name_process(c"runner");
                 runner::run(&args)
             }
-            Command::Exporter(args) => {
-                name_process(c"exporter");
-                exporter::run(&args)
+            Command::Console(args) => {
+                name_process(c"console");
+                console::run(&args)
             }
             Command::Vrrpd(args) => {
                 name_process(c"vrrpd");
@@ -234,30 +234,32 @@ fn print_schema(form: &Schema) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Exit codes: 0 everything that is configured answers, 1 something does not.
+/// Exit codes: 0 everything that is configured answers, 1 something does not or we may not ask, 3 no node
+/// runs.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn tell_status(asked: &Status) -> ExitCode {
-    let runtime_dir = &asked.node.runtime_dir;
-    let (vrrpd, lbproxy) = (status::vrrpd(runtime_dir), status::lbproxy(runtime_dir));
-    if let (Err(vrrpd), Err(lbproxy)) = (&vrrpd, &lbproxy) {
-        eprintln!("error: neither program answers\n  {vrrpd}\n  {lbproxy}");
-        return ExitCode::FAILURE;
-    }
-    let status = status::Status { vrrpd: vrrpd.ok(), lbproxy: lbproxy.ok() };
+    let status = match status::node(&asked.node.runtime_dir) {
+        Ok(status) => status,
+        Err(error) => return not_told(error),
+    };
     if asked.json {
         println!("{}", serde_json::to_string(&status).unwrap_or_default());
     } else {
         print!("{}", status::render(&status));
     }
-    ExitCode::SUCCESS
+    if status.missing.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: does not answer: {}", status.missing.join(", "));
+    ExitCode::FAILURE
 }
 
-/// Exit codes: 0 told, 1 vrrpd does not answer or has no such router.
+/// Exit codes: 0 told, 1 vrrpd does not answer or has no such router, 3 no node runs.
 #[expect(clippy::print_stdout, reason = "this is the command's answer")]
 fn tell_why(asked: &Why) -> ExitCode {
     let status = match status::vrrpd(&asked.node.runtime_dir) {
         Ok(status) => status,
-        Err(error) => return fail(&error.into()),
+        Err(error) => return not_told(error),
     };
     let meant = |name: &str| asked.name.as_ref().is_none_or(|wanted| wanted == name);
     let routers: Vec<_> = status.routers.iter().filter(|r| meant(r.id.name.as_str())).collect();
@@ -269,14 +271,21 @@ fn tell_why(asked: &Why) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Exit codes: 0 told until vrrpd ended, 1 vrrpd does not answer, or nobody reads.
+/// Exit codes: 0 told until vrrpd ended, 1 vrrpd does not answer, or nobody reads; 3 no node runs.
 fn tell_events(asked: &Events) -> ExitCode {
     let form = if asked.json { events::Form::Json } else { events::Form::Words };
     let tell = if asked.follow { events::follow } else { events::past };
     match tell(&asked.node.runtime_dir, form, &mut std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(events::EventsError::Ask(error)) => not_told(error),
         Err(error) => fail(&error.into()),
     }
+}
+
+fn not_told(error: status::StatusError) -> ExitCode {
+    let code = error.exit_code();
+    fail(&error.into());
+    ExitCode::from(code)
 }
 
 fn hand_over(Handover { router, to, node }: Handover) -> ExitCode {

@@ -1,16 +1,15 @@
 //! `vipd events`: what happened, and what happens, a line each.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use process::messages::{ToVrrpd, VRRPD_SOCKET, line};
 use serde::Serialize;
 use vrrpd::occurrence::{Discarded, Occurrence, Standing, StateChange};
 use vrrpd::status::RouterStatus;
 
 use crate::clock::wall;
+use crate::console::request::{Answer, Request};
 use crate::status::{self, StatusError, changed};
 
 /// How the lines look.
@@ -62,12 +61,17 @@ pub fn past(runtime_dir: &Path, form: Form, out: &mut impl Write) -> Result<(), 
 /// # Errors
 /// `vrrpd` does not answer, or nobody reads.
 pub fn follow(runtime_dir: &Path, form: Form, out: &mut impl Write) -> Result<(), EventsError> {
-    let path = runtime_dir.join(VRRPD_SOCKET);
-    let ask = |source| StatusError::Ask { path: path.clone(), source };
-    let mut socket = UnixStream::connect(&path).map_err(ask)?;
-    socket.write_all(&line(&ToVrrpd::Follow)).map_err(ask)?;
-    for line in BufReader::new(socket).lines() {
-        write(&serde_json::from_str(&line?)?, wall(), form, out)?;
+    let reader = status::connect(runtime_dir, &Request::Events)?;
+    // Nothing may happen for a long time.
+    reader.get_ref().set_read_timeout(None)?;
+    for line in reader.lines() {
+        let line = line?;
+        match serde_json::from_str(&line) {
+            Ok(Answer::<()>::Refused(words)) => return Err(StatusError::Refused(words).into()),
+            Ok(Answer::Silent(words)) => return Err(StatusError::Silent(words).into()),
+            Ok(Answer::Answer(())) | Err(_) => {}
+        }
+        write(&serde_json::from_str(&line)?, wall(), form, out)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-use process::messages::ToVrrpd;
+use process::messages::VrrpdRequest;
 use vocabulary::{Family, Name, RouterId};
 use vrrp::election::StateName;
 use vrrpd::status::{RouterStatus, Status};
@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(45);
 /// Exit codes: 0 that peer has them; 1 none took them, or another did, or nothing was to be handed over.
 #[must_use]
 pub fn hand_over(runtime_dir: &Path, name: Option<Name>, to: &[IpAddr]) -> ExitCode {
-    let order = ToVrrpd::HandOver { router: name.clone(), to: to.to_owned() };
+    let order = VrrpdRequest::HandOver { router: name.clone(), to: to.to_owned() };
     answer(give_away(runtime_dir, &order, name.as_ref(), to, true))
 }
 
@@ -36,7 +36,7 @@ pub fn hand_over(runtime_dir: &Path, name: Option<Name>, to: &[IpAddr]) -> ExitC
 /// Exit codes: 0 paused; 1 no peer took what this node has, or `vrrpd` could not be told.
 #[must_use]
 pub fn pause(runtime_dir: &Path) -> ExitCode {
-    answer(give_away(runtime_dir, &ToVrrpd::Pause, None, &[], false))
+    answer(give_away(runtime_dir, &VrrpdRequest::Pause, None, &[], false))
 }
 
 /// Takes part as before a pause or a handover.
@@ -45,7 +45,7 @@ pub fn pause(runtime_dir: &Path) -> ExitCode {
 #[must_use]
 #[expect(clippy::print_stdout, reason = "this is the command's answer")]
 pub fn resume(runtime_dir: &Path) -> ExitCode {
-    answer(status::order(runtime_dir, &ToVrrpd::Resume).map(|_| {
+    answer(status::order(runtime_dir, VrrpdRequest::Resume).map(|_| {
         println!("takes part as before");
         true
     }))
@@ -57,8 +57,9 @@ fn answer(done: Result<bool, StatusError>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
+            let code = error.exit_code();
             eprintln!("error: {:#}", anyhow::Error::from(error));
-            ExitCode::FAILURE
+            ExitCode::from(code)
         }
     }
 }
@@ -67,7 +68,7 @@ fn answer(done: Result<bool, StatusError>) -> ExitCode {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
 fn give_away(
     runtime_dir: &Path,
-    order: &ToVrrpd,
+    order: &VrrpdRequest,
     name: Option<&Name>,
     to: &[IpAddr],
     must_have: bool,
@@ -85,7 +86,7 @@ fn give_away(
         eprintln!("error: {what} is Active here: there is nothing to hand over");
         return Ok(false);
     }
-    status::order(runtime_dir, order)?;
+    status::order(runtime_dir, order.clone())?;
     let after = settled(runtime_dir, &ours)?;
     let mut empty = true;
     for router in &after.routers {

@@ -3,11 +3,11 @@
 pub mod check;
 pub mod cli;
 pub mod clock;
+pub mod console;
 pub mod doctor;
 #[cfg(feature = "drill")]
 pub mod drill;
 pub mod events;
-pub mod exporter;
 pub mod handover;
 pub mod orders;
 pub mod runner;

@@ -110,7 +110,7 @@ pub fn server(order: &Server) -> ExitCode {
         Server::Weight { of, weight } => (of, Order::Weight(*weight)),
     };
     let ServerPlace { proxy, server } = of.server.clone();
-    give(&of.node.runtime_dir, &Request::Server { proxy, server, order })
+    give(&of.node.runtime_dir, Request::Server { proxy, server, order })
 }
 
 /// Gives an order about connections. Exit codes: 0 done, 1 not done.
@@ -118,18 +118,21 @@ pub fn server(order: &Server) -> ExitCode {
 pub fn sessions(order: &Sessions) -> ExitCode {
     let Sessions::Shutdown { of, node } = order;
     let Place { proxy, server } = of.clone();
-    give(&node.runtime_dir, &Request::ShutdownSessions { proxy, server })
+    give(&node.runtime_dir, Request::ShutdownSessions { proxy, server })
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's answer")]
-fn give(runtime_dir: &Path, request: &Request) -> ExitCode {
+fn give(runtime_dir: &Path, request: Request) -> ExitCode {
     match status::order_lbproxy(runtime_dir, request) {
         Ok(Answer::Done(words)) => {
             println!("{words}");
             return ExitCode::SUCCESS;
         }
         Ok(Answer::Error(words)) => eprintln!("error: {words}; nothing was changed"),
-        Err(error) => eprintln!("error: {error}"),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(error.exit_code());
+        }
     }
     ExitCode::FAILURE
 }

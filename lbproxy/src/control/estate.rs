@@ -14,8 +14,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
-use std::path::Path;
+use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,18 +25,26 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use vocabulary::Name;
 
-use crate::control::status::{Order, Request};
+use crate::control::status::Order;
 use crate::net::listen::Listeners;
 
 /// How long a predecessor may take for each piece.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What a successor says; nobody else has a channel to say it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Handoff {
+    /// Give me what you have open, and go on.
+    TakeOver,
+    /// I serve: accept no more, and end with the last connection.
+    Retire,
+}
+
 /// One line of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Piece {
-    /// The file that comes with this line is the admin socket.
-    Admin,
     /// So many of the files that come with this line listen on an address.
     Sockets { address: SocketAddr, count: usize },
     /// An operator's word on a server.
@@ -57,7 +64,6 @@ pub(crate) struct StandingOrder {
 /// What is left to a successor.
 #[derive(Debug)]
 pub(crate) struct Estate {
-    pub(crate) admin: StdListener,
     pub(crate) listeners: Vec<Arc<Listeners>>,
     pub(crate) orders: Vec<StandingOrder>,
 }
@@ -68,7 +74,6 @@ impl Estate {
     /// # Errors
     /// The successor is gone.
     pub(crate) async fn hand_to(self, successor: &UnixStream) -> io::Result<()> {
-        pass(successor, &Piece::Admin, &[self.admin.as_fd()]).await?;
         for listeners in &self.listeners {
             for sockets in listeners.sockets().chunks(MOST_FILES) {
                 let piece = Piece::Sockets { address: listeners.address, count: sockets.len() };
@@ -92,8 +97,6 @@ async fn pass(successor: &UnixStream, piece: &Piece, files: &[BorrowedFd<'_>]) -
 /// What a successor got.
 #[derive(Debug)]
 pub(crate) struct Inheritance {
-    /// The admin socket, until it is taken.
-    pub(crate) admin: Option<StdListener>,
     sockets: HashMap<SocketAddr, Vec<TcpListener>>,
     /// What an operator ordered.
     pub(crate) orders: Vec<StandingOrder>,
@@ -102,16 +105,15 @@ pub(crate) struct Inheritance {
 }
 
 impl Inheritance {
-    /// Asks the proxy at a socket for everything; it goes on serving.
+    /// Asks the proxy at the other end for everything; it goes on serving.
     ///
     /// # Errors
-    /// There is none, or it does not answer like one.
-    pub(crate) fn claim(socket: &Path) -> io::Result<Self> {
-        let mut predecessor = StdStream::connect(socket)?;
+    /// It is gone, or does not answer like one.
+    pub(crate) fn claim(mut predecessor: StdStream) -> io::Result<Self> {
+        predecessor.set_nonblocking(false)?;
         predecessor.set_read_timeout(Some(PATIENCE))?;
-        predecessor.write_all(&line(&Request::TakeOver))?;
-        let mut left =
-            Self { admin: None, sockets: HashMap::new(), orders: Vec::new(), predecessor };
+        predecessor.write_all(&line(&Handoff::TakeOver))?;
+        let mut left = Self { sockets: HashMap::new(), orders: Vec::new(), predecessor };
         let mut files: Vec<OwnedFd> = Vec::new();
         let mut lines = Lines::default();
         loop {
@@ -124,9 +126,6 @@ impl Inheritance {
             lines.push(buffer.get(..length).unwrap_or_default()).map_err(io::Error::other)?;
             while let Some(piece) = lines.message().map_err(io::Error::other)? {
                 match piece {
-                    Piece::Admin => {
-                        left.admin = files.drain(..1.min(files.len())).next().map(StdListener::from)
-                    }
                     Piece::Sockets { address, count } => {
                         let theirs = files.drain(..count.min(files.len())).map(TcpListener::from);
                         left.sockets.entry(address).or_default().extend(theirs);

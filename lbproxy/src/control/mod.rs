@@ -3,16 +3,15 @@
 //! Everything that happens comes in as a method call from [`daemon`](crate::control::daemon)'s loop. The
 //! workers are told by publishing a plan, never one by one, and say when they have carried it out.
 
-pub(crate) mod admin;
 pub mod daemon;
 pub(crate) mod estate;
-pub(crate) mod link;
 pub(crate) mod prepare;
-pub mod privilege;
 mod proxy_status;
 pub(crate) mod pulse;
+pub(crate) mod questions;
 pub mod status;
 mod succession;
+pub(crate) mod vrrpd;
 pub(crate) mod watchdog;
 
 use std::collections::{HashMap, HashSet};
@@ -21,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::Config;
-use process::messages::{Ownership, OwnershipState, ToVrrpd};
+use process::messages::{Ownership, OwnershipState, RELEASE_LIMIT, ToVrrpd};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -40,10 +39,6 @@ use crate::health::runner::CheckRunner;
 use crate::net::listen::{ListenError, Listeners};
 use crate::plan::route::Route;
 use crate::plan::{Plan, ProxyPlan};
-
-/// How long a worker may take to reset the clients of an address; later it is said to be released
-/// all the same, for the peer waits.
-const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
 /// The listening sockets by their address.
 pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
@@ -224,7 +219,7 @@ impl Control {
                 if !done.await {
                     warn!(%router, "a worker did not reset its clients in time; released anyway");
                 }
-                // It fails only where the link is gone, and nobody waits any more.
+                // It fails only where the channel is gone, and nobody waits any more.
                 drop(answers.send(ToVrrpd::Released { router }).await);
             });
         }

@@ -2,22 +2,26 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream as StdStream;
+use std::time::Duration;
 
 use config::{Config, Loaded, ProxyConfig};
-use process::messages::LBPROXY_SOCKET;
+use process::channels::{self, Channel};
+use process::privileges::{CapabilitySet, Doubt, Kept, give_up_all_but};
+use process::scheduling;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vocabulary::Name;
 
 use crate::cli::Args;
 use crate::control::estate::Inheritance;
-use crate::control::privilege::{self, Doubt};
 use crate::control::{Bound, bind};
-use crate::control::{admin, watchdog};
 use crate::health::CheckError;
 use crate::health::check::Check;
 use crate::net::descriptors;
 use crate::net::listen::ListenError;
+
+/// How long the supervisor may take to hand over the channel to the predecessor.
+const CHANNEL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why the proxy could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +31,6 @@ pub(crate) enum StartError {
     NoWatchdog(io::Error),
     #[error(transparent)]
     Check(#[from] UnfitCheck),
-    #[error("take over from the lbproxy at {}: {source}", path.display())]
-    TakeOver { path: PathBuf, source: io::Error },
-    #[error("listen on {}: {source}", path.display())]
-    Admin { path: PathBuf, source: io::Error },
     #[error("{0}: {source}", source = .0.source)]
     Listen(#[from] ListenError),
     /// Of the operating system.
@@ -45,11 +45,7 @@ impl StartError {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::NoWatchdog(_) | Self::Check(_) => 2,
-            Self::TakeOver { .. }
-            | Self::Admin { .. }
-            | Self::Listen(_)
-            | Self::System { .. }
-            | Self::WorkerEnded => 1,
+            Self::Listen(_) | Self::System { .. } | Self::WorkerEnded => 1,
         }
     }
 }
@@ -68,11 +64,12 @@ pub(crate) struct Prepared {
     pub(crate) checks: Vec<Check>,
     pub(crate) bound: Bound,
     pub(crate) inheritance: Option<Inheritance>,
-    pub(crate) admin: StdListener,
-    pub(crate) watchdog: Option<StdStream>,
+    /// The supervisor's socket.
+    pub(crate) supervisor: Option<StdStream>,
+    /// Channels that came before the one to the predecessor.
+    pub(crate) channels: Vec<(Channel, StdStream)>,
     pub(crate) workers: usize,
     pub(crate) files: u64,
-    pub(crate) users: Vec<u32>,
     pub(crate) doubts: Vec<Doubt>,
 }
 
@@ -81,54 +78,69 @@ pub(crate) struct Prepared {
 /// # Errors
 /// Nothing works without what failed.
 pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartError> {
-    let mut doubts: Vec<Doubt> = privilege::leave_real_time().into_iter().collect();
-    let watchdog =
-        if args.watchdog { Some(watchdog::take().map_err(StartError::NoWatchdog)?) } else { None };
+    // Only adverts deserve the real-time class that may be inherited from the supervisor.
+    scheduling::ordinary();
+    scheduling::spare_no_more();
+    let supervisor = args.common.watchdog.then(channels::supervisor).transpose();
+    let supervisor = supervisor.map_err(StartError::NoWatchdog)?;
+    let failed = |what| move |source: io::Error| StartError::System { what, source };
     let config = &loaded.config;
     let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
     let files = descriptors::raise();
     let checks = checks(config)?;
-    let path = admin_path(args);
+    let mut channels = Vec::new();
     let mut inheritance = match args.take_over {
         false => None,
-        true => {
-            let claimed = Inheritance::claim(&path);
-            Some(claimed.map_err(|source| StartError::TakeOver { path: path.clone(), source })?)
-        }
+        true => Some(
+            take_over(supervisor.as_ref(), &mut channels)
+                .map_err(failed("take over from the lbproxy that runs"))?,
+        ),
     };
-    let admin = inheritance.as_mut().and_then(|theirs| theirs.admin.take());
-    let admin = admin::bind(&path, &config.lbproxy.user, admin)
-        .map_err(|source| StartError::Admin { path, source })?;
     let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)?;
-    let started_by = nix::unistd::geteuid();
-    doubts.extend(privilege::drop_all(&config.lbproxy.user));
-    if args.watchdog {
-        // After the change of user, which would undo it.
-        doubts.extend(privilege::end_with_parent());
+    let doubts = give_up_all_but(Kept {
+        user: Some(&config.lbproxy.user),
+        // New listeners of a reload may have ports below 1024.
+        capabilities: CapabilitySet::NET_BIND_SERVICE,
+        new_privileges: false,
+    });
+    if args.common.watchdog {
+        channels::end_with_parent().map_err(failed("end with the supervisor"))?;
     }
-    let mut users = vec![0, started_by.as_raw(), nix::unistd::geteuid().as_raw()];
-    users.dedup();
     Ok(Prepared {
         loaded,
         checks,
         bound,
         inheritance,
-        admin,
-        watchdog,
+        supervisor,
+        channels,
         workers,
         files,
-        users,
         doubts,
     })
 }
 
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+/// Waits for the channel to the predecessor, and asks it for everything.
+fn take_over(
+    supervisor: Option<&StdStream>,
+    others: &mut Vec<(Channel, StdStream)>,
+) -> io::Result<Inheritance> {
+    let supervisor = supervisor.ok_or_else(|| io::Error::other("there is no supervisor"))?;
+    let limit = Timespec::try_from(CHANNEL_LIMIT).map_err(io::Error::other)?;
+    loop {
+        let mut ready = [PollFd::new(supervisor, PollFlags::IN)];
+        if poll(&mut ready, Some(&limit))? == 0 {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came of the supervisor"));
+        }
+        match channels::receive(supervisor, &mut [0; 4096])? {
+            Some((Channel::Handoff, predecessor)) => return Inheritance::claim(predecessor),
+            Some(other) => others.push(other),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
 }
 
-/// Where the admin socket is.
-pub(crate) fn admin_path(args: &Args) -> PathBuf {
-    args.runtime_dir.join(LBPROXY_SOCKET)
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Makes the checks ready.

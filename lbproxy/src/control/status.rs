@@ -1,4 +1,4 @@
-//! What `lbproxy` can be asked and told on its socket, and what it answers: JSON lines.
+//! What `lbproxy` can be asked and told by the console, and what it answers: JSON lines.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,11 +34,17 @@ pub enum Request {
         /// The server; none: all.
         server: Option<Name>,
     },
-    /// From a successor: answered with what it inherits. The connection stays until it says
-    /// [`Retire`](Self::Retire), or fails.
-    TakeOver,
-    /// From a successor that serves: accept no more, and end with the last connection.
-    Retire,
+}
+
+impl Request {
+    /// Whether it changes anything, so that only root may ask it.
+    #[must_use]
+    pub fn is_order(&self) -> bool {
+        match self {
+            Self::Status => false,
+            Self::Server { .. } | Self::ShutdownSessions { .. } => true,
+        }
+    }
 }
 
 /// What came of an order, in words.

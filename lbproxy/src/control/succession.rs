@@ -1,6 +1,5 @@
 //! Who takes new connections: this proxy, its predecessor or its successor.
 
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -58,14 +57,14 @@ impl Control {
     }
 
     /// Whether no worker accepts any more after the retirement, so that all clients are counted, and
-    /// the link, if there is one, has passed on what was to be said.
+    /// `vrrpd`, if there is one, was told what was to be said.
     pub(crate) fn has_retired(&self, linked: bool) -> bool {
         let closed = self.applied.iter().all(|applied| *applied.borrow() >= self.generation);
         closed && (!linked || self.answers.capacity() == self.answers.max_capacity())
     }
 
     /// What a successor gets.
-    pub(crate) fn estate(&self, admin: UnixListener) -> Estate {
+    pub(crate) fn estate(&self) -> Estate {
         let listeners = self.listeners.values().map(Arc::clone).collect();
         let orders = self.registry.proxies.iter().flat_map(|proxy| {
             let of = |record: &ServerRecord, order| StandingOrder {
@@ -78,6 +77,6 @@ impl Control {
             };
             proxy.servers.iter().flat_map(of_one)
         });
-        Estate { admin, listeners, orders: orders.collect() }
+        Estate { listeners, orders: orders.collect() }
     }
 }

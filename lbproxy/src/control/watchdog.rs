@@ -1,7 +1,7 @@
-//! Ticks into the socket that the supervisor gave us as standard input.
+//! Ticks into the supervisor's socket.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
@@ -27,23 +27,20 @@ pub(crate) fn patience(config: &Config) -> Duration {
     if tracked { TRACKED } else { ALONE }
 }
 
-/// Takes standard input as the supervisor's socket.
-///
-/// # Errors
-/// It is none.
-pub(crate) fn take() -> io::Result<std::os::unix::net::UnixStream> {
-    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-    // The supervisor notices when the socket is closed: there shall be one of it.
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
-    let socket = std::os::unix::net::UnixStream::from(stdin);
-    socket.peer_addr()?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+/// Tells the supervisor that a successor serves, though it be slow to read.
+pub(crate) async fn retire(socket: Arc<UnixStream>) {
+    let tick = line(&Tick { retired: true, ..Tick::default() });
+    while socket.writable().await.is_ok() {
+        match socket.try_write(&tick) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 /// Ticks while the workers live, until the supervisor is gone.
 pub(crate) async fn run(
-    socket: UnixStream,
+    socket: Arc<UnixStream>,
     alive: watch::Receiver<bool>,
     patience: watch::Receiver<Duration>,
 ) {
@@ -55,7 +52,7 @@ pub(crate) async fn run(
             continue;
         }
         let patience_ms = u64::try_from(patience.borrow().as_millis()).unwrap_or(u64::MAX);
-        match socket.try_write(&line(&Tick { patience_ms, resumable: Vec::new() })) {
+        match socket.try_write(&line(&Tick { patience_ms, ..Tick::default() })) {
             Ok(_) => {}
             // It has not eaten the last ones yet; a newer one would tell it nothing more.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::common::*;
+use process::channels::Channel;
 use process::messages::{Lines, Ownership, OwnershipState, ToVrrpd, line};
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustls::pki_types::PrivateKeyDer;
@@ -249,10 +249,8 @@ struct Vrrpd {
 }
 
 impl Vrrpd {
-    fn accept(listener: &UnixListener) -> Self {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, lines: Lines::default() }
+    fn of(proxy: &Proxy) -> Self {
+        Self { stream: proxy.channel(Channel::Health), lines: Lines::default() }
     }
 
     fn hear(&mut self) -> ToVrrpd {
@@ -284,16 +282,14 @@ impl Vrrpd {
 fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
     let ip = own_ip();
     let other = own_ip();
-    let dir = TempDir::new().unwrap();
-    let listener = UnixListener::bind(dir.path().join("vrrpd.sock")).unwrap();
     // One listener on the address itself, one on all addresses.
     let wild = SocketAddr::from((ip, 20_000 + u16::from(ip.octets()[3])));
     let listen = format!("listen = [\"{ip}:7000\", \"0.0.0.0:{}\"]", wild.port());
     let config = table(listen_at(ip), &[echo(ip)], ONCE)
         .replace(&format!("listen = [\"{}\"]", listen_at(ip)), &listen)
         + "[[vrrp]]\nname = \"vip\"\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.1\"]\n";
-    let proxy = Proxy::start_in(dir, &config, None);
-    let mut vrrpd = Vrrpd::accept(&listener);
+    let proxy = Proxy::start(&config);
+    let mut vrrpd = Vrrpd::of(&proxy);
     assert_eq!(vrrpd.hear(), ToVrrpd::Hello { version: 1 });
     vrrpd.say(ip, OwnershipState::Active);
     vrrpd.hear_usable();
@@ -319,9 +315,9 @@ fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
         let mut client = connect(listen_at(ip));
         client.write_all(b"x").is_ok() && client.read(&mut [0]).is_ok_and(|count| count == 1)
     });
-    // A new vrrpd is found by itself.
+    // A new vrrpd is talked to when the old one is gone.
     drop(vrrpd);
-    let mut vrrpd = Vrrpd::accept(&listener);
+    let mut vrrpd = Vrrpd::of(&proxy);
     assert_eq!(vrrpd.hear(), ToVrrpd::Hello { version: 1 });
     vrrpd.hear_usable();
 }
@@ -329,10 +325,9 @@ fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
 #[test]
 fn the_supervisor_gets_ticks_until_it_leaves() {
     let ip = own_ip();
-    let (ours, theirs) = UnixStream::pair().unwrap();
     let config = table(listen_at(ip), &[echo(ip)], ONCE);
-    let dir = TempDir::new().unwrap();
-    let mut proxy = Proxy::start_in(dir, &config, Some(OwnedFd::from(theirs)));
+    let mut proxy = Proxy::start(&config);
+    let ours = proxy.supervisor.take().unwrap();
     ours.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut ticks = BufReader::new(ours);
     for _ in 0..3 {
@@ -348,7 +343,7 @@ fn the_supervisor_gets_ticks_until_it_leaves() {
 }
 
 #[test]
-fn sigterm_resets_the_rest_tells_of_it_and_removes_the_socket() {
+fn sigterm_resets_the_rest_and_tells_of_it() {
     let ip = own_ip();
     let mut proxy = Proxy::ready(&table(listen_at(ip), &[echo(ip)], ONCE), &["up"]);
     let mut client = connect(listen_at(ip));
@@ -358,25 +353,6 @@ fn sigterm_resets_the_rest_tells_of_it_and_removes_the_socket() {
     assert_reset(&mut client);
     let line = proxy.line("end=shutdown");
     assert!(line.contains(" bytes_up=1 bytes_down=1 "), "{line}");
-    assert!(!proxy.dir.path().join("lbproxy.sock").exists());
-}
-
-#[test]
-fn a_second_proxy_in_the_same_directory_is_refused() {
-    let ip = own_ip();
-    let config = table(listen_at(ip), &[echo(ip)], ONCE);
-    let proxy = Proxy::ready(&config, &["up"]);
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lbproxy"))
-        .arg("--config")
-        .arg(proxy.dir.path().join("vipd.toml"))
-        .arg("--runtime-dir")
-        .arg(proxy.dir.path())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let words = String::from_utf8(output.stderr).unwrap();
-    assert!(words.contains("another lbproxy runs here"), "{words}");
-    assert!(proxy.status().is_some(), "the first one goes on");
 }
 
 #[test]

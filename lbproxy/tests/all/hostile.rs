@@ -5,7 +5,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,8 +50,8 @@ fn besiege_at(
         &[hostile, well],
         &format!("check = {{ {check}, {times} }}\n{more}"),
     );
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let proxy = Proxy::start_in(TempDir::new().unwrap(), &config, Some(OwnedFd::from(theirs)));
+    let proxy = Proxy::start(&config);
+    let ours = proxy.supervisor.as_ref().unwrap().try_clone().unwrap();
     let over = Arc::new(AtomicBool::new(false));
     let gaps = thread::spawn({
         let over = Arc::clone(&over);

@@ -4,14 +4,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use crate::common::*;
 use lbproxy::control::status::Mode;
-use tempfile::TempDir;
+use process::channels::Channel;
 
 /// Clients that come one after the other, on some threads.
 struct Load {
@@ -83,8 +82,8 @@ fn what_is_connected_lasts_until_it_ends_and_orders_hold() {
     let listen = SocketAddr::from((ip, 7000));
     let config = full_table(listen, &[(echo(ip), ""), (echo(ip), "")], QUICK);
     let mut proxy = Proxy::ready(&config, &["up", "up"]);
-    let order = "{\"type\":\"server\",\"proxy\":\"p\",\"server\":\"s1\",\"order\":\"drain\"}\n";
-    assert!(tell(&proxy, order).contains("done"));
+    let order = "{\"type\":\"server\",\"proxy\":\"p\",\"server\":\"s1\",\"order\":\"drain\"}";
+    assert!(proxy.ask(order).contains("done"));
     let mut before = connect(listen);
     ping(&mut before);
     let next = proxy.successor(&config);
@@ -100,7 +99,6 @@ fn what_is_connected_lasts_until_it_ends_and_orders_hold() {
     assert!(proxy.child.try_wait().unwrap().is_none());
     drop(before);
     assert!(proxy.wait().success());
-    // The socket is the successor's by now.
     assert!(next.status().is_some());
     ping(&mut after);
 }
@@ -109,20 +107,18 @@ fn what_is_connected_lasts_until_it_ends_and_orders_hold() {
 #[test]
 fn vrrpd_is_told_of_the_retirement() {
     let ip = own_ip();
-    let dir = TempDir::new().unwrap();
-    let vrrpd = UnixListener::bind(dir.path().join("vrrpd.sock")).unwrap();
     let config = table(SocketAddr::from((ip, 7000)), &[named(ip, "here")], QUICK)
         + "[[vrrp]]\nname = \"vip\"\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.1\"]\n";
-    let mut proxy = Proxy::start_in(dir, &config, None);
-    let (linked, _) = vrrpd.accept().unwrap();
+    let mut proxy = Proxy::start(&config);
+    let ours = proxy.channel(Channel::Health);
     proxy.wait_for(&["up"]);
-    let _next = proxy.successor(&config);
-    let (successor, _) = vrrpd.accept().unwrap();
+    let next = proxy.successor(&config);
+    let successor = next.channel(Channel::Health);
     let mut said = String::new();
     BufReader::new(&successor).read_line(&mut said).unwrap();
     assert_eq!(said, "{\"type\":\"hello\",\"version\":1}\n");
     assert!(proxy.wait().success());
-    let said: Vec<String> = BufReader::new(linked).lines().map_while(Result::ok).collect();
+    let said: Vec<String> = BufReader::new(ours).lines().map_while(Result::ok).collect();
     assert_eq!(said.last().map(String::as_str), Some("{\"type\":\"retire\"}"));
 }
 
@@ -146,10 +142,13 @@ fn a_successor_that_dies_changes_nothing() {
     let listen = SocketAddr::from((ip, 7000));
     let config = table(listen, &[named(ip, "here")], QUICK);
     let mut proxy = Proxy::ready(&config, &["up"]);
-    let answer = tell(&proxy, "{\"type\":\"retire\"}\n");
-    assert!(answer.contains("nobody has its sockets"), "{answer}");
-    let answer = tell(&proxy, "{\"type\":\"take_over\"}\n");
-    assert_eq!(answer, "{\"type\":\"admin\"}\n");
+    let mut successor = proxy.channel(Channel::Handoff);
+    successor.write_all(b"{\"type\":\"retire\"}\n").unwrap();
+    proxy.log("nobody has the sockets");
+    successor.write_all(b"{\"type\":\"take_over\"}\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(successor).read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("{\"type\":\"sockets\","), "{answer}");
     assert_eq!(fetch(listen).unwrap(), "here");
     assert_eq!(proxy.status().unwrap().pid, proxy.child.id());
     let next = proxy.successor(&config);
@@ -180,16 +179,6 @@ fn without_a_predecessor_there_is_nothing_to_take_over() {
     proxy.signal("TERM");
     assert!(proxy.wait().success());
     let mut next = proxy.successor(&config);
-    next.log("take over from the lbproxy at");
+    next.log("take over from the lbproxy that runs");
     assert_eq!(next.wait().code(), Some(1));
-}
-
-/// The first line that is answered.
-fn tell(proxy: &Proxy, request: &str) -> String {
-    let mut socket = UnixStream::connect(proxy.dir.path().join("lbproxy.sock")).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    BufReader::new(socket).read_line(&mut answer).unwrap();
-    answer
 }

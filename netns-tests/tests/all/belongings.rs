@@ -212,6 +212,9 @@ fn routes_and_rules_follow_the_active_router() {
     duel.hosts[0].remove_address(VIP.parse().unwrap(), 32).unwrap();
     duel.wait_for(&[0]);
     wait_for_routing(&duel, 0, KERNELS);
+    // Of an IPv6 route it takes the source away, and leaves the rest.
+    duel.hosts[0].remove_address("fd77::200".parse().unwrap(), 128).unwrap();
+    wait_for_routing(&duel, 0, KERNELS);
     first.stop(LIMIT).unwrap();
     assert_eq!(routing(&duel, 0), "");
     duel.wait_for(&[1]);

@@ -4,6 +4,7 @@ mod addresses;
 mod announcements;
 mod attack;
 mod belongings;
+mod console;
 mod doctor;
 mod drill;
 mod families;

@@ -41,7 +41,7 @@ fn a_node_tells_its_metrics_and_goes_on_telling_when_vrrpd_dies() {
 
     // It has no privileges of its own.
     let pgrep = Command::new("pgrep")
-        .args(["-x", "exporter", "-P", &vipd.pid().to_string()])
+        .args(["-x", "console", "-P", &vipd.pid().to_string()])
         .output()
         .unwrap();
     let pid = String::from_utf8(pgrep.stdout).unwrap();

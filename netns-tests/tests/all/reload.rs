@@ -242,7 +242,7 @@ fn who_runs_alone_tells_what_is_doubtful() {
     let vrrpd = duel.lone_vrrpd(0, file);
     vrrpd.wait_for_log("W0206", LIMIT).unwrap();
     // That is told early: a signal sooner than the next would end it.
-    wait_until("vrrpd runs", LIMIT, || status::vrrpd(&duel.runtime_dir(0)).is_ok()).unwrap();
+    vrrpd.wait_for_log("ready to take part", LIMIT).unwrap();
     duel.reload(0, &vrrpd, file);
     let twice = || vrrpd.log().matches("W0206").count() == 2;
     wait_until("it was told again", LIMIT, twice).unwrap();

@@ -170,8 +170,8 @@ fn a_planned_stop_leaves_nothing_behind() {
 fn lone_vrrpd(duel: &Duel, config: &str) -> Running {
     let config = duel.lab.write("lone.toml", config).unwrap();
     std::fs::create_dir_all(duel.runtime_dir(0)).unwrap();
-    let mut command = Command::new(binary("vrrpd"));
-    command.arg("--config").arg(config).arg("--runtime-dir").arg(duel.runtime_dir(0));
+    let mut command = Command::new(binary("vipd"));
+    command.arg("vrrpd").arg("--config").arg(config).arg("--runtime-dir").arg(duel.runtime_dir(0));
     duel.hosts[0].start("vrrpd", &mut command).unwrap()
 }
 

@@ -1,9 +1,12 @@
-//! What every process of `vipd` needs once: the [messages] between them, how they hand open files over
-//! ([`passing`]), are [scheduled](scheduling), start without missing a [signal](signals), and
-//! [log](telemetry).
+//! What every process of `vipd` needs once: its [command line](arguments), the [channels] and the
+//! [messages] between them, how they hand open files over ([`passing`]), give up [privileges], are
+//! [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
 
+pub mod arguments;
+pub mod channels;
 pub mod messages;
 pub mod passing;
+pub mod privileges;
 pub mod scheduling;
 pub mod signals;
 pub mod telemetry;

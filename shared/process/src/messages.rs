@@ -1,11 +1,10 @@
 //! The messages between the processes, one JSON object a line.
 //!
-//! `vrrpd` listens on `RUNTIME_DIR/vrrpd.sock`. A proxy connects, says [`ToVrrpd::Hello`] and then
-//! reports health; the end of its connection *is* the news that it died. `vrrpd` answers with what
-//! it owns. `vipd` asks the same socket for [`ToVrrpd::Status`], or to [`ToVrrpd::Follow`]. A follower may
-//! report health as well: of the scripts that it runs.
+//! They go over [channels](crate::channels::Channel), a type for each direction of each: what an end may not
+//! say is no message there, and ends the channel. A proxy says [`ToVrrpd::Hello`] and then reports health;
+//! the end of its channel *is* the news that it died. `vrrpd` answers with what it owns.
 //!
-//! Each child of `vipd` also ticks into a socket it was started with ([`Tick`]): the watchdog.
+//! Each program also ticks into the supervisor's socket ([`Tick`]): the watchdog.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,12 +16,6 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 /// Version of these messages; both ends must have the same.
 pub const VERSION: u32 = 1;
 
-/// File name of `vrrpd`'s socket in the runtime directory.
-pub const VRRPD_SOCKET: &str = "vrrpd.sock";
-
-/// File name of `lbproxy`'s socket in the runtime directory.
-pub const LBPROXY_SOCKET: &str = "lbproxy.sock";
-
 /// A line longer than this is no message of ours, in bytes. A router's 255 addresses fit.
 pub const LINE_LIMIT: usize = 64 * 1024;
 
@@ -32,11 +25,15 @@ pub const HEARTBEAT: Duration = Duration::from_millis(100);
 /// How long a proxy may stay silent before it counts as hung: three heartbeats.
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What `vrrpd` is told.
+/// How long clients' connections may take to be reset before their address leaves all the same. A proxy
+/// does it within a millisecond; one that hangs does not do it at all.
+pub const RELEASE_LIMIT: Duration = Duration::from_millis(50);
+
+/// What a proxy tells `vrrpd`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToVrrpd {
-    /// First line of a proxy's connection.
+    /// First of all.
     Hello {
         /// The sender's [`VERSION`].
         version: u32,
@@ -51,11 +48,15 @@ pub enum ToVrrpd {
         /// As named in [`Ownership`].
         router: RouterId,
     },
-    /// Asks for the daemon's status, answered with one line.
+}
+
+/// What the console asks `vrrpd`, answered with its status each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum VrrpdRequest {
+    /// Nothing but that.
     Status,
-    /// Asks to be told what happens from now on, a line each.
-    Follow,
-    /// From an operator: hand the addresses over. Answered with the status, as the next two.
+    /// An operator's order: hand the addresses over.
     HandOver {
         /// Whose; none: every router's.
         router: Option<Name>,
@@ -63,10 +64,21 @@ pub enum ToVrrpd {
         #[serde(default)]
         to: Vec<IpAddr>,
     },
-    /// From an operator: hand everything over, and take nothing that another can serve.
+    /// An operator's order: hand everything over, and take nothing that another can serve.
     Pause,
-    /// From an operator: take part as before.
+    /// An operator's order: take part as before.
     Resume,
+}
+
+impl VrrpdRequest {
+    /// Whether it changes anything, so that only root may ask it.
+    #[must_use]
+    pub fn is_order(&self) -> bool {
+        match self {
+            Self::Status => false,
+            Self::HandOver { .. } | Self::Pause | Self::Resume => true,
+        }
+    }
 }
 
 /// What a proxy is told about one virtual router: at connection, and on every change.
@@ -100,6 +112,9 @@ pub struct Tick {
     pub patience_ms: u64,
     /// The routers that a successor may go on with, were the sender to die now.
     pub resumable: Vec<Resumable>,
+    /// The sender has a successor, and ends with its last client: it ticks no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
 }
 
 /// A router that is Active, and for how long nobody else can have taken it over.
@@ -205,7 +220,7 @@ mod tests {
     fn lines_come_out_whole_however_they_arrive() {
         let mut lines = Lines::default();
         let bytes =
-            [line(&ToVrrpd::Status), line(&ToVrrpd::Released { router: router() })].concat();
+            [line(&ToVrrpd::Retire), line(&ToVrrpd::Released { router: router() })].concat();
         let mut seen = Vec::new();
         for chunk in bytes.chunks(7) {
             lines.push(chunk).unwrap();
@@ -213,15 +228,15 @@ mod tests {
                 seen.push(message);
             }
         }
-        assert_eq!(seen, [ToVrrpd::Status, ToVrrpd::Released { router: router() }]);
+        assert_eq!(seen, [ToVrrpd::Retire, ToVrrpd::Released { router: router() }]);
     }
 
     #[test]
     fn garbage_is_an_error_and_a_flood_is_refused() {
         let mut lines = Lines::default();
-        lines.push(b"GET / HTTP/1.1\n{\"type\":\"status\"}\n").unwrap();
+        lines.push(b"GET / HTTP/1.1\n{\"type\":\"retire\"}\n").unwrap();
         assert!(matches!(lines.message::<ToVrrpd>(), Err(LineError::Json(_))));
-        assert_eq!(lines.message::<ToVrrpd>().unwrap(), Some(ToVrrpd::Status));
+        assert_eq!(lines.message::<ToVrrpd>().unwrap(), Some(ToVrrpd::Retire));
         assert!(matches!(lines.push(&vec![b'x'; LINE_LIMIT + 1]), Err(LineError::TooLong)));
     }
 }

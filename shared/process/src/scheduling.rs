@@ -31,6 +31,16 @@ pub fn ordinary() {
     }
 }
 
+/// Undoes what makes the kernel spare the supervisor when memory runs out: it is for whoever keeps the
+/// addresses, not for programs that clients and operators can make large.
+pub fn spare_no_more() {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    let spared = std::fs::read_to_string(FILE).is_ok_and(|score| score.starts_with('-'));
+    if spared && let Err(error) = std::fs::write(FILE, "0") {
+        debug!(%error, "is spared when memory runs out, as its parent");
+    }
+}
+
 /// Keeps the process in memory: a page that was swapped out is a stall.
 pub fn lock_memory() {
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;

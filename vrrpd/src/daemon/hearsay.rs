@@ -1,13 +1,25 @@
 //! What is told of the things that routers track.
 
+use config::TrackerKind;
 use tracing::{info, warn};
 use vocabulary::{Name, TrackerHealth};
 
 use super::Daemon;
+use crate::channels::Source;
 use crate::occurrence::Occurrence;
 use crate::trackers::Found;
 
 impl Daemon {
+    /// Whether there is a tracker of this name of which `source` may speak.
+    pub(super) fn is_configured(&self, source: Source, tracker: &Name) -> bool {
+        match source {
+            Source::Proxy => self.config.proxies.iter().any(|proxy| proxy.name == *tracker),
+            Source::Runner => self.config.trackers.iter().any(|config| {
+                config.name == *tracker && matches!(config.kind, TrackerKind::Script(_))
+            }),
+        }
+    }
+
     /// Somebody tells how something tracked is.
     pub(super) fn told(&mut self, health: TrackerHealth) {
         self.presumption.told(&health.tracker);

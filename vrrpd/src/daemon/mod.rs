@@ -1,7 +1,7 @@
 //! The daemon: puts everything together and keeps the routers' surroundings up to date.
 //!
 //! ```text
-//! main thread:   signals, netlink (links, address reconcilers), the link to the proxies, status
+//! main thread:   signals, netlink (links, address reconcilers), the channels to other programs, status
 //!    │  surroundings (watch), commands (mpsc)        ▲ wishes, pulse (watch)
 //!    ▼                                               │
 //! advert thread: raw sockets, elections
@@ -13,10 +13,8 @@ mod hearsay;
 mod pause;
 mod presumption;
 mod routers;
-mod watchdog;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,16 +24,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use config::{Config, Loaded, load};
-use process::messages::VRRPD_SOCKET;
+use process::channels::{self, Inbox};
+use process::privileges::{CapabilitySet, Kept, give_up_all_but};
+use process::signals::{Request, Requests};
 use process::{scheduling, signals, telemetry};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
-use vocabulary::{Name, RouterId};
+use tracing::{debug, error, info, warn};
+use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::pause::Pause;
 use self::presumption::Presumption;
 use self::routers::Routers;
+use crate::channels::{Asked, Channels, Order};
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
 use crate::driver::{self, Setup};
@@ -45,13 +45,17 @@ use crate::io::links::Links;
 use crate::io::macvlan::Macvlans;
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::link::{self, Asked, Order};
 use crate::occurrence::{Occurrence, Occurrences};
-use crate::privilege;
 use crate::reconciler::Handles;
 use crate::rivals::{Rivals, Sighting};
 use crate::trackers::{Found, Trackers};
 use vrrp::tracking::{PROOF_LIMIT, Tracking};
+
+/// What the daemon may do: change addresses, open raw sockets, be on time. Nothing else.
+const CAPABILITIES: CapabilitySet = CapabilitySet::NET_ADMIN
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::SYS_NICE)
+    .union(CapabilitySet::IPC_LOCK);
 
 /// Real-time priority of the main thread. Address keeping comes second to the adverts: an address that
 /// is late costs less.
@@ -77,7 +81,7 @@ const RECONCILERS_LIMIT: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let loaded = match load(&args.config) {
+    let loaded = match load(&args.common.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
             complain(&problems.to_string());
@@ -99,36 +103,30 @@ fn complain(text: &str) {
     eprint!("{text}");
 }
 
-/// What needs more privileges than the daemon keeps comes first.
+/// Gives up what the daemon does not need, and goes on.
 fn prepared(args: &Args, loaded: Loaded) -> anyhow::Result<()> {
-    let path = args.runtime_dir.join(VRRPD_SOCKET);
-    let bound = link::bind(&path, &loaded.config.lbproxy.user)
-        .with_context(|| format!("listen on {}; does the directory exist?", path.display()))?;
-    let watchdog = if args.watchdog { Some(watchdog::inherited()?) } else { None };
-    let privileges = privilege::keep_only_the_needed();
+    let supervised = args.common.watchdog;
+    let supervisor = supervised.then(channels::supervisor).transpose().context("standard input")?;
+    let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: false };
+    let doubts = give_up_all_but(kept);
+    if supervised {
+        channels::end_with_parent()?;
+    }
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
-    if let Err(error) = privileges {
-        warn!(%error, "cannot give up privileges that are not needed");
-    }
+    doubts.iter().for_each(|doubt| warn!("{doubt}"));
     scheduling::lock_memory();
     // Of the file nothing but its meaning stays in memory.
-    let config = told(loaded, args.watchdog);
+    let config = told(loaded, supervised);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        let daemon = Daemon::start(args, config, bound, watchdog).await?;
+        let daemon = Daemon::start(args, config, supervisor).await?;
         scheduling::real_time("addresses", ADDRESS_PRIORITY);
         daemon.run().await
     });
     // A tracker that waits for the kernel must not hold us up.
     runtime.shutdown_background();
-    if let Err(error) = std::fs::remove_file(&path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        // Without privileges over the directory it stays; the next start replaces it.
-        info!(%error, path = %path.display(), "the socket stays behind");
-    }
     ended
 }
 
@@ -154,20 +152,19 @@ struct Daemon {
     seen: mpsc::Receiver<Sighting>,
     presumption: Presumption,
     routers: Routers,
+    inbox: Inbox,
+    channels: Channels,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
     advert_thread: JoinHandle<()>,
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
+    signals: Requests,
 }
 
 impl Daemon {
     async fn start(
         args: &Args,
         config: Config,
-        bound: link::Bound,
-        watchdog: Option<UnixStream>,
+        supervisor: Option<UnixStream>,
     ) -> anyhow::Result<Self> {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
@@ -175,7 +172,8 @@ impl Daemon {
         let routes = Routes::open()?;
         let announcer = Announcer::open().context("open a packet socket (needs CAP_NET_RAW)")?;
         let occurrences = Occurrences::default();
-        let (hub, asked) = bound.serve(&occurrences).context("serve the link's socket")?;
+        let (channels, hub, asked) = Channels::open(&occurrences);
+        let watchdog = supervisor.as_ref().map(UnixStream::try_clone).transpose()?;
         let (pulse_sender, pulse) = watch::channel(started);
         let (surroundings, receiver) = watch::channel(Arc::default());
         let setup = Setup {
@@ -199,9 +197,9 @@ impl Daemon {
         let (trackers, found) = Trackers::new(links.interfaces.clone());
         let (rivals, seen) = Rivals::new(Arc::clone(&handles.announcer), links.interfaces.clone());
         let mut daemon = Self {
-            path: args.config.clone(),
-            supervised: args.watchdog,
-            pause: Pause::read(&args.runtime_dir),
+            path: args.common.config.clone(),
+            supervised: args.common.watchdog,
+            pause: Pause::read(&args.common.runtime_dir),
             started,
             config,
             links,
@@ -212,14 +210,13 @@ impl Daemon {
             seen,
             presumption: Presumption::default(),
             routers: Routers::new(driver, handles, surroundings),
+            inbox: Inbox::new(supervisor)?,
+            channels,
             asked,
             occurrences,
             advert_thread,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
+            signals: Requests::watch()?,
         };
-        signals::release();
         daemon.take_over_from_predecessor(&args.resume).await;
         Ok(daemon)
     }
@@ -252,9 +249,11 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                _ = self.terminate.recv() => { self.stop(&mut stopping).await; }
-                _ = self.interrupt.recv() => { self.stop(&mut stopping).await; }
-                _ = self.hang_up.recv() => self.reload().await,
+                request = self.signals.next() => match request {
+                    Request::End(_) => self.stop(&mut stopping).await,
+                    Request::Reload => self.reload().await,
+                },
+                (channel, stream) = self.inbox.next() => self.channels.serve(channel, stream),
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Some(sighting) = self.seen.recv() => self.rivals.seen(&sighting, now()),
@@ -293,7 +292,12 @@ impl Daemon {
 
     async fn asked(&mut self, asked: Asked) {
         match asked {
-            Asked::Health(health) => self.told(health),
+            Asked::Health(source, health) if self.is_configured(source, &health.tracker) => {
+                self.told(health);
+            }
+            Asked::Health(_, TrackerHealth { tracker, .. }) => {
+                debug!(%tracker, "health of what the configuration does not have; not heard");
+            }
             Asked::Lost(trackers, reason) => {
                 for tracker in &trackers {
                     warn!(%tracker, reason, "a proxy is lost: it counts as unusable");

@@ -80,7 +80,7 @@ impl Pulse {
         self.beat.send_replace(now);
         if let Some(watchdog) = &mut self.watchdog {
             let patience_ms = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
-            let tick = Tick { patience_ms, resumable: resumable.collect() };
+            let tick = Tick { patience_ms, resumable: resumable.collect(), retired: false };
             // A supervisor that is slow to read misses a tick, and one that is gone misses nothing.
             watchdog.write_all(&line(&tick)).ok();
         }

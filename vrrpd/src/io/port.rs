@@ -222,7 +222,8 @@ fn open_v6(socket: &Socket, index: u32) -> io::Result<()> {
     socket.set_multicast_hops_v6(u32::from(HOPS))?;
     socket.set_tclass_v6(u32::from(TRAFFIC_CLASS))?;
     socket.set_multicast_loop_v6(false)?;
-    socket.set_multicast_all_v6(false)?;
+    // A raw socket hears the groups of all sockets of the host, whatever IPV6_MULTICAST_ALL says: the receive
+    // checks discard what was sent to another.
     socket.set_multicast_if_v6(index)?;
     socket.set_recv_hoplimit_v6(true)?;
     setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;

@@ -21,6 +21,7 @@ use vrrp::interfaces::Interfaces;
 use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, Turns};
 use vrrp::wish::Wish;
 
+use crate::channels::Hub;
 use crate::clock::{now, sleep_until};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
@@ -28,7 +29,6 @@ use crate::io::links::{Gone, Links};
 use crate::io::macvlan::Macvlans;
 use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
-use crate::link::Hub;
 
 /// The handles that all routers' tasks share.
 #[derive(Clone)]

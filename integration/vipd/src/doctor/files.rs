@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use config::{Auth, CheckKind, Dialect, Verify};
 use nix::unistd::User;
-use process::messages::{LBPROXY_SOCKET, VRRPD_SOCKET};
 
 use super::context::Context;
 use super::report::Finding;
+use crate::console::request::SOCKET;
 use crate::runner::trust::{EXECUTE, READ, may};
 
 const ITEM: &str = "file";
@@ -74,11 +74,9 @@ fn files(context: &Context) -> Vec<(PathBuf, Role)> {
             files.push((own.key.clone(), Role::Secret));
         }
     }
-    for socket in [VRRPD_SOCKET, LBPROXY_SOCKET] {
-        let path = context.runtime_dir.join(socket);
-        if path.symlink_metadata().is_ok() {
-            files.push((path, Role::Socket));
-        }
+    let socket = context.runtime_dir.join(SOCKET);
+    if socket.symlink_metadata().is_ok() {
+        files.push((socket, Role::Socket));
     }
     files.sort_by(|(one, _), (other, _)| one.cmp(other));
     files.dedup_by(|(one, _), (other, _)| one == other);
@@ -161,8 +159,7 @@ fn fault(role: Role, uid: u32, mode: u32, socket: bool) -> Option<Fault> {
             fault(true, "everyone may change it", why, "chmod o-w")
         }
         Role::Socket if others_write || !socket => {
-            let why =
-                "whoever may write to it asks and orders; programs refuse strangers all the same";
+            let why = "whoever may write to it may ask; only root may order all the same";
             fault(false, "everyone may write to it", why, "chmod 660")
         }
         Role::Configuration { .. } | Role::Public | Role::Secret | Role::Socket => None,

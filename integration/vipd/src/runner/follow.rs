@@ -1,31 +1,28 @@
-//! The line to `vrrpd`: what happens there, and what scripts found; over and over again when it ends.
+//! The channel to `vrrpd`: what happens there, and what scripts found. The supervisor makes another whenever
+//! `vrrpd` is started anew.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use process::messages::{Lines, ToVrrpd, VRRPD_SOCKET, line};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use process::messages::{Lines, line};
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tracing::warn;
 use vocabulary::{Name, TrackerHealth};
 use vrrpd::occurrence::Occurrence;
 
-/// Time between two attempts to reach `vrrpd`: short, since what happens before is not told.
-const AGAIN: Duration = Duration::from_millis(10);
-
-/// A line to `vrrpd`.
-#[derive(Debug)]
+/// Our end of it.
+#[derive(Debug, Default)]
 pub(super) struct Following {
-    path: PathBuf,
     connection: Option<(UnixStream, Lines)>,
     /// What scripts found last: whoever is there next is told as well.
     found: BTreeMap<Name, TrackerHealth>,
 }
 
 impl Following {
-    pub(super) fn new(runtime_dir: &Path) -> Self {
-        Self { path: runtime_dir.join(VRRPD_SOCKET), connection: None, found: BTreeMap::new() }
+    /// Takes a channel in the place of the one before.
+    pub(super) fn connect(&mut self, stream: UnixStream) {
+        let whole = self.found.values().all(|health| written(&stream, health));
+        self.connection = whole.then(|| (stream, Lines::default()));
     }
 
     /// Tells what a script found.
@@ -43,20 +40,18 @@ impl Following {
         self.found.retain(|tracker, _| keep(tracker));
     }
 
-    /// What happens next, whichever `vrrpd` tells it. Cancel-safe.
+    /// What happens next, whichever `vrrpd` tells it; waits for ever without one. Cancel-safe.
     pub(super) async fn next(&mut self) -> Occurrence {
         loop {
             let Some((stream, lines)) = &mut self.connection else {
-                self.connect().await;
-                continue;
+                return std::future::pending().await;
             };
             match lines.message() {
                 Ok(Some(occurrence)) => return occurrence,
                 Ok(None) => {}
                 Err(error) => {
-                    warn!(%error, "cannot understand vrrpd: hooks hear of it again in a second");
+                    warn!(%error, "vrrpd is not understood: hooks hear nothing of it until its next start");
                     self.connection = None;
-                    tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
             }
@@ -69,21 +64,10 @@ impl Following {
             }
         }
     }
-
-    async fn connect(&mut self) {
-        if let Ok(mut stream) = UnixStream::connect(&self.path).await
-            && stream.write_all(&line(&ToVrrpd::Follow)).await.is_ok()
-            && self.found.values().all(|health| written(&stream, health))
-        {
-            self.connection = Some((stream, Lines::default()));
-        } else {
-            tokio::time::sleep(AGAIN).await;
-        }
-    }
 }
 
 /// Whether a line went out whole. A `vrrpd` that lets its socket fill up hangs, and is replaced.
 fn written(stream: &UnixStream, health: &TrackerHealth) -> bool {
-    let line = line(&ToVrrpd::Health(health.clone()));
+    let line = line(health);
     stream.try_write(&line).is_ok_and(|length| length == line.len())
 }

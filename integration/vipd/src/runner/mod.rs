@@ -20,17 +20,19 @@ mod word;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use config::{Config, NotifyConfig, load};
-use process::{scheduling, signals, telemetry};
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
-use tokio::signal::unix::{SignalKind, signal};
+use process::arguments::Args;
+use process::channels::{self, Channel, Inbox};
+use process::messages::Tick;
+use process::privileges::{CapabilitySet, Kept, give_up_all_but};
+use process::signals::{self, Request, Requests};
+use process::{scheduling, telemetry};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
 use vocabulary::{Name, TrackerHealth};
 use vrrpd::occurrence::Occurrence;
@@ -40,11 +42,11 @@ use self::follow::Following;
 use self::lane::Lane;
 use self::scripts::Scripts;
 use self::word::{Notice, Told};
-use crate::watched::{Args, Ticker};
+use crate::watched::{PATIENCE_MS, TICK};
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
 /// root has root's rights again: the kernel gives them at its start.
-const KEPT: CapabilitySet = CapabilitySet::SETUID
+const CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::CHOWN);
@@ -64,6 +66,7 @@ pub fn run(args: &Args) -> ExitCode {
     signals::hold();
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
+    scheduling::spare_no_more();
     let _log = telemetry::init();
     let config = match load(&args.config) {
         Ok(loaded) => loaded.config,
@@ -82,22 +85,19 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn follow(args: &Args, config: Config) -> io::Result<()> {
-    keep_only_the_needed().unwrap_or_else(
-        |error| warn!(%error, "cannot give up privileges that running programs does not need"),
-    );
+    let supervisor = channels::supervisor()?;
+    let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: true };
+    for doubt in give_up_all_but(kept) {
+        warn!("{doubt}");
+    }
+    channels::end_with_parent()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut runner = Runner::new(config, &args.runtime_dir);
-        runner.follow(args, Ticker::new(args.watchdog)?).await?;
+        let mut runner = Runner::new(config);
+        runner.follow(args, Inbox::new(Some(supervisor))?).await?;
         runner.end().await;
         Ok(())
     })
-}
-
-fn keep_only_the_needed() -> rustix::io::Result<()> {
-    let kept = capabilities(None)?.permitted & KEPT;
-    let inheritable = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable })
 }
 
 /// Whom to tell, and what is being told.
@@ -114,7 +114,7 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(config: Config, runtime_dir: &Path) -> Self {
+    fn new(config: Config) -> Self {
         let (mut scripts, results) = Scripts::new();
         scripts.run(&config.trackers);
         let mut runner = Self {
@@ -124,7 +124,7 @@ impl Runner {
             lanes: BTreeMap::new(),
             jobs: JoinSet::new(),
             dropped: 0,
-            following: Following::new(runtime_dir),
+            following: Following::default(),
             scripts,
             results,
         };
@@ -133,18 +133,24 @@ impl Runner {
     }
 
     /// Follows `vrrpd` until told to end.
-    async fn follow(&mut self, args: &Args, mut ticker: Ticker) -> io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        signals::release();
+    async fn follow(&mut self, args: &Args, mut inbox: Inbox) -> io::Result<()> {
+        let mut requests = Requests::watch()?;
+        let mut ticks = interval(TICK);
         loop {
             tokio::select! {
                 biased;
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => self.reload(args),
-                () = ticker.tick() => {}
+                request = requests.next() => match request {
+                    Request::End(_) => return Ok(()),
+                    Request::Reload => self.reload(args),
+                },
+                _ = ticks.tick() => {
+                    inbox.tick(&Tick { patience_ms: PATIENCE_MS, ..Tick::default() });
+                }
+                (channel, stream) = inbox.next() => {
+                    if channel == Channel::Scripts {
+                        self.following.connect(stream);
+                    }
+                }
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
                 Some(health) = self.results.recv() => self.following.tell(health),
                 occurrence = self.following.next() => self.take(&occurrence),

@@ -13,8 +13,9 @@ use tracing::warn;
 
 use super::trust::{Distrust, resolve};
 
-/// What systemd and the supervisor tell us is not for others: one could speak in our name.
-const OURS: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS"];
+/// Where programs are looked for. Of our own environment nothing is for others: whoever has systemd's
+/// part of it could speak in our name.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Why a program did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +44,9 @@ pub(super) async fn run(
     let program = resolve(&line.program, user.uid.is_root())?;
     let mut command = Command::new(&program);
     command.arg0(&line.program).args(&line.arguments);
+    command.env_clear().env("PATH", PATH);
+    command.env("HOME", &user.dir).env("USER", &user.name).env("LOGNAME", &user.name);
     command.envs(environment.iter().map(|(name, value)| (*name, value)));
-    for name in OURS {
-        command.env_remove(name);
-    }
     command.stdin(Stdio::null()).process_group(0);
     if user.uid != geteuid() {
         // Supplementary groups go with the user.

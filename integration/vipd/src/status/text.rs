@@ -30,7 +30,7 @@ pub fn render(status: &Status) -> String {
 
 fn write(status: &Status, out: &mut String) -> fmt::Result {
     match &status.vrrpd {
-        None => writeln!(out, "vrrpd    does not run")?,
+        None => writeln!(out, "vrrpd    {}", absent(status, "vrrpd"))?,
         Some(vrrpd) => {
             let up = ago(vrrpd.uptime_ms);
             writeln!(out, "vrrpd    {}, process {}, up {up}", vrrpd.version, vrrpd.pid)?;
@@ -50,7 +50,7 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
         }
     }
     match &status.lbproxy {
-        None => writeln!(out, "lbproxy  does not run"),
+        None => writeln!(out, "lbproxy  {}", absent(status, "lbproxy")),
         Some(lbproxy) => {
             let up = ago(lbproxy.uptime_seconds * 1000);
             writeln!(out, "lbproxy  {}, process {}, up {up}", lbproxy.version, lbproxy.pid)?;
@@ -60,6 +60,12 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
             lbproxy.proxies.iter().try_for_each(|proxy| write_proxy(proxy, out))
         }
     }
+}
+
+/// Why a program tells nothing.
+fn absent(status: &Status, program: &str) -> &'static str {
+    let is_missing = status.missing.iter().any(|missing| missing == program);
+    if is_missing { "does not answer" } else { "not configured" }
 }
 
 fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {

@@ -25,8 +25,8 @@ pub(super) enum Program {
     Lbproxy,
     /// Runs hooks and scripts, writes the FIFO.
     Runner,
-    /// Tells monitoring.
-    Exporter,
+    /// Answers operators and monitoring.
+    Console,
 }
 
 impl fmt::Display for Program {
@@ -35,7 +35,7 @@ impl fmt::Display for Program {
             Self::Vrrpd => "vrrpd",
             Self::Lbproxy => "lbproxy",
             Self::Runner => "runner",
-            Self::Exporter => "exporter",
+            Self::Console => "console",
         })
     }
 }
@@ -122,16 +122,13 @@ impl Child {
         Ok(Self { process: Process::of(pid)?, started, watchdog, hangs: false })
     }
 
-    /// One that was ours before an upgrade. Without a watchdog it has retired.
+    /// One that was ours before an upgrade; if it had `retired`, it is not watched.
     ///
     /// # Errors
     /// It is no child of ours.
-    pub(super) fn adopt(pid: i32, watchdog: Option<OwnedFd>) -> io::Result<Self> {
+    pub(super) fn adopt(pid: i32, watchdog: OwnedFd, retired: bool) -> io::Result<Self> {
         let started = now();
-        let watchdog = match watchdog {
-            Some(socket) => Watchdog::adopt(socket, started, START_TIME)?,
-            None => Watchdog::pair(started, START_TIME)?.0,
-        };
+        let watchdog = Watchdog::adopt(watchdog, started, START_TIME, retired)?;
         Ok(Self { process: Process::of(pid)?, started, watchdog, hangs: false })
     }
 

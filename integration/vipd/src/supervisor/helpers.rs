@@ -1,4 +1,4 @@
-//! The programs that no address depends on: the runner of hooks and scripts, and the exporter of metrics.
+//! The programs that no address depends on: the runner of hooks and scripts, and the console.
 
 use std::time::{Duration, Instant};
 
@@ -18,26 +18,26 @@ const END: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Helpers {
     pub(super) runner: Slot,
-    pub(super) exporter: Slot,
+    pub(super) console: Slot,
     /// What an earlier runner left at work: no other starts before that is gone.
     strays: Strays,
 }
 
 impl Helpers {
     pub(super) fn new() -> Self {
-        let (runner, exporter) = (Slot::new(Program::Runner), Slot::new(Program::Exporter));
-        Self { runner, exporter, strays: Strays::default() }
+        let (runner, console) = (Slot::new(Program::Runner), Slot::new(Program::Console));
+        Self { runner, console, strays: Strays::default() }
     }
 
     /// Waits until one dies, and plans its successor. Cancel-safe.
     pub(super) async fn death(&mut self) {
-        let Self { runner, exporter, strays } = self;
+        let Self { runner, console, strays } = self;
         let (slot, death): (&mut Slot, Death) = tokio::select! {
             death = runner.death() => {
                 strays.kill();
                 (runner, death)
             }
-            death = exporter.death() => (exporter, death),
+            death = console.death() => (console, death),
         };
         slot.bury(death);
     }
@@ -45,7 +45,7 @@ impl Helpers {
     /// When the next is to be started. Whoever waits for strays is woken by their end.
     pub(super) fn start_at(&mut self) -> Option<Instant> {
         let runner = self.runner.start_at.filter(|_| self.strays.are_gone());
-        [runner, self.exporter.start_at].into_iter().flatten().min()
+        [runner, self.console.start_at].into_iter().flatten().min()
     }
 
     /// Wants those that the configuration has work for.
@@ -53,23 +53,21 @@ impl Helpers {
         if wants_runner(config) {
             self.runner.want(at);
         }
-        if config.metrics.is_some() {
-            self.exporter.want(at);
-        }
+        self.console.want(at);
     }
 
     pub(super) fn start_what_is_due(&mut self, options: &Options) {
         if self.runner.is_due() && self.strays.are_gone() {
             self.runner.start(options, &[]);
         }
-        if self.exporter.is_due() {
-            self.exporter.start(options, &[]);
+        if self.console.is_due() {
+            self.console.start(options, &[]);
         }
     }
 
     /// Has them read the configuration again.
     pub(super) fn reload(&self) {
-        let children = [&self.runner.child, &self.exporter.child].into_iter().flatten();
+        let children = [&self.runner.child, &self.console.child].into_iter().flatten();
         children.for_each(|child| child.signal(Signal::HUP));
     }
 
@@ -78,14 +76,11 @@ impl Helpers {
         if !wants_runner(config) {
             self.end_runner().await;
         }
-        if config.metrics.is_none() {
-            end(&mut self.exporter, END).await;
-        }
     }
 
     /// Ends them all. A node whose helpers fail has handed its addresses over all the same.
     pub(super) async fn end(&mut self) {
-        end(&mut self.exporter, END).await;
+        end(&mut self.console, END).await;
         self.end_runner().await;
     }
 

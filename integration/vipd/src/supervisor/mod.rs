@@ -1,8 +1,8 @@
 //! The supervisor: starts `vrrpd`, `lbproxy` and their helpers, watches them, cleans up after them.
 //!
 //! ```text
-//!            watchdog (socketpair)          link (RUNTIME_DIR/vrrpd.sock)
-//! vipd run ◄───────────────────── vrrpd ◄──────────────────────────────► lbproxy ──► vipd run
+//!         its socket (ticks, channels)           channels
+//! vipd run ◄───────────────────────► vrrpd ◄─────────────────► lbproxy ◄──► vipd run
 //! ```
 //! A `vrrpd` that dies or hangs is replaced while no peer can have taken over yet, and its successor
 //! goes on as Active. If there is no time for that, the addresses are removed when the first peer may
@@ -10,6 +10,7 @@
 //! over, then the proxy, then the helpers: hooks are told of the end as well.
 
 mod backoff;
+mod channels;
 mod child;
 mod cleanup;
 mod helpers;
@@ -38,6 +39,7 @@ use tracing::{error, info, warn};
 use vocabulary::RouterId;
 use vrrpd::cli::resume_argument;
 
+use self::channels::Channels;
 use self::child::{Child, Death, Event, Program};
 use self::helpers::Helpers;
 use self::pid_file::PidFile;
@@ -144,6 +146,7 @@ struct Supervisor {
     lbproxy: Slot,
     helpers: Helpers,
     orphans: Vec<Orphan>,
+    channels: Channels,
     /// Kept locked.
     _pid_file: PidFile,
     /// The binary's path when it was started: after an upgrade of the package, the new one's.
@@ -182,6 +185,7 @@ impl Supervisor {
             lbproxy: Slot::new(Program::Lbproxy),
             helpers: Helpers::new(),
             orphans: Vec::new(),
+            channels: Channels::default(),
             _pid_file: pid_file,
             binary: std::env::current_exe()?,
             trial: None,
@@ -262,6 +266,7 @@ impl Supervisor {
             self.lbproxy.start(&self.options, &[]);
         }
         self.helpers.start_what_is_due(&self.options);
+        self.connect();
     }
 
     /// What is not ours to wait for has nobody else who would. A trial is waited for by the runtime.

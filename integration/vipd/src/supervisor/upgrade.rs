@@ -36,8 +36,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(20);
 /// More than the list of our children takes, in bytes.
 const LIST: usize = 64 * 1024;
 
-/// A child that goes on under the next program. The watchdogs come as files, in the order of those who
-/// have not retired.
+/// A child that goes on under the next program. The watchdogs come as files, in the order of the children.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Left {
     program: Program,
@@ -97,8 +96,8 @@ fn leave(children: &[(Program, &Child, bool)]) -> io::Result<()> {
         retired: *retired,
     };
     let list: Vec<Left> = children.iter().map(left).collect();
-    let watched = children.iter().filter(|(_, _, retired)| !retired);
-    let files: Vec<BorrowedFd<'_>> = watched.map(|(_, child, _)| child.watchdog_socket()).collect();
+    let files: Vec<BorrowedFd<'_>> =
+        children.iter().map(|(_, child, _)| child.watchdog_socket()).collect();
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     passing::send(ours, &line(&list), &files)?;
@@ -123,8 +122,8 @@ pub(super) fn adopt() -> io::Result<Vec<(Program, Child, bool)>> {
     let list: Vec<Left> = serde_json::from_slice(buffer.get(..length).unwrap_or_default())?;
     let mut files = files.into_iter();
     let mut adopt = |left: Left| {
-        let watchdog: Option<OwnedFd> = if left.retired { None } else { files.next() };
-        Ok((left.program, Child::adopt(left.pid, watchdog)?, left.retired))
+        let watchdog: OwnedFd = files.next().ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok((left.program, Child::adopt(left.pid, watchdog, left.retired)?, left.retired))
     };
     list.into_iter().map(&mut adopt).collect()
 }
@@ -162,7 +161,7 @@ impl Supervisor {
             (Program::Vrrpd, self.vrrpd.child.as_ref()),
             (Program::Lbproxy, self.lbproxy.child.as_ref()),
             (Program::Runner, self.helpers.runner.child.as_ref()),
-            (Program::Exporter, self.helpers.exporter.child.as_ref()),
+            (Program::Console, self.helpers.console.child.as_ref()),
         ];
         let all = all.into_iter().filter_map(|(program, child)| Some((program, child?, false)));
         let retired = self.retired.iter().map(|child| (Program::Lbproxy, child, true));
@@ -187,10 +186,12 @@ impl Supervisor {
                 }
                 Program::Lbproxy => &mut self.lbproxy,
                 Program::Runner => &mut self.helpers.runner,
-                Program::Exporter => &mut self.helpers.exporter,
+                Program::Console => &mut self.helpers.console,
             };
             slot.child = Some(child);
         }
+        // They are connected already.
+        self.channels.missing(&self.running());
         info!("runs in the place of the program before, with its programs");
         self.upgrade = Some(Step::Proxy);
     }
@@ -210,8 +211,9 @@ impl Supervisor {
             }
             Some(Step::Others) => {
                 self.upgrade = None;
-                self.vrrpd.replace();
+                // While vrrpd is away nothing is waited for.
                 self.helpers.end().await;
+                self.vrrpd.replace();
                 self.want_programs(crate::clock::now());
                 info!("upgraded");
             }

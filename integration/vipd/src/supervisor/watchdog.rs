@@ -54,16 +54,21 @@ impl Watchdog {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let ours = std::os::unix::net::UnixStream::from(ours);
         ours.set_nonblocking(true)?;
-        Ok((Self::adopt(ours.into(), from, patience)?, theirs))
+        Ok((Self::adopt(ours.into(), from, patience, false)?, theirs))
     }
 
     /// That of a child which had it before an upgrade.
     ///
     /// # Errors
     /// The runtime cannot take the socket.
-    pub(super) fn adopt(socket: OwnedFd, from: Instant, patience: Duration) -> io::Result<Self> {
+    pub(super) fn adopt(
+        socket: OwnedFd,
+        from: Instant,
+        patience: Duration,
+        retired: bool,
+    ) -> io::Result<Self> {
         let socket = UnixStream::from_std(std::os::unix::net::UnixStream::from(socket))?;
-        let (lines, tick) = (Lines::default(), Tick::default());
+        let (lines, tick) = (Lines::default(), Tick { retired, ..Tick::default() });
         Ok(Self { socket, lines, patience, fed_at: from, tick, fed: false, closed: false })
     }
 
@@ -77,9 +82,9 @@ impl Watchdog {
         self.fed
     }
 
-    /// Whether the child closed its end.
+    /// Whether the child closed its end, or said that it has a successor.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed
+        self.closed || self.tick.retired
     }
 
     /// When it barks, unless it is fed before.

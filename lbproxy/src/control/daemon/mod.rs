@@ -3,19 +3,19 @@
 //! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
 //! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
 
+mod serve;
 mod succession;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use config::{Config, Problems, load};
-use process::messages::{VRRPD_SOCKET, line};
-use process::{signals, telemetry};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use process::channels::Inbox;
+use process::signals::{self, Request as Signalled, Requests};
+use process::telemetry;
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
@@ -23,10 +23,9 @@ use tracing::{error, info, warn};
 use self::succession::Succession;
 use crate::cli::Args;
 use crate::clock;
-use crate::control::admin::{self, Asked, CLIENTS, Reply};
-use crate::control::link::{Event, Link};
-use crate::control::prepare::{Prepared, StartError, admin_path, checks, prepare};
-use crate::control::status::{Request, Status, Usage};
+use crate::control::prepare::{Prepared, StartError, checks, prepare};
+use crate::control::questions::Asked;
+use crate::control::vrrpd::{Event, ToSpeaker};
 use crate::control::{Control, Ends, empty_plan};
 use crate::control::{pulse, watchdog};
 use crate::data::access_log::AccessLog;
@@ -42,8 +41,14 @@ use crate::plan::Plan;
 /// next check begins after that.
 const RESULTS: usize = 64;
 
-/// News from `vrrpd` waiting for the control thread, and answers waiting for the link.
+/// News from `vrrpd` waiting for the control thread, and answers waiting for its channel.
 const NEWS: usize = 64;
+
+/// Questions waiting for the control thread: the console and a successor ask one at a time.
+const QUESTIONS: usize = 4;
+
+/// Channels to `vrrpd` waiting for the one before to end.
+const STREAMS: usize = 4;
 
 /// What the workers may take to end.
 const END: Duration = Duration::from_secs(1);
@@ -53,7 +58,7 @@ const END: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let loaded = match load(&args.config) {
+    let loaded = match load(&args.common.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
             // Where nobody reads it there is nobody to tell.
@@ -80,18 +85,7 @@ fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, StartError> {
         .map_err(|source| StartError::System { what: "make the runtime", source })?;
     let (log, _flush) = AccessLog::start(prepared.loaded.config.lbproxy.log_format)
         .map_err(|source| StartError::System { what: "use standard output", source })?;
-    let mut replaced = false;
-    let outcome = runtime.block_on(async {
-        let mut daemon = Daemon::start(args, prepared, log)?;
-        let code = daemon.run().await;
-        replaced = daemon.succession.is_over();
-        code
-    });
-    // A successor's stays.
-    if !replaced && let Err(error) = std::fs::remove_file(admin_path(args)) {
-        // As an ordinary user it may not; the next start replaces the file.
-        tracing::debug!(%error, "the admin socket's file stays");
-    }
+    let outcome = runtime.block_on(async { Daemon::start(args, prepared, log)?.run().await });
     // A hung worker must not hold up the end of the others.
     runtime.shutdown_background();
     outcome
@@ -106,17 +100,19 @@ struct Daemon {
     log: AccessLog,
     workers: Vec<worker::Handle>,
     results: mpsc::Receiver<Report>,
+    inbox: Inbox,
+    ask: mpsc::Sender<Asked>,
     asked: mpsc::Receiver<Asked>,
     news: mpsc::Receiver<Event>,
     alive: watch::Receiver<bool>,
     /// How long the supervisor shall wait for a tick.
     patience: watch::Sender<Duration>,
-    link: Option<Link>,
-    link_task: Option<AbortHandle>,
+    /// Channels to `vrrpd` go there.
+    streams: mpsc::Sender<UnixStream>,
+    to_vrrpd: Option<ToSpeaker>,
+    vrrpd_task: Option<AbortHandle>,
     succession: Succession,
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
+    signals: Requests,
 }
 
 impl Daemon {
@@ -125,7 +121,7 @@ impl Daemon {
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let config = prepared.loaded.config;
         tell_warnings(args, &prepared.loaded.warnings);
-        let [terminate, interrupt, hangup] = watch().map_err(failed("watch for signals"))?;
+        let signals = Requests::watch().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
         let limit =
@@ -134,24 +130,22 @@ impl Daemon {
         let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
         let workers = spawn_workers(prepared.workers, limit, pipes, &watched, &log)?;
         let (found, results) = mpsc::channel(RESULTS);
-        let (ask, asked) = mpsc::channel(CLIENTS);
+        let (ask, asked) = mpsc::channel(QUESTIONS);
         let (events, news) = mpsc::channel(NEWS);
         let (answers, answered) = mpsc::channel(NEWS);
         let (scores, scored) = watch::channel(Vec::new());
         let (pulse, alive) = watch::channel(true);
         tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
-        let admin = prepared.admin.try_clone().and_then(UnixListener::from_std);
-        let admin = admin.map_err(failed("watch the socket"))?;
-        let mut succession = Succession::new(prepared.admin);
-        succession.ends_with_us(tokio::spawn(admin::run(admin, prepared.users, ask)));
         let (patience, patient) = watch::channel(watchdog::patience(&config));
-        if let Some(socket) = prepared.watchdog {
-            let socket = UnixStream::from_std(socket).map_err(failed("watch the supervisor"))?;
-            succession.ends_with_us(tokio::spawn(watchdog::run(socket, alive.clone(), patient)));
+        let (streams, streamed) = mpsc::channel(STREAMS);
+        let mut succession = Succession::new();
+        if let Some(socket) = &prepared.supervisor {
+            succession.tick(socket, alive.clone(), patient).map_err(failed("tick"))?;
         }
+        let inbox = Inbox::new(prepared.supervisor).map_err(failed("hear the supervisor"))?;
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
-        let checks = CheckThread::start().map_err(failed("start the thread of checks"))?;
-        let checks = CheckRunner::new(checks, found);
+        let thread = CheckThread::start().map_err(failed("start the thread of checks"))?;
+        let checks = CheckRunner::new(thread, found);
         let ends = Ends { checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
@@ -162,8 +156,8 @@ impl Daemon {
         let inherited = succession.inherit(prepared.inheritance, &mut control, started);
         inherited.map_err(failed("talk to the predecessor"))?;
         tell_start(config.proxies.len(), workers.len(), limit);
-        let link = Link {
-            path: args.runtime_dir.join(VRRPD_SOCKET),
+        let to_vrrpd = ToSpeaker {
+            streams: streamed,
             scores: scored,
             alive: alive.clone(),
             events,
@@ -177,18 +171,20 @@ impl Daemon {
             log,
             workers,
             results,
+            inbox,
+            ask,
             asked,
             news,
             alive,
             patience,
-            link: Some(link),
-            link_task: None,
+            streams,
+            to_vrrpd: Some(to_vrrpd),
+            vrrpd_task: None,
             succession,
-            terminate,
-            interrupt,
-            hangup,
+            signals,
         };
-        daemon.link_where_needed();
+        daemon.talk_to_vrrpd();
+        daemon.serve_all(prepared.channels).map_err(failed("use a channel"))?;
         daemon.warn_where_reload_would_fail();
         Ok(daemon)
     }
@@ -198,15 +194,17 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                _ = self.terminate.recv() => return Ok(self.end("SIGTERM").await),
-                _ = self.interrupt.recv() => return Ok(self.end("SIGINT").await),
+                signal = self.signals.next() => match signal {
+                    Signalled::End(signal) => return Ok(self.end(signal.as_str()).await),
+                    Signalled::Reload => self.reload(),
+                },
+                (channel, stream) = self.inbox.next() => self.serve(channel, stream),
                 Some(event) = self.news.recv() => match event {
                     Event::Connected => self.control.forget_ownership(),
                     Event::Heard(news) => self.control.own(news),
                 },
                 Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
                 Some(asked) = self.asked.recv() => self.answer(asked),
-                _ = self.hangup.recv() => self.reload(),
                 _ = self.succession.look(), if self.succession.is_between() => {
                     self.relieve();
                     if let Some(words) = self.drained() {
@@ -220,35 +218,9 @@ impl Daemon {
         }
     }
 
-    fn answer(&mut self, asked: Asked) {
-        let now = clock::now();
-        let answer = match asked.request {
-            Request::Status => {
-                let dropped = self.log.dropped();
-                let alive = *self.alive.borrow();
-                let in_use = self.workers.iter().map(|worker| &worker.in_use);
-                let usage = in_use.fold(Usage::default(), |usage, one| one.add_to(usage));
-                let status = self.control.status(self.started, now, dropped, alive);
-                let loads = self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed));
-                let connections_per_worker = loads.collect();
-                Reply::Line(line(&Status { usage, connections_per_worker, ..status }))
-            }
-            Request::Server { proxy, server, order } => {
-                Reply::Line(line(&self.control.order(&proxy, &server, order, now)))
-            }
-            Request::ShutdownSessions { proxy, server } => {
-                Reply::Line(line(&self.control.shutdown_sessions(&proxy, server.as_ref())))
-            }
-            Request::TakeOver => self.hand_over(),
-            Request::Retire => self.retire(now),
-        };
-        // The client may have left.
-        drop(asked.reply.send(answer));
-    }
-
     /// Applies the file by difference, or says why everything stays as it was.
     fn reload(&mut self) {
-        let loaded = match load(&self.args.config) {
+        let loaded = match load(&self.args.common.config) {
             Ok(loaded) => loaded,
             Err(problems) => {
                 error!("reload rejected, everything stays as it was:\n{problems}");
@@ -272,24 +244,24 @@ impl Daemon {
         self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));
         self.config = config;
-        self.link_where_needed();
+        self.talk_to_vrrpd();
         info!(proxies = self.config.proxies.len(), "reloaded");
     }
 
-    /// Links to `vrrpd` once there are routers. Where they are gone later it does no harm.
-    fn link_where_needed(&mut self) {
+    /// Talks to `vrrpd` once there are routers. Where they are gone later it does no harm.
+    fn talk_to_vrrpd(&mut self) {
         if !self.config.routers.is_empty()
             && !self.succession.waits()
-            && let Some(link) = self.link.take()
+            && let Some(to_vrrpd) = self.to_vrrpd.take()
         {
-            self.link_task = Some(tokio::spawn(link.run()).abort_handle());
+            self.vrrpd_task = Some(tokio::spawn(to_vrrpd.run()).abort_handle());
         }
     }
 
     /// The user we became may not read what root could.
     fn warn_where_reload_would_fail(&self) {
-        if let Err(problems) = load(&self.args.config) {
-            let path = self.args.config.display();
+        if let Err(problems) = load(&self.args.common.config) {
+            let path = self.args.common.config.display();
             let error = problems.lines().next().unwrap_or_default();
             warn!(%path, %error, "cannot be read as this user: a reload will fail");
         }
@@ -297,14 +269,16 @@ impl Daemon {
 
     async fn end(&mut self, why: &str) -> ExitCode {
         info!("{why}: ending");
-        if let Some(link) = self.link_task.take() {
-            link.abort();
+        if let Some(task) = self.vrrpd_task.take() {
+            task.abort();
         }
         let ended = self.control.stop(END);
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => return ExitCode::from(128 + 15),
-            _ = self.interrupt.recv() => return ExitCode::from(128 + 2),
+            signal = self.signals.end() => {
+                let number = u8::try_from(signal as i32).unwrap_or_default();
+                return ExitCode::from(128 + number);
+            }
             in_time = ended => if !in_time {
                 warn!("a worker did not end in time; leaving it behind");
                 return ExitCode::SUCCESS;
@@ -319,14 +293,6 @@ impl Daemon {
     }
 }
 
-/// SIGTERM, SIGINT and SIGHUP.
-fn watch() -> io::Result<[Signal; 3]> {
-    let [terminate, interrupt, hangup] =
-        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-    signals::release();
-    Ok([terminate?, interrupt?, hangup?])
-}
-
 fn tell_start(proxies: usize, workers: usize, limit: usize) {
     let version = env!("CARGO_PKG_VERSION");
     info!(version, proxies, workers, connections = limit * workers, "started");
@@ -334,7 +300,7 @@ fn tell_start(proxies: usize, workers: usize, limit: usize) {
 
 /// A supervisor has told them already.
 fn tell_warnings(args: &Args, warnings: &Problems) {
-    if !args.watchdog {
+    if !args.common.watchdog {
         warnings.log();
     }
 }

@@ -1,21 +1,22 @@
 //! From one proxy to the next without a lost connection: an upgrade ([`estate`](crate::control::estate)).
 
 use std::io;
-use std::os::unix::net::UnixListener as StdListener;
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use process::messages::line;
 use tokio::net::UnixStream;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::Daemon;
 use crate::clock;
-use crate::control::Control;
-use crate::control::admin::Reply;
-use crate::control::estate::Inheritance;
-use crate::control::status::{Answer, Request};
+use crate::control::estate::{Estate, Handoff, Inheritance};
+use crate::control::status::Answer;
+use crate::control::{Control, watchdog};
 
 /// How long the predecessor serves on at most until every server was checked.
 const FIRST_CHECKS: Duration = Duration::from_secs(5);
@@ -26,10 +27,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Where a proxy stands between its predecessor and its successor.
 #[derive(Debug)]
 pub(super) struct Succession {
-    /// The admin socket, until a successor has it.
-    admin: Option<StdListener>,
-    /// What serves it and the supervisor's socket, until a successor serves.
-    tasks: Vec<AbortHandle>,
+    /// What ticks into the supervisor's socket, until a successor serves.
+    ticks: Option<(Arc<UnixStream>, AbortHandle)>,
     /// A successor has our sockets.
     handed_over: bool,
     /// The predecessor that is to be relieved, and when it is whether all servers were checked or not.
@@ -41,22 +40,23 @@ pub(super) struct Succession {
 
 impl Succession {
     /// Neither is there.
-    pub(super) fn new(admin: StdListener) -> Self {
+    pub(super) fn new() -> Self {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            admin: Some(admin),
-            tasks: Vec::new(),
-            handed_over: false,
-            relieves: None,
-            retired_until: None,
-            look,
-        }
+        Self { ticks: None, handed_over: false, relieves: None, retired_until: None, look }
     }
 
-    /// A task that a successor does in our place.
-    pub(super) fn ends_with_us(&mut self, task: JoinHandle<()>) {
-        self.tasks.push(task.abort_handle());
+    /// Ticks into the supervisor's socket.
+    pub(super) fn tick(
+        &mut self,
+        socket: &StdStream,
+        alive: watch::Receiver<bool>,
+        patience: watch::Receiver<Duration>,
+    ) -> io::Result<()> {
+        let socket = Arc::new(UnixStream::from_std(socket.try_clone()?)?);
+        let task = tokio::spawn(watchdog::run(Arc::clone(&socket), alive, patience));
+        self.ticks = Some((socket, task.abort_handle()));
+        Ok(())
     }
 
     /// Takes over what the predecessor left besides its sockets.
@@ -113,52 +113,52 @@ impl Daemon {
             warn!("takes over before every server was checked: that takes over {FIRST_CHECKS:?}");
         }
         self.control.serve();
-        self.link_where_needed();
-        match predecessor.try_write(&line(&Request::Retire)) {
+        self.talk_to_vrrpd();
+        match predecessor.try_write(&line(&Handoff::Retire)) {
             Ok(_) => info!("serves in its predecessor's place"),
             Err(error) => warn!(%error, "the predecessor is gone; serves alone"),
         }
     }
 
     /// Hands everything to a successor, and goes on.
-    pub(super) fn hand_over(&mut self) -> Reply {
+    ///
+    /// # Errors
+    /// It cannot, in words.
+    pub(super) fn hand_over(&mut self) -> Result<Estate, String> {
         if self.succession.waits() {
-            let words = "has itself not taken over yet; try again".to_owned();
-            return Reply::Line(line(&Answer::Error(words)));
+            return Err("has itself not taken over yet".to_owned());
         }
-        match self.succession.admin.as_ref().map(StdListener::try_clone) {
-            Some(Ok(admin)) => {
-                info!("hands its sockets to a successor, and serves until that does");
-                self.succession.handed_over = true;
-                Reply::Estate(self.control.estate(admin))
-            }
-            Some(Err(error)) => Reply::Line(line(&Answer::Error(error.to_string()))),
-            None => Reply::Line(line(&Answer::Error("has a successor already".to_owned()))),
+        if self.succession.is_over() {
+            return Err("has a successor already".to_owned());
         }
+        info!("hands its sockets to a successor, and serves until that does");
+        self.succession.handed_over = true;
+        Ok(self.control.estate())
     }
 
     /// A successor serves: accepts no more.
-    pub(super) fn retire(&mut self, now: Instant) -> Reply {
+    pub(super) fn retire(&mut self, now: Instant) {
         if !self.succession.handed_over {
-            let words = "nobody has its sockets: whoever retires it must take over first";
-            return Reply::Line(line(&Answer::Error(words.to_owned())));
+            warn!("nobody has the sockets: whoever retires this proxy must take over first");
+            return;
         }
         let limit = self.config.lbproxy.drain_timeout;
         let connections = self.control.live();
         info!(connections, "a successor serves; what is connected here may last for {limit:?}");
         self.succession.retired_until = Some(now + limit);
         self.control.retire();
-        self.succession.admin = None;
-        // The successor answers, and the supervisor watches it.
-        self.succession.tasks.drain(..).for_each(|task| task.abort());
-        Reply::Line(line(&Answer::Done("retired".to_owned())))
+        // The supervisor watches the successor.
+        if let Some((socket, task)) = self.succession.ticks.take() {
+            task.abort();
+            tokio::spawn(watchdog::retire(socket));
+        }
     }
 
     /// Why to end, after the retirement.
     pub(super) fn drained(&self) -> Option<&'static str> {
         let until = self.succession.retired_until?;
         match self.control.live() {
-            0 if self.control.has_retired(self.link_task.is_some()) => {
+            0 if self.control.has_retired(self.vrrpd_task.is_some()) => {
                 Some("the last connection has ended")
             }
             connections if clock::now() >= until => {

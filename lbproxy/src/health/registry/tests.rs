@@ -488,3 +488,21 @@ fn another_agent_or_none_to_follow_restarts_what_asks() {
     assert!(effects.iter().any(|one| one.starts_with("look up 3 ")), "{effects:?}");
     assert_eq!(story.servers(), ["unknown 1"], "as the one that it follows");
 }
+
+#[test]
+fn one_that_follows_from_now_on_is_checked_no_more() {
+    let one = "servers = [\"10.0.0.1:1\"]\n";
+    // All else is alike: a connection, at the pace of whoever is followed.
+    let plain = "check = { tcp = true, error_limit = 0 }\n";
+    let api = proxy("api", &format!("{one}{plain}"));
+    let text = |check: &str| format!("{}{api}", proxy("p", &format!("{one}{check}")));
+    let mut story = Story::of(&text(plain));
+    let effects = story.load(1, &text("check = { track = \"api\" }\n"));
+    let expected =
+        ["stop 1", "look up 3 10.0.0.1:1 in 0ns, every 1s", "update 2 every 1s", "publish"];
+    assert_eq!(effects, expected);
+    let effects = story.load(2, &text(plain));
+    let expected =
+        ["stop 3", "start 4 10.0.0.1:1 in 0ns, every 1s", "update 2 every 1s", "publish"];
+    assert_eq!(effects, expected);
+}

@@ -4,16 +4,18 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lbproxy::control::status::Status;
+use process::channels::{Channel, hand_over};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tempfile::TempDir;
 
 /// Longer than anything takes on a busy machine.
@@ -44,6 +46,9 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 pub(crate) struct Proxy {
     pub(crate) dir: Arc<TempDir>,
     pub(crate) child: Child,
+    /// Our end of its standard input, as the supervisor has it.
+    pub(crate) supervisor: Option<UnixStream>,
+    console: Mutex<BufReader<UnixStream>>,
     lines: Receiver<String>,
     errors: Receiver<String>,
 }
@@ -51,21 +56,34 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts it; as root it stays root, for the files of the test are root's.
     pub(crate) fn start(config: &str) -> Self {
-        Self::start_in(TempDir::new().unwrap(), config, None)
-    }
-
-    pub(crate) fn start_in(dir: TempDir, config: &str, supervisor: Option<OwnedFd>) -> Self {
-        let watchdog = supervisor.is_some().then_some("--watchdog");
-        let stdin = supervisor.map_or_else(Stdio::null, Stdio::from);
+        let dir = TempDir::new().unwrap();
         write_config(&dir, config);
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, watchdog, stdin)
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, None)
     }
 
     /// Starts another one that takes over from this one.
     pub(crate) fn successor(&self, config: &str) -> Self {
         write_config(&self.dir, config);
         let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
-        Self::spawn(program, Arc::clone(&self.dir), Some("--take-over"), Stdio::null())
+        let next = Self::spawn(program, Arc::clone(&self.dir), Some("--take-over"));
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        // The one that runs may be dead.
+        drop(hand_over(self.supervisor.as_ref().unwrap().as_fd(), Channel::Handoff, ours.as_fd()));
+        next.give(Channel::Handoff, &theirs);
+        next
+    }
+
+    /// Gives it the end of a channel.
+    pub(crate) fn give(&self, channel: Channel, end: &UnixStream) {
+        hand_over(self.supervisor.as_ref().unwrap().as_fd(), channel, end.as_fd()).unwrap();
+    }
+
+    /// The other end of a channel that it has.
+    pub(crate) fn channel(&self, channel: Channel) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        self.give(channel, &theirs);
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        ours
     }
 
     /// Starts it with so many files to open.
@@ -75,23 +93,22 @@ impl Proxy {
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
         shell.args(["-c", &limited, env!("CARGO_BIN_EXE_lbproxy")]);
-        Self::spawn(shell, dir, None, Stdio::null())
+        Self::spawn(shell, dir, None)
     }
 
-    fn spawn(
-        mut command: Command,
-        dir: impl Into<Arc<TempDir>>,
-        flag: Option<&str>,
-        stdin: Stdio,
-    ) -> Self {
+    fn spawn(mut command: Command, dir: impl Into<Arc<TempDir>>, flag: Option<&str>) -> Self {
         let dir = dir.into();
+        let flags = SocketFlags::CLOEXEC;
+        let kind = SocketType::SEQPACKET;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, kind, flags, None).unwrap();
         let mut child = command
             .arg("--config")
             .arg(dir.path().join("vipd.toml"))
             .arg("--runtime-dir")
             .arg(dir.path())
+            .arg("--watchdog")
             .args(flag)
-            .stdin(stdin)
+            .stdin(Stdio::from(theirs))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .env_remove("JOURNAL_STREAM")
@@ -99,7 +116,13 @@ impl Proxy {
             .unwrap();
         let lines = follow(child.stdout.take().unwrap());
         let errors = follow(child.stderr.take().unwrap());
-        Self { dir, child, lines, errors }
+        let supervisor = UnixStream::from(ours);
+        let (console, end) = UnixStream::pair().unwrap();
+        console.set_read_timeout(Some(PATIENCE)).unwrap();
+        // One that finds its configuration wrong has ended.
+        drop(hand_over(supervisor.as_fd(), Channel::AskLbproxy, end.as_fd()));
+        let console = Mutex::new(BufReader::new(console));
+        Self { dir, child, supervisor: Some(supervisor), console, lines, errors }
     }
 
     /// Starts it and waits until the first proxy's servers are in these states.
@@ -118,21 +141,20 @@ impl Proxy {
     }
 
     pub(crate) fn status(&self) -> Option<Status> {
-        let mut socket = UnixStream::connect(self.dir.path().join("lbproxy.sock")).ok()?;
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.write_all(b"{\"type\":\"status\"}\n").ok()?;
-        let mut answer = String::new();
-        BufReader::new(socket).read_line(&mut answer).ok()?;
-        serde_json::from_str(&answer).ok()
+        serde_json::from_str(&self.answer("{\"type\":\"status\"}")?).ok()
     }
 
     /// Asks it for something, a line of JSON; returns its answer.
     pub(crate) fn ask(&self, request: &str) -> String {
-        let mut socket = UnixStream::connect(self.dir.path().join("lbproxy.sock")).unwrap();
-        socket.write_all(format!("{request}\n").as_bytes()).unwrap();
+        self.answer(request).unwrap()
+    }
+
+    fn answer(&self, request: &str) -> Option<String> {
+        let mut console = self.console.lock().unwrap();
+        console.get_mut().write_all(format!("{request}\n").as_bytes()).ok()?;
         let mut answer = String::new();
-        BufReader::new(socket).read_line(&mut answer).unwrap();
-        answer
+        console.read_line(&mut answer).ok()?;
+        (!answer.is_empty()).then_some(answer)
     }
 
     /// The next access line that holds `part`.

@@ -43,7 +43,6 @@ use self::macvlan::MacvlanState;
 pub use self::op::{Done, Event, Failure, KernelOp, Report};
 use self::place::Places;
 pub use self::place::placed_routing;
-pub use self::release::RELIEF_HOLD;
 pub use self::resources::{Macvlan, ManagedAddress, Plan, Routing};
 pub use self::turns::Turns;
 use crate::election::Release;
@@ -230,7 +229,10 @@ impl Reconciler {
         }
         self.renew(now, ops);
         self.correct_routing(ops);
-        self.announce(now, turns, ops);
+        // What is announced is there: with the next tick, if something has to be done before.
+        if ops.is_empty() {
+            self.announce(now, turns, ops);
+        }
     }
 
     /// Compares what is held with what is wanted.

@@ -1,14 +1,10 @@
 //! Lets go of everything, in this order: overlap, clients reset, routes, interface, addresses.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Holding, KernelOp, Phase, Reconciler, Report};
 use crate::election::Release;
-use crate::wish::Wanted;
-
-/// How long the addresses stay after another router was heard: its announcement reaches everyone
-/// meanwhile, so that no packet comes to nobody.
-pub const RELIEF_HOLD: Duration = Duration::from_millis(10);
+use crate::wish::{RELIEF_HOLD, Wanted};
 
 impl Reconciler {
     /// The addresses are not wanted. Whoever is connected is reset first, for afterwards no packet leaves.

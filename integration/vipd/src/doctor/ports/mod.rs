@@ -53,7 +53,7 @@ fn one(context: &Context, address: SocketAddr, taken: &[Listener]) -> Finding {
 /// The proxy's process, or one that a supervisor of ours started.
 fn is_ours(context: &Context, holder: &Holder) -> bool {
     let pid = context.lbproxy.as_ref().map(|status| status.pid);
-    pid == Some(holder.pid) || ["lbproxy", "exporter"].contains(&holder.comm.as_str())
+    pid == Some(holder.pid) || ["lbproxy", "console"].contains(&holder.comm.as_str())
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

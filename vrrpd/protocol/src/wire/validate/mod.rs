@@ -6,11 +6,11 @@ use config::{Audience, Auth, Dialect, RouterConfig};
 use ipnet::IpNet;
 use vocabulary::{AdvertInterval, Family, Priority, VirtualAddress, Vrid, address::is_link_local};
 
-use super::HOPS;
 use super::advert::{AUTH_PASS, AUTH_TRAILER, Advert, Claim, HEADER, TYPE};
 use super::checksum::{Coverage, checksum};
 use super::discard::Discard;
 use super::other_addresses::OtherAddresses;
+use super::{HOPS, group};
 
 /// A received IP packet of protocol 112, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +205,8 @@ fn check_sender(datagram: &Datagram<'_>, version: u8, router: &Expectation) -> R
     }
     match &router.audience {
         Audience::Multicast
-            if !datagram.destination.is_multicast() && !resigns_to_us_alone(datagram) =>
+            if datagram.destination != group(Family::of(router.own))
+                && !resigns_to_us_alone(datagram) =>
         {
             return Err(Discard::Audience(datagram.destination));
         }
@@ -230,7 +231,7 @@ fn check_sender(datagram: &Datagram<'_>, version: u8, router: &Expectation) -> R
 
 /// A handover to one peer: its neighbour resigns, and nobody else is to hear it.
 fn resigns_to_us_alone(datagram: &Datagram<'_>) -> bool {
-    datagram.message[2] == 0 && datagram.hops == HOPS
+    !datagram.destination.is_multicast() && datagram.message[2] == 0 && datagram.hops == HOPS
 }
 
 /// RFC 3768 §7.1, with the password of RFC 2338 §5.3.6.

@@ -243,6 +243,10 @@ fn who_speaks_to_whom_must_be_as_configured() {
     let to_us = Datagram { destination: ip("192.0.2.100"), hops: 64, ..multicast(&GOOD) };
     let discard = Discard::Audience(ip("192.0.2.100"));
     assert_eq!(outcome(to_us, 10, &version_3()), Err(discard));
+    // Another program of the host may have joined it (§5.1.1.2).
+    let to_others = Datagram { destination: ip("224.0.0.100"), ..multicast(&GOOD) };
+    let discard = Discard::Audience(ip("224.0.0.100"));
+    assert_eq!(outcome(to_others, 10, &version_3()), Err(discard));
 
     let peers = |peer| Expectation { audience: Audience::Peers(vec![ip(peer)]), ..version_3() };
     assert!(outcome(Datagram { hops: 255, ..to_us }, 10, &peers("192.0.2.251")).is_ok());
@@ -265,6 +269,9 @@ fn a_neighbour_may_resign_to_us_alone() {
     let from_afar = Datagram { hops: 254, ..to_us };
     let discard = Discard::Audience(ip("192.0.2.100"));
     assert_eq!(outcome(from_afar, 10, &version_3()), Err(discard));
+    let to_others = Datagram { destination: ip("224.0.0.100"), ..to_us };
+    let discard = Discard::Audience(ip("224.0.0.100"));
+    assert_eq!(outcome(to_others, 10, &version_3()), Err(discard));
 }
 
 fn v6(message: &[u8]) -> Datagram<'_> {

@@ -20,18 +20,17 @@ use crate::status::{RouterStatus, Status};
 const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// A follower.
-pub(super) struct Follower<W> {
-    /// Number of the connection.
-    pub(super) number: u64,
+#[derive(Debug)]
+pub struct Follower<W> {
     /// Where the lines go.
-    pub(super) writer: W,
+    pub writer: W,
     /// Subscribed before the status was asked for: nothing is missed.
-    pub(super) occurrences: Receiver<Arc<Occurrence>>,
+    pub occurrences: Receiver<Arc<Occurrence>>,
 }
 
 impl<W: AsyncWrite + Unpin> Follower<W> {
     /// Tells how every router stands, and then what happens.
-    pub(super) async fn run(mut self, status: Status) {
+    pub async fn run(mut self, status: Status) {
         // What waits by now may have happened before the status was put together. Only that: a router
         // that a reload starts anew counts from 1 again.
         let mut doubtful = self.occurrences.len();
@@ -55,11 +54,7 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
                 }
                 Err(RecvError::Closed) => (Arc::new(Occurrence::Ended), true),
                 Err(RecvError::Lagged(count)) => {
-                    warn!(
-                        follower = self.number,
-                        missed = count,
-                        "a follower is too slow: cutting it off"
-                    );
+                    warn!(missed = count, "a follower is too slow: cutting it off");
                     (Arc::new(Occurrence::Missed { count }), true)
                 }
             };
@@ -180,7 +175,7 @@ mod tests {
     async fn what_the_status_knew_is_not_told_again() {
         let all = Occurrences::default();
         let (writer, reader) = duplex(64 * 1024);
-        let follower = Follower { number: 1, writer, occurrences: all.follow() };
+        let follower = Follower { writer, occurrences: all.follow() };
         // Two changes came before the status was put together, one after it.
         (6..=8).for_each(|number| all.tell(|| change(number)));
         let task = tokio::spawn(follower.run(status(7)));
@@ -199,7 +194,7 @@ mod tests {
         let all = Occurrences::default();
         // A pipe that is full after one line.
         let (writer, reader) = duplex(64);
-        let follower = Follower { number: 1, writer, occurrences: all.follow() };
+        let follower = Follower { writer, occurrences: all.follow() };
         let task = tokio::spawn(follower.run(status(0)));
         tokio::task::yield_now().await;
         (1..=1030).for_each(|number| all.tell(|| change(number)));

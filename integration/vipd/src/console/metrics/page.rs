@@ -16,7 +16,8 @@ use prometheus_client::registry::Registry;
 pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// The type of [`Page::finish`]'s text.
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(in crate::console) const CONTENT_TYPE: &str =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// A page that is being written.
 #[derive(Debug, Default)]

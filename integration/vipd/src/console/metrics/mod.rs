@@ -1,27 +1,14 @@
 //! The node as a whole: what it tells, and whether it is well.
 
-use std::path::Path;
+pub(super) mod page;
+mod proxies;
+mod routers;
 
 use vocabulary::Usability;
 
-use super::page::{Page, flag};
-use super::{proxies, routers};
-use crate::status::{self, Status};
-
-/// Which programs the configuration asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) vrrpd: bool,
-    pub(super) lbproxy: bool,
-}
-
-/// Asks both programs.
-pub(super) fn ask(runtime_dir: &Path, wanted: Wanted) -> Status {
-    Status {
-        vrrpd: wanted.vrrpd.then(|| status::vrrpd(runtime_dir).ok()).flatten(),
-        lbproxy: wanted.lbproxy.then(|| status::lbproxy(runtime_dir).ok()).flatten(),
-    }
-}
+use self::page::{Page, flag};
+use super::sources::Wanted;
+use crate::status::Status;
 
 /// The page of metrics.
 pub(super) fn metrics(status: &Status, wanted: Wanted) -> String {
@@ -117,6 +104,7 @@ mod tests {
         Status {
             vrrpd: Some(serde_json::from_value(vrrpd).unwrap()),
             lbproxy: Some(serde_json::from_value(lbproxy).unwrap()),
+            missing: Vec::new(),
         }
     }
 

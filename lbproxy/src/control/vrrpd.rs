@@ -1,27 +1,17 @@
-//! The connection to `vrrpd`: health goes there, ownership comes from there.
+//! The channel to `vrrpd`: health goes there, ownership comes from there.
 //!
-//! Owns: the connection, made again whenever it ends. Stops: by abort. What cannot be written at
-//! once waits here, within a limit; the control thread never waits for `vrrpd`.
+//! Owns: our end; the supervisor makes another whenever `vrrpd` is started anew. Stops: by abort. What cannot
+//! be written at once waits here, within a limit; the control thread never waits for `vrrpd`.
 
 use std::io;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use process::messages::{HEARTBEAT, Lines, Ownership, ToVrrpd, VERSION, line};
 use serde::Serialize;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 use vocabulary::TrackerHealth;
-
-use crate::clock;
-
-/// Time between two attempts to connect.
-const RETRY: Duration = Duration::from_millis(50);
-
-/// A lasting failure is repeated in the log after this time.
-const REPEAT: Duration = Duration::from_secs(60);
 
 /// Bytes that may wait for `vrrpd`; more means that it does not read any more.
 const WAITING: usize = 64 * 1024;
@@ -29,49 +19,37 @@ const WAITING: usize = 64 * 1024;
 /// News from `vrrpd`.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A connection was made: what was heard before may be out of date.
+    /// There is a new channel: what was heard before may be out of date.
     Connected,
     /// What this node owns.
     Heard(Ownership),
 }
 
-/// The link's end in this process.
+/// Our side of it.
 #[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) path: PathBuf,
+pub(crate) struct ToSpeaker {
+    pub(crate) streams: mpsc::Receiver<UnixStream>,
     pub(crate) scores: watch::Receiver<Vec<TrackerHealth>>,
     pub(crate) alive: watch::Receiver<bool>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) answers: mpsc::Receiver<ToVrrpd>,
 }
 
-impl Link {
-    /// Keeps the link up.
+impl ToSpeaker {
+    /// Talks to one `vrrpd` after the other.
     pub(crate) async fn run(mut self) {
-        let mut complained: Option<Instant> = None;
-        loop {
-            let mut spoke = false;
-            let error = match UnixStream::connect(&self.path).await {
-                Ok(stream) => match self.converse(&stream, &mut spoke).await {
-                    Ok(()) => return,
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            };
-            let now = clock::now();
-            let due =
-                complained.is_none_or(|at| now.saturating_duration_since(at) >= REPEAT) || spoke;
-            if due {
-                warn!(path = %self.path.display(), %error, "no link to vrrpd; trying again and again");
-                complained = Some(now);
+        while let Some(stream) = self.streams.recv().await {
+            match self.converse(&stream).await {
+                Ok(()) => return,
+                Err(error) => warn!(%error, "lost the channel to vrrpd"),
             }
-            sleep(RETRY).await;
         }
     }
 
-    /// Talks until the connection ends; `Ok` when the control thread wants no more.
-    async fn converse(&mut self, stream: &UnixStream, spoke: &mut bool) -> io::Result<()> {
-        // Answers to a connection that is gone mean nothing to this one.
+    /// Talks until the channel ends; `Ok` when the control thread wants no more.
+    async fn converse(&mut self, stream: &UnixStream) -> io::Result<()> {
+        let mut spoke = false;
+        // Answers to a channel that is gone mean nothing to this one.
         while self.answers.try_recv().is_ok() {}
         if self.events.send(Event::Connected).await.is_err() {
             return Ok(());
@@ -100,8 +78,8 @@ impl Link {
                     readable?;
                     read(stream, &mut lines)?;
                     while let Some(news) = lines.message().map_err(io::Error::other)? {
-                        if !std::mem::replace(spoke, true) {
-                            info!(path = %self.path.display(), "linked to vrrpd");
+                        if !std::mem::replace(&mut spoke, true) {
+                            info!("hears vrrpd");
                         }
                         if self.events.send(Event::Heard(news)).await.is_err() {
                             return Ok(());
@@ -131,7 +109,7 @@ impl Link {
 fn read(stream: &UnixStream, lines: &mut Lines) -> io::Result<()> {
     let mut buffer = [0; 4096];
     match stream.try_read(&mut buffer) {
-        Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "vrrpd closed the connection")),
+        Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "vrrpd closed the channel")),
         Ok(count) => lines.push(buffer.get(..count).unwrap_or_default()).map_err(io::Error::other),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
         Err(error) => Err(error),

@@ -1,16 +1,11 @@
 //! Who is connected, and what they were told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use process::messages::{Ownership, line};
+use process::messages::{Ownership, RELEASE_LIMIT, line};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 use vocabulary::RouterId;
-
-/// How long clients' connections may take to be reset before the addresses leave all the same.
-/// A proxy does it within a millisecond; one that hangs does not do it at all.
-const RELEASE_LIMIT: Duration = Duration::from_millis(50);
 
 /// Events that may wait. The senders wait when it is full: there are a few per change of ownership.
 const EVENT_QUEUE: usize = 256;
@@ -48,7 +43,7 @@ impl Hub {
     }
 
     /// Has every proxy reset the clients of a router's addresses; returns when that is done, or
-    /// after 50 ms.
+    /// after [`RELEASE_LIMIT`].
     pub async fn release(&self, ownership: Ownership) {
         let (done, released) = oneshot::channel();
         let router = ownership.router.clone();
