@@ -1,6 +1,12 @@
 //! What an election wants of its addresses.
 
+use std::time::Duration;
+
 use crate::election::Release;
+
+/// How long the addresses stay after another router was heard: its announcement reaches everyone
+/// meanwhile, so that no packet comes to nobody.
+pub const RELIEF_HOLD: Duration = Duration::from_millis(10);
 
 /// The latest wish: a later one replaces it, whether or not it came true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
