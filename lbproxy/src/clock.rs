@@ -14,6 +14,14 @@ pub(crate) fn deadline_in(time: Duration) -> tokio::time::Instant {
     tokio::time::Instant::now() + time
 }
 
+/// Sleeps until `at`; for ever where there is nothing to wait for. Cancel-safe.
+pub(crate) async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The wall clock; only ever printed.
 #[expect(clippy::disallowed_methods, reason = "printed in access lines, decides nothing")]
 pub(crate) fn wall() -> SystemTime {

@@ -16,7 +16,7 @@ pub fn program(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         return Ok(program.to_owned());
     }
     let cargo = std::env::var_os("CARGO").context("run it with `cargo bench`, or give --ours")?;
-    let build = ["build", "--release", "--package", "integration", "--bin", "vipd"];
+    let build = ["build", "--release", "--package", "vipd", "--bin", "vipd"];
     if !Command::new(cargo).args(build).status().context("run cargo")?.success() {
         bail!("vipd does not build");
     }

@@ -1,6 +1,7 @@
 //! What processes used, as the kernel counts it.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -27,22 +28,66 @@ pub fn family(program: &Running) -> anyhow::Result<Vec<u32>> {
     Ok(found)
 }
 
+/// A thread, and what it has used since it began.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    /// Its own name, of 15 bytes at most.
+    pub name: String,
+    /// Processor time, to the nanosecond.
+    pub time: Duration,
+    /// How often the processor went from it to another.
+    pub switches: u64,
+}
+
+/// All threads that live.
+///
+/// # Errors
+/// A process has ended.
+pub fn threads(processes: &[u32]) -> anyhow::Result<Vec<Thread>> {
+    let mut threads = Vec::new();
+    for pid in processes {
+        let tasks = format!("/proc/{pid}/task");
+        for task in fs::read_dir(&tasks).with_context(|| tasks.clone())?.flatten() {
+            threads.push(thread(&task.path())?);
+        }
+    }
+    Ok(threads)
+}
+
+fn thread(directory: &Path) -> anyhow::Result<Thread> {
+    let read = |file: &str| {
+        let path = directory.join(file);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    };
+    let (schedstat, status) = (read("schedstat")?, read("status")?);
+    let nanos = schedstat.split_whitespace().next().and_then(|first| first.parse().ok());
+    let time = Duration::from_nanos(nanos.context("schedstat has no number")?);
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let mut switches = 0;
+    for name in ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"] {
+        switches += field(name).with_context(|| format!("no {name}"))?.parse::<u64>()?;
+    }
+    Ok(Thread { name: field("Name:").unwrap_or_default().to_owned(), time, switches })
+}
+
+/// Processor time of all these threads together.
+#[must_use]
+pub fn time(threads: &[Thread]) -> Duration {
+    threads.iter().map(|thread| thread.time).sum()
+}
+
+/// Context switches of all these threads together.
+#[must_use]
+pub fn switches(threads: &[Thread]) -> u64 {
+    threads.iter().map(|thread| thread.switches).sum()
+}
+
 /// Processor time of all threads that live, to the nanosecond.
 ///
 /// # Errors
 /// A process has ended.
 pub fn cpu(processes: &[u32]) -> anyhow::Result<Duration> {
-    let mut total = Duration::ZERO;
-    for pid in processes {
-        let tasks = format!("/proc/{pid}/task");
-        for task in fs::read_dir(&tasks).with_context(|| tasks.clone())?.flatten() {
-            let path = task.path().join("schedstat");
-            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            let nanos = text.split_whitespace().next().and_then(|first| first.parse().ok());
-            total += Duration::from_nanos(nanos.with_context(|| path.display().to_string())?);
-        }
-    }
-    Ok(total)
+    Ok(time(&threads(processes)?))
 }
 
 /// Proportional memory in kB: what is shared counts in parts.

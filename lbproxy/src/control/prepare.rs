@@ -1,7 +1,6 @@
 //! The start while there are privileges: everything that needs them, and their end.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream as StdStream;
 use std::time::Duration;
 
@@ -85,7 +84,7 @@ pub(crate) fn prepare(args: &Args, loaded: Loaded) -> Result<Prepared, StartErro
     let supervisor = supervisor.map_err(StartError::NoWatchdog)?;
     let failed = |what| move |source: io::Error| StartError::System { what, source };
     let config = &loaded.config;
-    let workers = config.lbproxy.threads.map_or_else(processors, NonZeroUsize::get);
+    let workers = descriptors::workers(config.lbproxy.threads);
     let files = descriptors::raise();
     let checks = checks(config)?;
     let mut channels = Vec::new();
@@ -137,10 +136,6 @@ fn take_over(
             None => return Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Makes the checks ready.

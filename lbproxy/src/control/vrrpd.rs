@@ -5,11 +5,10 @@
 
 use std::io;
 
-use process::messages::{HEARTBEAT, Lines, Ownership, ToVrrpd, VERSION, line};
+use process::messages::{Lines, Ownership, ToVrrpd, VERSION, line};
 use serde::Serialize;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 use vocabulary::TrackerHealth;
 
@@ -30,7 +29,8 @@ pub(crate) enum Event {
 pub(crate) struct ToSpeaker {
     pub(crate) streams: mpsc::Receiver<UnixStream>,
     pub(crate) scores: watch::Receiver<Vec<TrackerHealth>>,
-    pub(crate) alive: watch::Receiver<bool>,
+    /// The proxy's heartbeat: whether the workers live.
+    pub(crate) beat: watch::Receiver<bool>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) answers: mpsc::Receiver<ToVrrpd>,
 }
@@ -58,8 +58,6 @@ impl ToSpeaker {
         out.queue(&ToVrrpd::Hello { version: VERSION })?;
         self.queue_health(&mut out)?;
         let mut lines = Lines::default();
-        let mut heartbeat = interval(HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             out.flush(stream)?;
             tokio::select! {
@@ -87,7 +85,10 @@ impl ToSpeaker {
                     }
                 }
                 writable = stream.writable(), if !out.waiting.is_empty() => writable?,
-                _ = heartbeat.tick() => {
+                beat = self.beat.changed() => {
+                    if beat.is_err() {
+                        return Ok(());
+                    }
                     // While the last one waits a newer one is of no use.
                     if out.waiting.is_empty() {
                         self.queue_health(&mut out)?;
@@ -98,7 +99,7 @@ impl ToSpeaker {
     }
 
     fn queue_health(&mut self, out: &mut Outgoing) -> io::Result<()> {
-        if !*self.alive.borrow() {
+        if !*self.beat.borrow_and_update() {
             return Ok(());
         }
         let scores = self.scores.borrow_and_update();

@@ -5,14 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
-use process::messages::{Tick, line};
+use process::messages::{HEARTBEAT, Tick, line};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
-
-/// Time between two ticks.
-const EVERY: Duration = Duration::from_millis(50);
 
 /// A hung proxy is replaced after so long where an address depends on it: its clients are reset by
 /// its death as long as the address is here.
@@ -20,6 +16,12 @@ const TRACKED: Duration = Duration::from_millis(300);
 
 /// Elsewhere nobody can take over, and a stalled machine shall not cost connections.
 const ALONE: Duration = Duration::from_secs(2);
+
+/// Time between two heartbeats: `vrrpd` waits for so many of them, and the supervisor longer where there
+/// is none.
+pub(crate) fn pace(config: &Config) -> Duration {
+    if config.routers.is_empty() { ALONE / 8 } else { HEARTBEAT }
+}
 
 /// How long the supervisor shall wait for a tick.
 pub(crate) fn patience(config: &Config) -> Duration {
@@ -38,17 +40,14 @@ pub(crate) async fn retire(socket: Arc<UnixStream>) {
     }
 }
 
-/// Ticks while the workers live, until the supervisor is gone.
+/// Ticks at every beat while the workers live, until the supervisor is gone.
 pub(crate) async fn run(
     socket: Arc<UnixStream>,
-    alive: watch::Receiver<bool>,
+    mut beat: watch::Receiver<bool>,
     patience: watch::Receiver<Duration>,
 ) {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if !*alive.borrow() {
+    while beat.changed().await.is_ok() {
+        if !*beat.borrow_and_update() {
             continue;
         }
         let patience_ms = u64::try_from(patience.borrow().as_millis()).unwrap_or(u64::MAX);

@@ -8,8 +8,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use process::throttle::Throttle;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
@@ -17,8 +19,8 @@ use crate::clock;
 use crate::data::access_line::AccessRecord;
 use crate::data::relay::reset;
 use crate::data::session::{self, Client};
-use crate::data::sessions::Ticket;
-use crate::data::spread::Arrival;
+use crate::data::sessions::ControlBlock;
+use crate::data::spread::Handoff;
 use crate::data::worker::Worker;
 use crate::plan::end::End;
 use crate::plan::{LiveClient, ProxyPlan};
@@ -26,17 +28,20 @@ use crate::plan::{LiveClient, ProxyPlan};
 /// How long to wait when the system has no file or memory for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Time between two log lines about one thing.
+pub(crate) const REPEAT: Duration = Duration::from_secs(1);
+
 /// A listening socket and whom it serves.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    listener: TcpListener,
+pub(crate) struct Listener {
+    socket: TcpListener,
     address: SocketAddr,
     proxy: RefCell<Arc<ProxyPlan>>,
 }
 
-impl Gate {
-    pub(crate) fn new(listener: TcpListener, address: SocketAddr, proxy: Arc<ProxyPlan>) -> Self {
-        Self { listener, address, proxy: RefCell::new(proxy) }
+impl Listener {
+    pub(crate) fn new(socket: TcpListener, address: SocketAddr, proxy: Arc<ProxyPlan>) -> Self {
+        Self { socket, address, proxy: RefCell::new(proxy) }
     }
 
     /// Connections accepted from now on follow this plan.
@@ -46,24 +51,23 @@ impl Gate {
 
     /// Accepts until aborted.
     pub(crate) async fn run(self: Rc<Self>, worker: Rc<Worker>) {
-        let mut complaints = Complaints::default();
+        let mut throttle = Throttle::new(REPEAT);
         loop {
             if worker.sessions.is_full() {
                 let limit = worker.sessions.limit();
-                complaints.say(clock::now(), |count| {
+                if let Some(count) = throttle.take(clock::now()) {
                     warn!(listen = %self.address, limit, count, "as many connections as files allow: new ones wait");
-                });
+                }
                 worker.sessions.room().await;
             }
-            match self.listener.accept().await {
+            match self.socket.accept().await {
                 Ok((stream, address)) => self.admit(&worker, stream, address),
-                Err(error) if is_exhaustion(&error) => {
-                    complaints.say(clock::now(), |count| {
+                Err(error) if remedy(&error) == Remedy::Pause => {
+                    if let Some(count) = throttle.take(clock::now()) {
                         warn!(listen = %self.address, %error, count, "cannot accept; new connections wait");
-                    });
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
-                // The client gave up before we came to it.
                 Err(_) => {}
             }
         }
@@ -72,8 +76,8 @@ impl Gate {
     /// Accepts whatever waits now, without waiting itself: before an address is given away none of
     /// its clients may be left in the queue.
     pub(crate) fn sweep(&self, worker: &Rc<Worker>) {
-        let listener = socket2::SockRef::from(&self.listener);
-        while let Ok((socket, address)) = listener.accept() {
+        let listening = socket2::SockRef::from(&self.socket);
+        while let Ok((socket, address)) = listening.accept() {
             let stream = std::net::TcpStream::from(socket);
             let tuned = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             if let (Ok(stream), Some(address)) = (tuned, address.as_socket()) {
@@ -96,21 +100,24 @@ impl Gate {
         };
         // It fails only where the stream is lost.
         if let Ok(stream) = stream.into_std()
-            && let Err(arrival) = other.give(Arrival { stream, address, local, accepted, proxy })
+            && let Err(handoff) =
+                other.hand_over(Handoff { stream, address, local, accepted, proxy })
         {
-            welcome(worker, arrival);
+            accept_handoff(worker, handoff);
         }
     }
 }
 
 /// Serves a client that another worker accepted.
-pub(crate) fn welcome(worker: &Rc<Worker>, arrival: Arrival) {
-    let Arrival { stream, address, local, accepted, proxy } = arrival;
+pub(crate) fn accept_handoff(worker: &Rc<Worker>, handoff: Handoff) {
+    let Handoff { stream, address, local, accepted, proxy } = handoff;
     match TcpStream::from_std(stream) {
         Ok(stream) => serve(worker, proxy, Client { stream, address, local, accepted }),
-        Err(error) => worker.complaints.borrow_mut().say(clock::now(), |count| {
-            warn!(listen = %local, %error, count, "cannot watch new connections; closed them");
-        }),
+        Err(error) => {
+            if let Some(count) = worker.throttle.borrow_mut().take(clock::now()) {
+                warn!(listen = %local, %error, count, "cannot watch new connections; closed them");
+            }
+        }
     }
 }
 
@@ -120,15 +127,15 @@ fn serve(worker: &Rc<Worker>, proxy: Arc<ProxyPlan>, client: Client) {
     }
     let turns = worker.turns_of(&proxy.name);
     // At once, not when it first runs: a batch of accepts must not run over the limit.
-    let ticket = Ticket::new(client.local.ip(), proxy.limits, client.accepted);
-    let seat = worker.sessions.enter(ticket);
-    tokio::task::spawn_local(session::run(Rc::clone(worker), proxy, client, seat, turns));
+    let block = ControlBlock::new(client.local.ip(), proxy.limits, client.accepted);
+    let guard = worker.sessions.enter(block);
+    tokio::task::spawn_local(session::run(Rc::clone(worker), proxy, client, guard, turns));
 }
 
 fn turn_away(worker: &Worker, proxy: &ProxyPlan, client: &Client) {
     LiveClient::count(&proxy.counters).ended(End::AddressReleased);
     reset(&client.stream);
-    worker.log.write(&AccessRecord {
+    worker.log(&AccessRecord {
         proxy: proxy.name.clone(),
         client: client.address,
         listen: client.local,
@@ -144,33 +151,36 @@ fn turn_away(worker: &Worker, proxy: &ProxyPlan, client: &Client) {
     });
 }
 
-/// No file, no memory: worth a pause. Everything else concerns the one connection only.
-fn is_exhaustion(error: &io::Error) -> bool {
-    use rustix::io::Errno;
+/// What an error of accept(2) asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedy {
+    /// It concerns one connection, which is gone: there may be another.
+    NextOne,
+    /// The system has no file or memory left, or something is wrong that an attempt at once does not mend.
+    Pause,
+}
+
+/// Linux hands errors of the network that wait on a new connection to whoever accepts it (accept(2)).
+fn remedy(error: &io::Error) -> Remedy {
     let code = error.raw_os_error();
-    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
-        .iter()
-        .any(|errno| code == Some(errno.raw_os_error()))
-}
-
-/// Says a thing at most once a second, and how often it was not said.
-#[derive(Debug, Default)]
-pub(crate) struct Complaints {
-    said: Option<Instant>,
-    count: u64,
-}
-
-impl Complaints {
-    fn say(&mut self, now: Instant, say: impl FnOnce(u64)) {
-        self.count += 1;
-        let recent = self
-            .said
-            .is_some_and(|said| now.saturating_duration_since(said) < Duration::from_secs(1));
-        if !recent {
-            say(self.count);
-            self.said = Some(now);
-            self.count = 0;
-        }
+    let concerns_one = [
+        Errno::CONNABORTED,
+        Errno::PROTO,
+        Errno::NOPROTOOPT,
+        Errno::PERM,
+        Errno::INTR,
+        Errno::TIMEDOUT,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::NONET,
+        Errno::OPNOTSUPP,
+    ];
+    if concerns_one.iter().any(|errno| code == Some(errno.raw_os_error())) {
+        Remedy::NextOne
+    } else {
+        Remedy::Pause
     }
 }
 
@@ -179,19 +189,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complains_once_a_second_and_counts() {
-        let start = clock::now();
-        let mut complaints = Complaints::default();
-        let mut said = Vec::new();
-        for millis in [0, 10, 999, 1_000, 1_500, 3_000] {
-            complaints.say(start + Duration::from_millis(millis), |count| said.push(count));
+    fn only_what_concerns_one_connection_is_no_reason_to_pause() {
+        // By their numbers on Linux.
+        for (name, code, expected) in [
+            ("EMFILE", 24, Remedy::Pause),
+            ("ENFILE", 23, Remedy::Pause),
+            ("ENOBUFS", 105, Remedy::Pause),
+            ("ENOMEM", 12, Remedy::Pause),
+            ("EINVAL: does not listen any more", 22, Remedy::Pause),
+            ("ECONNABORTED", 103, Remedy::NextOne),
+            ("EPERM: a firewall forbids it", 1, Remedy::NextOne),
+            ("EPROTO", 71, Remedy::NextOne),
+            ("ETIMEDOUT", 110, Remedy::NextOne),
+            ("EHOSTUNREACH", 113, Remedy::NextOne),
+            ("ENETDOWN", 100, Remedy::NextOne),
+        ] {
+            assert_eq!(remedy(&io::Error::from_raw_os_error(code)), expected, "{name}");
         }
-        assert_eq!(said, [1, 3, 2]);
-    }
-
-    #[test]
-    fn only_exhaustion_deserves_a_pause() {
-        assert!(is_exhaustion(&io::Error::from_raw_os_error(24)), "EMFILE");
-        assert!(!is_exhaustion(&io::Error::from_raw_os_error(103)), "ECONNABORTED");
+        assert_eq!(remedy(&io::Error::other("no number")), Remedy::Pause);
     }
 }

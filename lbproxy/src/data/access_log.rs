@@ -1,6 +1,6 @@
 //! Access lines on standard output: gathered by each worker, written by a thread of their own.
 //!
-//! A worker keeps its lines until a beat, or until they are many, and hands them over together: a
+//! A worker keeps its lines for a moment, or until they are many, and hands them over together: a
 //! line costs neither a wake-up nor a system call of its own. Nobody waits for whoever reads them.
 
 use std::cell::{Cell, RefCell};
@@ -20,7 +20,7 @@ use crate::clock;
 use crate::data::access_line;
 use crate::data::access_line::AccessRecord;
 
-/// Bytes of lines that are handed over without waiting for the beat: about fifty lines.
+/// Bytes of lines that are handed over at once: about fifty lines.
 const BATCH: usize = 16 * 1024;
 
 /// Room for the line that makes a batch full.
@@ -127,6 +127,11 @@ impl Lines {
         }
     }
 
+    /// Whether some wait to be handed over.
+    pub(crate) fn wait(&self) -> bool {
+        self.count.get() > 0
+    }
+
     /// Hands over what there is.
     pub(crate) fn flush(&self) {
         let count = self.count.take();
@@ -186,7 +191,7 @@ mod tests {
         for end in [End::ClientClosed, End::ServerReset] {
             lines.write(&record(end));
         }
-        assert_eq!(file.metadata().unwrap().len(), 0, "not before the beat");
+        assert_eq!(file.metadata().unwrap().len(), 0, "not at once");
         drop(lines);
         drop(flush);
         let mut text = String::new();

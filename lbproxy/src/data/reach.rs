@@ -141,7 +141,107 @@ async fn open(server: &Server, call: &Call<'_>) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::sync::atomic::Ordering;
+    use std::task::Poll;
+
+    use config::{Balance, Limits, QueueConfig};
+    use vocabulary::Name;
+
     use super::*;
+    use crate::plan::backend::Backend;
+    use crate::plan::located::Located;
+    use crate::plan::state::State;
+
+    /// A proxy with these servers, the first of which is chosen while it can serve.
+    fn plan(servers: &[SocketAddr]) -> ProxyPlan {
+        let backend = |address: &SocketAddr| Backend {
+            server: Arc::new(Server {
+                name: Name::try_from("s").unwrap(),
+                located: Arc::new(Located::new((*address).into(), None)),
+                key: *address,
+                backup: false,
+                source: None,
+                error_limit: None,
+                max_connections: None,
+                counters: Arc::default(),
+                queue: Arc::default(),
+            }),
+            state: State::Up,
+            weight: 1,
+            returned: None,
+        };
+        let backends = servers.iter().map(backend).collect();
+        let second = Duration::from_secs(1);
+        ProxyPlan {
+            name: Name::try_from("p").unwrap(),
+            limits: Limits {
+                connect: 3 * second,
+                idle: 60 * second,
+                half_closed: second,
+                user: 30 * second,
+                silent: None,
+            },
+            listeners: Vec::new(),
+            waiting: QueueConfig { length: 0, timeout: second },
+            send_proxy: None,
+            accept_proxy: Arc::default(),
+            routes: Vec::new(),
+            hello_timeout: second,
+            set: Arc::new(BackendSet {
+                balance: Balance::First,
+                slow_start: None,
+                panic: false,
+                backends,
+            }),
+            counters: Arc::default(),
+            queue: Arc::default(),
+            sources: None,
+        }
+    }
+
+    /// Reaches a server; `meanwhile` happens while the first one is connected to.
+    async fn reached(proxy: &ProxyPlan, meanwhile: impl Fn()) -> (Result<Reached, End>, u32) {
+        let somebody = SocketAddr::from(([192, 0, 2, 1], 50_000));
+        let client = Ends { source: somebody, destination: somebody };
+        let turns = RefCell::new(Turns::starting_at(0));
+        let call = Call { proxy, client, turns: &turns };
+        let mut attempts = 0;
+        let outcome = {
+            let mut reaching = pin!(reach(&call, || None, &mut attempts));
+            // Whether a connection stands is learnt from the runtime, which has not had its turn by then.
+            let waits =
+                std::future::poll_fn(|cx| Poll::Ready(reaching.as_mut().poll(cx).is_pending()));
+            assert!(waits.await, "connecting takes a turn of the runtime");
+            meanwhile();
+            reaching.await
+        };
+        (outcome, attempts)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_goes_down_while_it_is_connected_to_is_not_used() {
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+
+        let proxy = plan(&addresses);
+        let first = &proxy.set.backends[0].server.counters;
+        let (outcome, attempts) = reached(&proxy, || {}).await;
+        assert_eq!((outcome.unwrap().server.key, attempts), (addresses[0], 1));
+
+        let (outcome, attempts) = reached(&proxy, || first.end_all(false)).await;
+        assert_eq!(
+            (outcome.unwrap().server.key, attempts),
+            (addresses[1], 2),
+            "the next is better"
+        );
+        assert_eq!(first.failures.load(Ordering::Relaxed), 1);
+
+        let alone = plan(&addresses[..1]);
+        let only = &alone.set.backends[0].server.counters;
+        let (outcome, attempts) = reached(&alone, || only.end_all(false)).await;
+        assert_eq!((outcome.unwrap_err(), attempts), (End::ServerDown, 1));
+    }
 
     #[test]
     fn an_attempt_leaves_time_for_the_others() {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::data::flow::{Failure, Flow, Stage, Turn};
 use crate::data::pool::Pool;
-use crate::data::sessions::Ticket;
+use crate::data::sessions::ControlBlock;
 use crate::plan::end::End;
 
 /// A connected pair.
@@ -48,11 +48,11 @@ impl Relay {
     pub(crate) fn poll(
         &mut self,
         pool: &Pool,
-        ticket: &Ticket,
+        block: &ControlBlock,
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<End> {
-        if let Poll::Ready(end) = ticket.poll_told(cx) {
+        if let Poll::Ready(end) = block.poll_cancelled(cx) {
             return Poll::Ready(end);
         }
         let up = self.up.turn((&mut self.client, &self.server), self.down.is_over(), pool, cx);
@@ -62,7 +62,7 @@ impl Relay {
         {
             return Poll::Ready(end);
         }
-        self.note(self.up.stage(), End::ClientClosed, ticket);
+        self.note(self.up.stage(), End::ClientClosed, block);
         let down = self.down.turn((&mut self.server, &self.client), self.up.is_over(), pool, cx);
         more |= matches!(down, Ok(Turn::More));
         if let Err(failure) = down
@@ -70,8 +70,8 @@ impl Relay {
         {
             return Poll::Ready(end);
         }
-        self.note(self.down.stage(), End::ServerClosed, ticket);
-        ticket.moved(now, self.bytes());
+        self.note(self.down.stage(), End::ServerClosed, block);
+        block.moved(now, self.bytes());
         if self.up.is_over() && self.down.is_over() {
             let end = self.broken.or(self.first).unwrap_or(End::ClientClosed);
             return Poll::Ready(end);
@@ -107,12 +107,12 @@ impl Relay {
         Some(*broken)
     }
 
-    fn note(&mut self, stage: Stage, end: End, ticket: &Ticket) {
+    fn note(&mut self, stage: Stage, end: End, block: &ControlBlock) {
         if stage != Stage::Open && self.first.is_none() {
             self.first = Some(end);
         }
         if self.first.is_some() {
-            ticket.half_closed();
+            block.half_closed();
         }
     }
 

@@ -15,7 +15,7 @@ use crate::data::access_line::AccessRecord;
 use crate::data::reach::{Call, Reached, reach};
 use crate::data::relay::{Relay, reset};
 use crate::data::route::{Asked, afresh, follow};
-use crate::data::sessions::{Seat, Ticket};
+use crate::data::sessions::{ControlBlock, Guard};
 use crate::data::worker::Worker;
 use crate::net::proxy_header::{Ends, receive};
 use crate::pick::Turns;
@@ -34,12 +34,12 @@ pub(crate) struct Client {
     pub(crate) accepted: Instant,
 }
 
-/// Serves a client. Stops by itself, or when its ticket is told to.
+/// Serves a client. Stops by itself, or when its control block is cancelled.
 pub(crate) async fn run(
     worker: Rc<Worker>,
     proxy: Arc<ProxyPlan>,
     client: Client,
-    seat: Seat,
+    guard: Guard,
     turns: Rc<RefCell<Turns>>,
 ) {
     let live = LiveClient::count(&proxy.counters);
@@ -61,11 +61,11 @@ pub(crate) async fn run(
     let reached = {
         // In a box: it is large, and gone long before the connection is.
         let opening =
-            open(&worker, &proxy, &client, &turns, seat.ticket(), &mut counted, &mut record);
+            open(&worker, &proxy, &client, &turns, guard.block(), &mut counted, &mut record);
         let reaching = Box::pin(opening);
         tokio::select! {
             biased;
-            end = poll_fn(|cx| seat.ticket().poll_told(cx)) => Err(end),
+            end = poll_fn(|cx| guard.block().poll_cancelled(cx)) => Err(end),
             reached = reaching => reached,
         }
     };
@@ -77,7 +77,7 @@ pub(crate) async fn run(
     drop(proxy);
     let accepted = client.accepted;
     let begun = match reached {
-        Ok(reached) => begin(client, reached, seat.ticket(), &mut record),
+        Ok(reached) => begin(client, reached, guard.block(), &mut record),
         Err(end) => {
             reset(&client.stream);
             drop(client);
@@ -86,7 +86,7 @@ pub(crate) async fn run(
     };
     let end = match begun {
         Ok((mut relay, _live)) => {
-            let end = serve(&worker, &seat, &live, accepted, &mut relay, &mut record).await;
+            let end = serve(&worker, &guard, &live, accepted, &mut relay, &mut record).await;
             relay.close(end, &worker.pool);
             end
         }
@@ -96,7 +96,7 @@ pub(crate) async fn run(
     record.duration = clock::now().saturating_duration_since(accepted);
     record.open = live.open();
     live.ended(end);
-    worker.log.write(&record);
+    worker.log(&record);
 }
 
 /// Finds out who the client is, and a server for it.
@@ -105,7 +105,7 @@ async fn open(
     proxy: &ProxyPlan,
     client: &Client,
     turns: &Rc<RefCell<Turns>>,
-    ticket: &Ticket,
+    block: &ControlBlock,
     counted: &mut Option<Counted>,
     record: &mut AccessRecord,
 ) -> Result<Reached, End> {
@@ -125,7 +125,7 @@ async fn open(
         follow(proxy, &client.stream, ends.source.ip(), &worker.pool, &mut *routed).await?;
     let turns =
         if routed.proxy.is_some() { worker.turns_of(&target.name) } else { Rc::clone(turns) };
-    ticket.limit(target.limits);
+    block.limit(target.limits);
     let call = Call { proxy: target, client: ends, turns: &turns };
     reach(&call, || worker.latest(&target.name), &mut record.attempts).await
 }
@@ -135,12 +135,12 @@ async fn open(
 fn begin(
     client: Client,
     reached: Reached,
-    ticket: &Ticket,
+    block: &ControlBlock,
     record: &mut AccessRecord,
 ) -> Result<(Relay, Live), End> {
     let now = clock::now();
     record.connect = Some(now.saturating_duration_since(client.accepted));
-    ticket.connected(Arc::clone(&reached.server.counters), reached.epoch, now);
+    block.connected(Arc::clone(&reached.server.counters), reached.epoch, now);
     record.server = Some(reached.server);
     let late = record.routed.as_ref().is_some_and(|routed| routed.asked == Asked::Late);
     let stream = if late { afresh(client.stream) } else { Ok(client.stream) };
@@ -151,25 +151,26 @@ fn begin(
 /// Moves bytes until the connection ends; tells how it did.
 async fn serve(
     worker: &Worker,
-    seat: &Seat,
+    guard: &Guard,
     live: &LiveClient,
     accepted: Instant,
     relay: &mut Relay,
     record: &mut AccessRecord,
 ) -> End {
     let end = poll_fn(|cx| {
-        let now = worker.coarse_now();
-        if seat.ticket().is_due() {
+        let now = clock::now();
+        worker.stirred(now);
+        if guard.block().take_early_line() {
             record.duration = now.saturating_duration_since(accepted);
             (record.up, record.down) = relay.bytes();
             record.open = live.open();
-            worker.log.write(record);
+            worker.log(record);
         }
-        relay.poll(&worker.pool, seat.ticket(), now, cx)
+        relay.poll(&worker.pool, guard.block(), now, cx)
     })
     .await;
     (record.up, record.down) = relay.bytes();
-    seat.ticket().moved(worker.coarse_now(), relay.bytes());
+    guard.block().moved(clock::now(), relay.bytes());
     end
 }
 
@@ -185,7 +186,7 @@ mod tests {
     /// was started with and what it needs until its end, and nothing of that twice.
     #[test]
     fn a_connection_that_waits_takes_little_room() {
-        let given = size_of::<(Rc<Worker>, Arc<ProxyPlan>, Client, Seat, Rc<RefCell<Turns>>)>();
+        let given = size_of::<(Rc<Worker>, Arc<ProxyPlan>, Client, Guard, Rc<RefCell<Turns>>)>();
         let needed = given + size_of::<(LiveClient, AccessRecord, Relay, Live, Option<Counted>)>();
         let bytes = room(run);
         assert!(bytes < needed + size_of::<Relay>(), "{bytes} for {needed}");

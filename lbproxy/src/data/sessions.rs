@@ -1,8 +1,8 @@
-//! A worker's connections: who must end, and why.
+//! A worker's connections: all of them are looked at together, and those that must end are cancelled.
 //!
-//! A connection is a task that owns its sockets. Here is its ticket: what decides whether it may
-//! go on. All tickets are judged at once, whenever the plan changes and at a coarse tick; nothing
-//! is armed or disarmed for a byte.
+//! A connection is a task that owns its sockets. Here is its control block: what decides whether it may
+//! go on. All are looked at whenever the plan changes, soon after something moved, and when the first
+//! limit ends; nothing is armed or disarmed for a byte.
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -10,149 +10,72 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use config::Limits;
 use slab::Slab;
 use tokio::sync::Notify;
 
+use crate::data::limits::{Circumstances, Lifetime, ServerFate};
 use crate::data::spread::Load;
 use crate::plan::Plan;
 use crate::plan::backend::ServerCounters;
 use crate::plan::end::End;
 
-/// A server that leaves a client without a byte for so long may have stopped: half of what an
-/// impatient client waits.
-const MUTE: Duration = Duration::from_millis(500);
-
 /// What decides about one connection.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct ControlBlock {
     local: IpAddr,
-    /// Of the proxy whose servers it gets.
-    limits: Cell<Limits>,
+    lifetime: RefCell<Lifetime>,
     /// The server, once connected, and its epoch then.
     server: RefCell<Option<(Arc<ServerCounters>, u64)>>,
-    accepted: Instant,
-    /// Its access line before the end.
-    early: Cell<Early>,
-    last_byte: Cell<Instant>,
-    /// Since when the client waits for the server's first byte after its own.
-    asked: Cell<Option<Instant>>,
-    /// Bytes moved to the server and to the client, and how many of them its counters have.
-    moved: Cell<(u64, u64)>,
+    /// How many of the moved bytes the server's counters have.
     counted: Cell<(u64, u64)>,
-    half_closed: Cell<bool>,
-    told: Cell<Option<End>>,
+    cancelled: Cell<Option<End>>,
     waker: RefCell<Option<Waker>>,
 }
 
-/// The access line of a connection that lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Early {
-    NotYet,
-    Due,
-    Written,
-}
-
-impl Ticket {
+impl ControlBlock {
     pub(crate) fn new(local: IpAddr, limits: Limits, now: Instant) -> Self {
         Self {
             local,
-            limits: Cell::new(limits),
+            lifetime: RefCell::new(Lifetime::new(limits, now)),
             server: RefCell::new(None),
-            accepted: now,
-            early: Cell::new(Early::NotYet),
-            last_byte: Cell::new(now),
-            asked: Cell::new(None),
-            moved: Cell::default(),
             counted: Cell::default(),
-            half_closed: Cell::new(false),
-            told: Cell::new(None),
+            cancelled: Cell::new(None),
             waker: RefCell::new(None),
         }
     }
 
     /// Another proxy's limits hold.
     pub(crate) fn limit(&self, limits: Limits) {
-        self.limits.set(limits);
+        self.lifetime.borrow_mut().limit(limits);
     }
 
     /// From now on the server's death and the idle limits count.
     pub(crate) fn connected(&self, server: Arc<ServerCounters>, epoch: u64, now: Instant) {
-        self.last_byte.set(now);
+        self.lifetime.borrow_mut().connected(now);
         *self.server.borrow_mut() = Some((server, epoch));
     }
 
-    /// So many bytes were moved to the server and to the client by this (coarse) time.
+    /// So many bytes have been moved to the server and to the client by now.
     pub(crate) fn moved(&self, now: Instant, bytes: (u64, u64)) {
-        let before = self.moved.replace(bytes);
-        if bytes == before {
-            return;
-        }
-        self.last_byte.set(now);
-        if bytes.1 != before.1 {
-            self.asked.set(None);
-        } else if self.asked.get().is_none() {
-            self.asked.set(Some(now));
-        }
-    }
-
-    /// Adds to the server's counters what they do not have.
-    fn count(&self) {
-        let (up, down) = self.moved.get();
-        let before = self.counted.replace((up, down));
-        if before != (up, down)
-            && let Some((counters, _)) = &*self.server.borrow()
-        {
-            counters.up.fetch_add(up - before.0, Ordering::Relaxed);
-            counters.down.fetch_add(down - before.1, Ordering::Relaxed);
-        }
-    }
-
-    /// Tells of a server that has let its client wait for too long, once for each wait.
-    fn doubt(&self, now: Instant) {
-        let mute = |asked| now.saturating_duration_since(asked) >= MUTE;
-        if self.asked.get().is_some_and(mute)
-            && let Some((counters, _)) = &*self.server.borrow()
-        {
-            self.asked.set(None);
-            counters.is_mute();
-        }
-    }
-
-    /// Whether its access line before the end must be written; once.
-    pub(crate) fn is_due(&self) -> bool {
-        let due = self.early.get() == Early::Due;
-        if due {
-            self.early.set(Early::Written);
-        }
-        due
-    }
-
-    /// Has the access line of a connection written that has lasted long enough.
-    fn remind(&self, now: Instant) {
-        if self.early.get() != Early::NotYet {
-            return;
-        }
-        let lasted = now.saturating_duration_since(self.accepted);
-        let long = self.limits.get().silent.is_some_and(|limit| lasted >= limit);
-        if long && self.server.borrow().is_some() {
-            self.early.set(Early::Due);
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
-        }
+        self.lifetime.borrow_mut().moved(bytes, now);
     }
 
     /// One side has finished.
     pub(crate) fn half_closed(&self) {
-        self.half_closed.set(true);
+        self.lifetime.borrow_mut().half_closed();
+    }
+
+    /// Whether its access line before the end must be written; once.
+    pub(crate) fn take_early_line(&self) -> bool {
+        self.lifetime.borrow_mut().take_early_line()
     }
 
     /// Why the connection must end, if it must. Wakes the task when that changes.
-    pub(crate) fn poll_told(&self, cx: &Context<'_>) -> Poll<End> {
-        if let Some(end) = self.told.get() {
+    pub(crate) fn poll_cancelled(&self, cx: &Context<'_>) -> Poll<End> {
+        if let Some(end) = self.cancelled.get() {
             return Poll::Ready(end);
         }
         let mut waker = self.waker.borrow_mut();
@@ -162,41 +85,72 @@ impl Ticket {
         Poll::Pending
     }
 
-    fn verdict(&self, plan: &Plan, now: Instant) -> Option<End> {
-        if plan.stopping {
-            return Some(End::Shutdown);
+    /// Decides; returns when to decide again, at the latest.
+    fn enforce(&self, plan: &Plan, now: Instant) -> Option<Instant> {
+        self.count();
+        if self.cancelled.get().is_some() {
+            return None;
         }
-        if plan.released.contains(&self.local) {
-            return Some(End::AddressReleased);
-        }
-        // Before a server is connected the deadline for that is the only limit.
         let server = self.server.borrow();
-        let (counters, epoch) = server.as_ref()?;
-        if counters.epoch() != *epoch {
+        let fate = server.as_ref().map_or(ServerFate::Serves, |(counters, epoch)| {
             let by_operator = counters.by_operator.load(Ordering::Relaxed);
-            return Some(if by_operator { End::ByOperator } else { End::ServerDown });
+            match counters.epoch() == *epoch {
+                true => ServerFate::Serves,
+                false if by_operator => ServerFate::Ended,
+                false => ServerFate::WentDown,
+            }
+        });
+        let released = !plan.released.is_empty() && plan.released.contains(&self.local);
+        let circumstances = Circumstances { stopping: plan.stopping, released, server: fate };
+        let mut lifetime = self.lifetime.borrow_mut();
+        if let Some(end) = lifetime.verdict(circumstances, now) {
+            self.cancelled.set(Some(end));
+            self.wake();
+            return None;
         }
-        let silent = now.saturating_duration_since(self.last_byte.get());
-        let limits = self.limits.get();
-        match self.half_closed.get() {
-            true if silent >= limits.half_closed => Some(End::HalfClosedTimeout),
-            false if silent >= limits.idle => Some(End::IdleTimeout),
-            _ => None,
+        if lifetime.is_mute(now)
+            && let Some((counters, _)) = &*server
+        {
+            counters.is_mute();
+        }
+        if lifetime.has_lasted(now) {
+            self.wake();
+        }
+        lifetime.deadline()
+    }
+
+    /// Adds to the server's counters what they do not have.
+    fn count(&self) {
+        let (up, down) = self.lifetime.borrow().bytes();
+        let before = self.counted.replace((up, down));
+        if before != (up, down)
+            && let Some((counters, _)) = &*self.server.borrow()
+        {
+            counters.up.fetch_add(up - before.0, Ordering::Relaxed);
+            counters.down.fetch_add(down - before.1, Ordering::Relaxed);
         }
     }
 
-    fn tell(&self, end: End) {
-        self.told.set(Some(end));
+    fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 }
 
+/// What a look at all connections found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Enforced {
+    /// Some connection is cancelled and has not ended yet.
+    pub(crate) ending: bool,
+    /// When the first of the others has something to be decided.
+    pub(crate) deadline: Option<Instant>,
+}
+
 /// All connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    tickets: RefCell<Slab<Rc<Ticket>>>,
+    blocks: RefCell<Slab<Rc<ControlBlock>>>,
     /// How many there are; the other workers add those that they hand over.
     load: Load,
     limit: usize,
@@ -205,7 +159,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(limit: usize, load: Load) -> Self {
-        Self { tickets: RefCell::new(Slab::new()), load, limit, room: Notify::new() }
+        Self { blocks: RefCell::new(Slab::new()), load, limit, room: Notify::new() }
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -225,11 +179,11 @@ impl Sessions {
         self.room.notify_one();
     }
 
-    pub(crate) fn enter(self: &Rc<Self>, ticket: Ticket) -> Seat {
-        let ticket = Rc::new(ticket);
-        let key = self.tickets.borrow_mut().insert(Rc::clone(&ticket));
+    pub(crate) fn enter(self: &Rc<Self>, block: ControlBlock) -> Guard {
+        let block = Rc::new(block);
+        let key = self.blocks.borrow_mut().insert(Rc::clone(&block));
         self.load.fetch_add(1, Ordering::Relaxed);
-        Seat { sessions: Rc::clone(self), key, ticket }
+        Guard { sessions: Rc::clone(self), key, block }
     }
 
     /// One that was counted has left, or was not to be counted any more.
@@ -239,48 +193,144 @@ impl Sessions {
         }
     }
 
-    /// Counts bytes, and looks for servers that have nothing to say to those who spoke.
-    pub(crate) fn look(&self, now: Instant) {
-        for (_, ticket) in self.tickets.borrow().iter() {
-            ticket.count();
-            ticket.doubt(now);
+    /// Cancels every connection that must end, counts bytes, looks for servers that have nothing to say
+    /// to those who spoke.
+    pub(crate) fn enforce(&self, plan: &Plan, now: Instant) -> Enforced {
+        let mut enforced = Enforced::default();
+        for (_, block) in self.blocks.borrow().iter() {
+            let deadline = block.enforce(plan, now);
+            enforced.deadline = enforced.deadline.into_iter().chain(deadline).min();
+            enforced.ending |= block.cancelled.get().is_some();
         }
-    }
-
-    /// Tells every connection that must end; returns whether there is one.
-    pub(crate) fn judge(&self, plan: &Plan, now: Instant) -> bool {
-        let mut any = false;
-        for (_, ticket) in self.tickets.borrow().iter() {
-            if ticket.told.get().is_none()
-                && let Some(end) = ticket.verdict(plan, now)
-            {
-                ticket.tell(end);
-            }
-            ticket.remind(now);
-            any |= ticket.told.get().is_some();
-        }
-        any
+        enforced
     }
 }
 
 /// A connection's place among the others, until dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Guard {
     sessions: Rc<Sessions>,
     key: usize,
-    ticket: Rc<Ticket>,
+    block: Rc<ControlBlock>,
 }
 
-impl Seat {
-    pub(crate) fn ticket(&self) -> &Ticket {
-        &self.ticket
+impl Guard {
+    pub(crate) fn block(&self) -> &ControlBlock {
+        &self.block
     }
 }
 
-impl Drop for Seat {
+impl Drop for Guard {
     fn drop(&mut self) {
-        self.ticket.count();
-        self.sessions.tickets.borrow_mut().remove(self.key);
+        self.block.count();
+        self.sessions.blocks.borrow_mut().remove(self.key);
         self.sessions.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock;
+
+    const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 100));
+
+    fn limits() -> Limits {
+        Limits {
+            connect: Duration::from_secs(3),
+            idle: Duration::from_secs(10),
+            half_closed: Duration::from_secs(5),
+            user: Duration::from_secs(9),
+            silent: None,
+        }
+    }
+
+    fn plan(released: &[IpAddr]) -> Plan {
+        let released: HashSet<IpAddr> = released.iter().copied().collect();
+        Plan { generation: 1, proxies: Vec::new(), released, stopping: false }
+    }
+
+    fn sessions(limit: usize) -> Rc<Sessions> {
+        Rc::new(Sessions::new(limit, Load::default()))
+    }
+
+    #[test]
+    fn a_server_that_goes_down_takes_those_along_that_were_connected_before() {
+        let start = clock::now();
+        let sessions = sessions(10);
+        let server = Arc::new(ServerCounters::default());
+        let enter = |epoch| {
+            let guard = sessions.enter(ControlBlock::new(LOCAL, limits(), start));
+            guard.block().connected(Arc::clone(&server), epoch, start);
+            guard
+        };
+        let before = enter(server.epoch());
+        server.end_all(false);
+        let after = enter(server.epoch());
+        let deadline = Some(start + Duration::from_secs(10));
+        assert_eq!(sessions.enforce(&plan(&[]), start), Enforced { ending: true, deadline });
+        assert_eq!(before.block().cancelled.get(), Some(End::ServerDown));
+        assert_eq!(after.block().cancelled.get(), None);
+        server.end_all(true);
+        sessions.enforce(&plan(&[]), start);
+        assert_eq!(
+            before.block().cancelled.get(),
+            Some(End::ServerDown),
+            "the first reason stands"
+        );
+        assert_eq!(after.block().cancelled.get(), Some(End::ByOperator));
+        drop((before, after));
+        assert_eq!(sessions.enforce(&plan(&[]), start), Enforced::default());
+    }
+
+    #[test]
+    fn an_address_that_leaves_takes_its_own_clients_along() {
+        let start = clock::now();
+        let sessions = sessions(10);
+        let other = "192.0.2.101".parse().unwrap();
+        let guards =
+            [LOCAL, other].map(|local| sessions.enter(ControlBlock::new(local, limits(), start)));
+        let enforced = sessions.enforce(&plan(&[LOCAL]), start);
+        assert_eq!(enforced, Enforced { ending: true, deadline: None });
+        let ends = guards.each_ref().map(|guard| guard.block().cancelled.get());
+        assert_eq!(ends, [Some(End::AddressReleased), None]);
+    }
+
+    #[test]
+    fn bytes_are_counted_once_and_the_last_ones_at_the_end() {
+        let start = clock::now();
+        let sessions = sessions(10);
+        let server = Arc::new(ServerCounters::default());
+        let guard = sessions.enter(ControlBlock::new(LOCAL, limits(), start));
+        guard.block().connected(Arc::clone(&server), server.epoch(), start);
+        let counted = || [&server.up, &server.down].map(|counter| counter.load(Ordering::Relaxed));
+        guard.block().moved(start, (7, 20));
+        assert_eq!(counted(), [0, 0]);
+        sessions.enforce(&plan(&[]), start);
+        sessions.enforce(&plan(&[]), start);
+        assert_eq!(counted(), [7, 20]);
+        guard.block().moved(start, (8, 50));
+        drop(guard);
+        assert_eq!(counted(), [8, 50]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_gets_it_when_one_leaves() {
+        let start = clock::now();
+        let sessions = sessions(2);
+        let enter = || sessions.enter(ControlBlock::new(LOCAL, limits(), start));
+        let (first, _second) = (enter(), enter());
+        assert!(sessions.is_full());
+        let mut waits = std::pin::pin!(sessions.room());
+        let pending = std::future::poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending()));
+        assert!(pending.await);
+        drop(first);
+        waits.await;
+        assert!(!sessions.is_full());
+        let _third = enter();
+        assert!(sessions.is_full());
     }
 }

@@ -21,9 +21,9 @@ const SLACK: usize = 2;
 /// Clients on their way to a worker, at most; further ones stay with who accepted them.
 const WAITING: usize = 128;
 
-/// A client that another worker accepted.
+/// A client that another worker accepted, on its way.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct Handoff {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
     pub(crate) local: SocketAddr,
@@ -36,16 +36,16 @@ pub(crate) type Load = Arc<AtomicUsize>;
 
 /// A worker as the others see it.
 #[derive(Clone, Debug)]
-pub(crate) struct Desk {
+pub(crate) struct WorkerHandle {
     load: Load,
-    arrivals: Sender<Arrival>,
+    handoffs: Sender<Handoff>,
 }
 
-impl Desk {
-    /// Hands a client to this worker, or back if it has ended, or has too many to welcome.
-    pub(crate) fn give(&self, arrival: Arrival) -> Result<(), Arrival> {
+impl WorkerHandle {
+    /// Hands a client to this worker, or back if it has ended, or has too many to take it.
+    pub(crate) fn hand_over(&self, handoff: Handoff) -> Result<(), Handoff> {
         self.load.fetch_add(1, Ordering::Relaxed);
-        self.arrivals.try_send(arrival).map_err(|refused| {
+        self.handoffs.try_send(handoff).map_err(|refused| {
             self.load.fetch_sub(1, Ordering::Relaxed);
             refused.into_inner()
         })
@@ -56,29 +56,29 @@ impl Desk {
 #[derive(Debug)]
 pub(crate) struct Spread {
     load: Load,
-    others: Vec<Desk>,
-    arrivals: RefCell<Receiver<Arrival>>,
+    others: Vec<WorkerHandle>,
+    handoffs: RefCell<Receiver<Handoff>>,
 }
 
 impl Spread {
     /// One for each of so many workers.
     pub(crate) fn over(workers: usize) -> Vec<Self> {
-        let (desks, arrivals): (Vec<_>, Vec<_>) = (0..workers)
+        let (handles, handoffs): (Vec<_>, Vec<_>) = (0..workers)
             .map(|_| {
-                let (sender, arrivals) = channel(WAITING);
-                (Desk { load: Load::default(), arrivals: sender }, arrivals)
+                let (sender, handoffs) = channel(WAITING);
+                (WorkerHandle { load: Load::default(), handoffs: sender }, handoffs)
             })
             .unzip();
         let others = |own| {
-            let others = desks.iter().enumerate().filter(move |(index, _)| *index != own);
-            others.map(|(_, desk)| desk.clone()).collect()
+            let others = handles.iter().enumerate().filter(move |(index, _)| *index != own);
+            others.map(|(_, handle)| handle.clone()).collect()
         };
-        let with_arrivals = desks.iter().zip(arrivals).enumerate();
-        with_arrivals
-            .map(|(own, (desk, arrivals))| Self {
-                load: Arc::clone(&desk.load),
+        let with_handoffs = handles.iter().zip(handoffs).enumerate();
+        with_handoffs
+            .map(|(own, (handle, handoffs))| Self {
+                load: Arc::clone(&handle.load),
                 others: others(own),
-                arrivals: RefCell::new(arrivals),
+                handoffs: RefCell::new(handoffs),
             })
             .collect()
     }
@@ -89,22 +89,22 @@ impl Spread {
     }
 
     /// Who should have the next connection, if not this worker.
-    pub(crate) fn better(&self) -> Option<&Desk> {
-        let load = |desk: &Desk| desk.load.load(Ordering::Relaxed);
+    pub(crate) fn better(&self) -> Option<&WorkerHandle> {
+        let load = |worker: &&WorkerHandle| worker.load.load(Ordering::Relaxed);
         let own = self.load.load(Ordering::Relaxed);
-        self.others.iter().min_by_key(|desk| load(desk)).filter(|desk| is_worth_it(own, load(desk)))
+        self.others.iter().min_by_key(load).filter(|least| is_worth_it(own, load(least)))
     }
 
     /// The next client that another worker accepted for this one. Cancel-safe.
-    pub(crate) fn poll_arrival(&self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
-        self.arrivals.borrow_mut().poll_recv(cx)
+    pub(crate) fn poll_handoff(&self, cx: &mut Context<'_>) -> Poll<Option<Handoff>> {
+        self.handoffs.borrow_mut().poll_recv(cx)
     }
 
     /// Takes no more clients; gives one of those that were on their way.
-    pub(crate) fn rest(&self) -> Option<Arrival> {
-        let mut arrivals = self.arrivals.borrow_mut();
-        arrivals.close();
-        arrivals.try_recv().ok()
+    pub(crate) fn close(&self) -> Option<Handoff> {
+        let mut handoffs = self.handoffs.borrow_mut();
+        handoffs.close();
+        handoffs.try_recv().ok()
     }
 }
 

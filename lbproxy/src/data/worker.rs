@@ -1,47 +1,40 @@
 //! A worker thread: its listening sockets, its connections, its buffers.
 //!
 //! Owns all of these; follows the plan that the control thread publishes, acknowledges each, and
-//! beats so that a hang shows. Stops: when a plan says so, after every connection has ended.
+//! shows whether it waits or works. Without a connection no timer wakes it. Stops: when a plan says so,
+//! after every connection has ended.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use process::throttle::Throttle;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, LocalSet, spawn_local, yield_now};
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 use vocabulary::Name;
 
 use crate::clock;
-use crate::data::accept::{Complaints, Gate, welcome};
+use crate::data::accept::{Listener, REPEAT, accept_handoff};
+use crate::data::access_line::AccessRecord;
 use crate::data::access_log::{AccessLog, Lines};
+use crate::data::liveness::Liveness;
 use crate::data::pool::{InUse, Pool};
+use crate::data::schedule::Schedule;
 use crate::data::sessions::Sessions;
-use crate::data::spread::{Arrival, Load, Spread};
+use crate::data::spread::{Handoff, Load, Spread};
 use crate::net::listen::Listeners;
 use crate::pick::Turns;
 use crate::plan::Plan;
 use crate::plan::backend::BackendSet;
-
-/// How often a worker shows that its event loop goes round; also the grain of its coarse clock.
-const BEAT: Duration = Duration::from_millis(25);
-
-/// How often it counts bytes and looks for servers that are mute, in beats.
-const LOOK: u64 = 10;
-
-/// Bounds of the time between two judgements of all connections.
-const JUDGE_LEAST: Duration = Duration::from_millis(25);
-const JUDGE_MOST: Duration = Duration::from_secs(1);
 
 /// What a worker starts with.
 #[derive(Debug)]
@@ -63,8 +56,8 @@ pub(crate) struct Start {
 /// What the control thread has of a worker.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    /// Raised at every beat.
-    pub(crate) beats: Arc<AtomicU64>,
+    /// Its signs of life.
+    pub(crate) liveness: Arc<Liveness>,
     pub(crate) in_use: Arc<InUse>,
     /// How many connections it has.
     pub(crate) load: Load,
@@ -79,18 +72,26 @@ pub(crate) struct Handle {
 /// # Errors
 /// The system has no thread or no event queue left.
 pub(crate) fn spawn(start: Start, spread: Spread) -> io::Result<Handle> {
-    let beats = Arc::new(AtomicU64::new(0));
+    let liveness = Arc::new(Liveness::default());
     let (applied, watched) = watch::channel(0);
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    let (beating, in_use) = (Arc::clone(&beats), Arc::clone(&start.in_use));
+    let [parking, unparking, own] = [(); 3].map(|()| Arc::clone(&liveness));
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .on_thread_park(move || parking.parks_or_unparks())
+        .on_thread_unpark(move || unparking.parks_or_unparks())
+        .build()?;
+    let in_use = Arc::clone(&start.in_use);
     let load = spread.load();
     let thread =
         std::thread::Builder::new().name(format!("worker-{}", start.index)).spawn(move || {
             let local = LocalSet::new();
             let worker = Rc::new(Worker::new(&start, spread));
-            local.block_on(&runtime, worker.run(start, &beating, applied));
+            local.block_on(&runtime, worker.run(start, &own, applied));
+            // What has ended does not hang.
+            own.parks_or_unparks();
         })?;
-    Ok(Handle { beats, in_use, load, applied: watched, thread })
+    Ok(Handle { liveness, in_use, load, applied: watched, thread })
 }
 
 /// What the connections of a worker share.
@@ -98,38 +99,53 @@ pub(crate) fn spawn(start: Start, spread: Spread) -> io::Result<Handle> {
 pub(crate) struct Worker {
     pub(crate) sessions: Rc<Sessions>,
     pub(crate) pool: Pool,
-    pub(crate) log: Lines,
+    lines: Lines,
     pub(crate) spread: Spread,
     /// About clients that were handed over in vain.
-    pub(crate) complaints: RefCell<Complaints>,
+    pub(crate) throttle: RefCell<Throttle>,
     plan: RefCell<Arc<Plan>>,
     /// Whose turn it is among the servers of each proxy.
     turns: RefCell<HashMap<Name, Rc<RefCell<Turns>>>>,
     index: usize,
-    now: Cell<Instant>,
+    schedule: RefCell<Schedule>,
+    /// The next thing in the schedule is another one.
+    rescheduled: Notify,
 }
 
 /// By address, and place among the address's sockets.
-type Gates = HashMap<(SocketAddr, usize), (Arc<Listeners>, Rc<Gate>, AbortHandle)>;
+type Open = HashMap<(SocketAddr, usize), (Arc<Listeners>, Rc<Listener>, AbortHandle)>;
 
 impl Worker {
     fn new(start: &Start, spread: Spread) -> Self {
         Self {
             sessions: Rc::new(Sessions::new(start.limit, spread.load())),
             pool: Pool::new(start.pipes),
-            log: start.log.lines(),
+            lines: start.log.lines(),
             spread,
-            complaints: RefCell::default(),
+            throttle: RefCell::new(Throttle::new(REPEAT)),
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
             turns: RefCell::default(),
             index: start.index,
-            now: Cell::new(clock::now()),
+            schedule: RefCell::default(),
+            rescheduled: Notify::new(),
         }
     }
 
-    /// The time at the last beat: good enough for idle limits, and free.
-    pub(crate) fn coarse_now(&self) -> Instant {
-        self.now.get()
+    /// A connection did something: soon it is looked at.
+    pub(crate) fn stirred(&self, now: Instant) {
+        if self.schedule.borrow_mut().stirred(now) {
+            self.rescheduled.notify_one();
+        }
+    }
+
+    /// Writes an access line.
+    pub(crate) fn log(&self, record: &AccessRecord) {
+        let now = clock::now();
+        self.lines.write(record);
+        if self.lines.wait() && self.schedule.borrow_mut().line_waits(now) {
+            self.rescheduled.notify_one();
+        }
+        self.stirred(now);
     }
 
     /// Whether clients on this local address are to be reset.
@@ -150,14 +166,17 @@ impl Worker {
         Rc::clone(turns.entry(proxy.clone()).or_insert_with(first))
     }
 
-    async fn run(self: Rc<Self>, mut start: Start, beats: &AtomicU64, applied: watch::Sender<u64>) {
-        let mut gates = Gates::new();
-        let arrivals = spawn_local(Rc::clone(&self).receive()).abort_handle();
+    async fn run(
+        self: Rc<Self>,
+        mut start: Start,
+        liveness: &Liveness,
+        applied: watch::Sender<u64>,
+    ) {
+        let mut open = Open::new();
+        let handoffs = spawn_local(Rc::clone(&self).receive()).abort_handle();
         start.plans.mark_changed();
-        let mut beat = interval(BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut judged = self.now.get();
         loop {
+            let next = self.schedule.borrow().next();
             tokio::select! {
                 biased;
                 changed = start.plans.changed() => {
@@ -165,82 +184,82 @@ impl Worker {
                         return;
                     }
                     let plan = Arc::clone(&start.plans.borrow_and_update());
-                    self.apply(plan, &mut gates, &start).await;
+                    self.apply(plan, &mut open, &start).await;
                     let plan = Arc::clone(&self.plan.borrow());
                     applied.send_replace(plan.generation);
                     if plan.stopping {
-                        arrivals.abort();
+                        handoffs.abort();
                         return;
                     }
                 }
-                _ = beat.tick() => {
-                    let now = clock::now();
-                    self.now.set(now);
-                    let beats = beats.fetch_add(1, Ordering::Relaxed);
-                    self.log.flush();
-                    if beats.is_multiple_of(LOOK) {
-                        self.sessions.look(now);
-                        start.in_use.tell(&self.pool);
-                    }
-                    if now.saturating_duration_since(judged) >= self.grain() {
-                        judged = now;
-                        let plan = Arc::clone(&self.plan.borrow());
-                        self.sessions.judge(&plan, now);
-                    }
-                }
+                () = liveness.asked() => {}
+                () = self.rescheduled.notified() => {}
+                () = clock::sleep_until(next) => {}
             }
+            liveness.answer();
+            self.do_what_is_due(clock::now(), &start.in_use);
+        }
+    }
+
+    fn do_what_is_due(&self, now: Instant, in_use: &InUse) {
+        if self.schedule.borrow_mut().take_flush(now) {
+            self.lines.flush();
+        }
+        if self.schedule.borrow().is_time_to_look(now) {
+            in_use.tell(&self.pool);
+            let deadline = self.sessions.enforce(&self.plan.borrow(), now).deadline;
+            self.schedule.borrow_mut().looked(deadline, now);
         }
     }
 
     /// Serves the clients that other workers hand over, until aborted.
     async fn receive(self: Rc<Self>) {
-        while let Some(arrival) = poll_fn(|cx| self.spread.poll_arrival(cx)).await {
-            self.take(arrival);
+        while let Some(handoff) = poll_fn(|cx| self.spread.poll_handoff(cx)).await {
+            self.take(handoff);
         }
     }
 
-    fn take(self: &Rc<Self>, arrival: Arrival) {
-        welcome(self, arrival);
+    fn take(self: &Rc<Self>, handoff: Handoff) {
+        accept_handoff(self, handoff);
         // Whoever handed it over counted it, and now it counts by itself.
         self.sessions.leave();
     }
 
-    /// Time between two judgements: an eighth of the shortest limit, so that none is overrun by
-    /// more than that.
-    fn grain(&self) -> Duration {
-        let plan = self.plan.borrow();
-        let limits = plan.proxies.iter().map(|proxy| &proxy.limits);
-        let shortest = limits.map(|limits| limits.idle.min(limits.half_closed)).min();
-        shortest.map_or(JUDGE_MOST, |limit| (limit / 8).clamp(JUDGE_LEAST, JUDGE_MOST))
-    }
-
     /// Carries a plan out; returns when every connection that it ends has ended.
-    async fn apply(self: &Rc<Self>, plan: Arc<Plan>, gates: &mut Gates, start: &Start) {
+    async fn apply(self: &Rc<Self>, plan: Arc<Plan>, open: &mut Open, start: &Start) {
         *self.plan.borrow_mut() = Arc::clone(&plan);
+        self.schedule.borrow_mut().follow(plan.proxies.iter().map(|proxy| &proxy.limits));
         plan.proxies.iter().for_each(|proxy| proxy.queue.all());
         let known = |name: &Name| plan.proxies.iter().any(|proxy| proxy.name == *name);
         self.turns.borrow_mut().retain(|name, _| known(name));
         if plan.stopping {
-            for (_, (_, _, task)) in gates.drain() {
+            for (_, (_, _, task)) in open.drain() {
                 task.abort();
             }
-            while let Some(arrival) = self.spread.rest() {
-                self.take(arrival);
+            while let Some(handoff) = self.spread.close() {
+                self.take(handoff);
             }
         } else {
-            self.open(&plan, gates, start);
+            self.listen(&plan, open, start);
         }
         if !plan.released.is_empty() {
-            for (_, gate, _) in gates.values() {
-                gate.sweep(self);
+            for (_, listener, _) in open.values() {
+                listener.sweep(self);
             }
         }
-        while self.sessions.judge(&plan, clock::now()) {
+        loop {
+            let now = clock::now();
+            let enforced = self.sessions.enforce(&plan, now);
+            self.schedule.borrow_mut().looked(enforced.deadline, now);
+            if !enforced.ending {
+                return;
+            }
             yield_now().await;
         }
     }
 
-    fn open(self: &Rc<Self>, plan: &Plan, gates: &mut Gates, start: &Start) {
+    /// Listens where the plan says, and nowhere else.
+    fn listen(self: &Rc<Self>, plan: &Plan, open: &mut Open, start: &Start) {
         let mut wanted = HashMap::new();
         for proxy in &plan.proxies {
             for listeners in &proxy.listeners {
@@ -248,24 +267,24 @@ impl Worker {
                 wanted.extend(places.map(|at| ((listeners.address, at), (listeners, proxy))));
             }
         }
-        gates.retain(|gate, (listeners, _, task)| {
-            let keep = wanted.get(gate).is_some_and(|(new, _)| Arc::ptr_eq(new, listeners));
+        open.retain(|place, (listeners, _, task)| {
+            let keep = wanted.get(place).is_some_and(|(new, _)| Arc::ptr_eq(new, listeners));
             if !keep {
                 task.abort();
             }
             keep
         });
         for ((address, place), (listeners, proxy)) in wanted {
-            if let Some((_, gate, _)) = gates.get(&(address, place)) {
-                gate.follow(Arc::clone(proxy));
+            if let Some((_, listener, _)) = open.get(&(address, place)) {
+                listener.follow(Arc::clone(proxy));
                 continue;
             }
             match listeners.at(place).and_then(TcpListener::from_std) {
-                Ok(listener) => {
-                    let gate = Gate::new(listener, address, Arc::clone(proxy));
-                    let gate = Rc::new(gate);
-                    let task = spawn_local(Rc::clone(&gate).run(Rc::clone(self))).abort_handle();
-                    gates.insert((address, place), (Arc::clone(listeners), gate, task));
+                Ok(socket) => {
+                    let listener = Rc::new(Listener::new(socket, address, Arc::clone(proxy)));
+                    let accepts = Rc::clone(&listener).run(Rc::clone(self));
+                    let task = spawn_local(accepts).abort_handle();
+                    open.insert((address, place), (Arc::clone(listeners), listener, task));
                 }
                 Err(error) => error!(listen = %address, %error, "this worker cannot accept here"),
             }

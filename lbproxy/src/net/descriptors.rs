@@ -1,5 +1,8 @@
 //! How many connections fit into the limit on open files.
 
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// More files than this are never asked for, as HAProxy's `fd-hard-limit`.
@@ -15,6 +18,17 @@ pub(crate) fn raise() -> u64 {
     let now = limit.current.unwrap_or(ENOUGH);
     let raised = Rlimit { current: Some(most), maximum: limit.maximum };
     if now < most && setrlimit(Resource::Nofile, raised).is_ok() { most } else { now }
+}
+
+/// More workers than this are none's by default: they share what a network card brings, and each has files,
+/// memory and a queue at every address.
+const WORKERS: usize = 8;
+
+/// Worker threads: as configured, or one for each processor, and at most eight.
+#[must_use]
+pub fn workers(configured: Option<NonZeroUsize>) -> usize {
+    let by_default = || available_parallelism().map_or(1, NonZeroUsize::get).min(WORKERS);
+    configured.map_or_else(by_default, NonZeroUsize::get)
 }
 
 /// Pipes at most: those of 256 KiB stay within the 64 MiB that the kernel grants an ordinary user
@@ -43,6 +57,12 @@ pub fn sessions_per_worker(files: u64, workers: usize, listeners: usize, servers
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_are_as_many_workers_as_wanted_and_eight_at_most_by_default() {
+        assert_eq!(workers(NonZeroUsize::new(64)), 64);
+        assert!((1..=8).contains(&workers(None)));
+    }
 
     #[test]
     fn two_files_a_connection_after_the_reserve() {

@@ -322,6 +322,31 @@ fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
     vrrpd.hear_usable();
 }
 
+/// What a worker has no room for waits in the kernel's queue. Nobody would tell it that the address left.
+#[test]
+fn a_client_that_waits_to_be_accepted_is_reset_when_its_address_leaves() {
+    let (ip, other) = (own_ip(), own_ip());
+    let port = 21_000 + u16::from(ip.octets()[3]);
+    let config = "threads = 1\n".to_owned()
+        + &table(SocketAddr::from(([0, 0, 0, 0], port)), &[echo(ip)], ONCE)
+        + "[[vrrp]]\nname = \"vip\"\ninterface = \"eth0\"\nvrid = 51\naddresses = [\"192.0.2.1\"]\n";
+    // (142 - 128 - 2 * (1 listener + 1 server + 2 pipes)) / 2 = 3 connections.
+    let proxy = Proxy::start_with_files(&config, 142);
+    let mut vrrpd = Vrrpd::of(&proxy);
+    vrrpd.say(ip, OwnershipState::Active);
+    vrrpd.hear_usable();
+    let mut held = [(); 3].map(|()| connect(SocketAddr::from((other, port))));
+    held.iter_mut().for_each(ping);
+    proxy.log("as many connections as files allow");
+    let mut waits = connect(SocketAddr::from((ip, port)));
+    waits.write_all(b"x").unwrap();
+    vrrpd.say(ip, OwnershipState::Releasing);
+    eventually("released", || vrrpd.hear() == ToVrrpd::Released { router: router() });
+    waits.set_nonblocking(true).unwrap();
+    assert_reset(&mut waits);
+    held.iter_mut().for_each(ping);
+}
+
 #[test]
 fn the_supervisor_gets_ticks_until_it_leaves() {
     let ip = own_ip();

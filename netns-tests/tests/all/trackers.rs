@@ -105,7 +105,7 @@ fn an_interface_has_its_weight() {
 
 /// When nobody can serve, nobody moves.
 #[test]
-fn equally_bad_nodes_leave_the_address_where_it_is() {
+fn measures_that_equally_bad_nodes_leave_the_address_where_it_is() {
     let mut duel = Duel::new(VIP);
     let drain = duel.lab.directory().join("drain");
     let track = format!(

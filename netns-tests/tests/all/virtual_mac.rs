@@ -201,7 +201,7 @@ fn what_a_killed_daemon_left_is_taken_over_and_cleaned_up() {
 
 /// The supervisor's successor goes on as Active, with the link as it is.
 #[test]
-fn a_successor_goes_on() {
+fn measures_that_a_successor_goes_on() {
     let mut duel = Duel::new(VIP);
     let vipd = duel.vipd(0, &node(150, ""));
     duel.wait_for(&[0]);
@@ -215,7 +215,7 @@ fn a_successor_goes_on() {
     vipd.wait_for_log("goes on", LIMIT).unwrap();
     sleep(Duration::from_millis(500));
     let silence = Duel::silence(&ping.stop(), since);
-    assert!(silence <= PLANNED, "{silence} ms of silence");
+    assert!(silence <= 100, "{silence} ms of silence");
     assert_eq!(ip(&duel.hosts[0], &["-o", "link", "show", "vrrp4-51"]), before);
 }
 

@@ -82,7 +82,7 @@ pub struct Config {
 pub struct LbproxyConfig {
     /// The user it becomes when started by root.
     pub user: String,
-    /// Worker threads; none: one for each processor.
+    /// Worker threads; none: one for each processor, and at most 8.
     pub threads: Option<NonZeroUsize>,
     /// How access lines are written; none: not at all.
     pub log_format: Option<LogFormat>,

@@ -2,6 +2,7 @@
 //! [messages] between them, how they hand open files over ([`passing`]), give up [privileges], are
 //! [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
 
+pub mod alarm;
 pub mod arguments;
 pub mod channels;
 pub mod messages;

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use process::alarm::Alarm;
 use process::scheduling;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
@@ -42,7 +43,7 @@ use self::ports::Ports;
 use self::pulse::Pulse;
 use self::rejected::RejectedLogs;
 use self::router::Router;
-use crate::clock::{now, sleep_until};
+use crate::clock::now;
 use crate::occurrence::Occurrences;
 use vrrp::election::group;
 use vrrp::router::{Input, Place, Surroundings, share_faults};
@@ -76,9 +77,13 @@ pub struct Setup {
 pub fn start(setup: Setup) -> io::Result<(Handle, JoinHandle<()>)> {
     let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let alarm = {
+        let _on = runtime.enter();
+        Alarm::new()?
+    };
     let thread = std::thread::Builder::new().name("adverts".to_owned()).spawn(move || {
         scheduling::real_time("adverts", REALTIME_PRIORITY);
-        runtime.block_on(Driver::new(setup, receiver).run());
+        runtime.block_on(Driver::new(setup, receiver, alarm).run());
     })?;
     Ok((Handle { commands }, thread))
 }
@@ -93,6 +98,8 @@ struct Driver {
     /// When the last packets were taken.
     heard_at: Option<Instant>,
     commands: mpsc::Receiver<Command>,
+    /// For the next deadline.
+    alarm: Alarm,
     surroundings: watch::Receiver<Arc<AllSurroundings>>,
     pulse: Pulse,
     discards: Discards,
@@ -111,7 +118,7 @@ enum Woken {
 }
 
 impl Driver {
-    fn new(setup: Setup, commands: mpsc::Receiver<Command>) -> Self {
+    fn new(setup: Setup, commands: mpsc::Receiver<Command>, alarm: Alarm) -> Self {
         Self {
             routers: Vec::new(),
             waiting: Vec::new(),
@@ -120,6 +127,7 @@ impl Driver {
             reopen_at: None,
             heard_at: None,
             commands,
+            alarm,
             surroundings: setup.surroundings,
             pulse: Pulse::new(setup.pulse, setup.watchdog),
             discards: Discards::default(),
@@ -161,7 +169,7 @@ impl Driver {
         tokio::select! {
             biased;
             command = self.commands.recv() => Woken::Command(command),
-            () = sleep_until(next) => Woken::Deadline,
+            () = self.alarm.until(next, now()) => Woken::Deadline,
             Ok(()) = self.surroundings.changed() => Woken::Surroundings,
             port = self.ports.ready(), if ports_open => Woken::Packets(port),
         }

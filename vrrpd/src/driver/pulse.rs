@@ -16,8 +16,12 @@ use vrrp::election::timing;
 /// Beats are at least this far apart: a watchdog that wakes more often costs more than it finds.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// And at most this far: leases, of a second and more, are renewed in time.
-const LONGEST: Duration = Duration::from_millis(100);
+/// And at most this far. Leases are of a second and more, and renewed after a quarter of that if the last
+/// beat is younger than this quarter: a beat of three sixteenths is never too old.
+const LONGEST: Duration = Duration::from_millis(187);
+
+/// Beats in the time that a watchdog waits: one may be missed, and the machine be late.
+const BEATS: u32 = 3;
 
 /// How long a watchdog waits, at least: a machine is not expected to be more punctual.
 const LEAST_PATIENCE: Duration = Duration::from_millis(50);
@@ -44,15 +48,13 @@ impl Pulse {
         Self { beat, watchdog, interval, patience, next: None, changes: 0 }
     }
 
-    /// Follows the shortest of the routers' intervals: four beats in each, and whoever watches may
-    /// wait for half of the time that passes before a peer can take over, so that the other half is
-    /// left to replace what hangs.
+    /// Follows the shortest of the routers' intervals: whoever watches may wait for half of the time that
+    /// passes before a peer can take over, so that the other half is left to replace what hangs.
     pub(super) fn follow(&mut self, intervals: impl Iterator<Item = AdvertInterval>) {
         let shortest = intervals.min();
-        let beat = shortest.map_or(LONGEST, |interval| interval.duration() / 4);
         let patience = shortest.map_or(MOST_PATIENCE, |i| timing::soonest_takeover(i) / 2);
-        self.interval = beat.clamp(SHORTEST, LONGEST);
         let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
+        self.interval = (patience / BEATS).clamp(SHORTEST, LONGEST);
         if patience != self.patience {
             // Told at once: beats are about to come at another pace.
             (self.patience, self.next) = (patience, None);
@@ -64,15 +66,16 @@ impl Pulse {
         self.next.unwrap_or(now)
     }
 
-    /// Beats, if it is time, or at once if the routers' states changed: `changes` counts that. Were we
-    /// to die before the next beat, a successor would not know what to go on with.
+    /// Beats, if it is time, and if half of the time has passed since the thread is awake anyway: so the
+    /// next beat is later. At once if the routers' states changed: `changes` counts that. Were we to die
+    /// before the next beat, a successor would not know what to go on with.
     pub(super) fn beat(
         &mut self,
         now: Instant,
         changes: u64,
         resumable: impl Iterator<Item = Resumable>,
     ) {
-        if changes == self.changes && self.next.is_some_and(|next| now < next) {
+        if changes == self.changes && self.next.is_some_and(|next| now + self.interval / 2 < next) {
             return;
         }
         self.changes = changes;
@@ -112,28 +115,36 @@ mod tests {
 
         pulse.beat(at(0), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":1000,\"resumable\":[]}\n");
-        pulse.beat(at(99), 0, std::iter::empty());
-        assert_eq!(told(), "", "the next beat is due after 100 ms");
+        assert_eq!(pulse.next(at(0)), at(187), "in time for a lease of a second");
+        pulse.beat(at(93), 0, std::iter::empty());
+        assert_eq!(told(), "", "who is awake anyway waits for half of the time at least");
 
         pulse.follow([interval(1000), interval(100)].into_iter());
-        pulse.beat(at(99), 0, std::iter::empty());
+        pulse.beat(at(93), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":150,\"resumable\":[]}\n");
-        assert_eq!(pulse.next(at(99)), at(124), "four beats in an interval of 100 ms");
+        assert_eq!(pulse.next(at(93)), at(143), "three beats in 150 ms");
+        pulse.beat(at(117), 0, std::iter::empty());
+        assert_eq!(told(), "");
+        pulse.beat(at(118), 0, std::iter::empty());
+        assert_eq!(told(), "{\"patience_ms\":150,\"resumable\":[]}\n", "together with an advert");
+        assert_eq!(pulse.next(at(118)), at(168));
 
         pulse.follow([interval(10)].into_iter());
-        pulse.beat(at(100), 0, std::iter::empty());
+        pulse.beat(at(120), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":50,\"resumable\":[]}\n");
-        assert_eq!(pulse.next(at(100)), at(110), "beats are 10 ms apart at least");
+        let next = at(120) + Duration::from_nanos(16_666_666);
+        assert_eq!(pulse.next(at(120)), next);
 
         pulse.follow([interval(10)].into_iter());
-        assert_eq!(pulse.next(at(101)), at(110), "nothing changed");
+        assert_eq!(pulse.next(at(121)), next, "nothing changed");
 
         let router = RouterId { name: Name::try_from("api").unwrap(), family: Family::Ipv4 };
         let resumable = || std::iter::once(Resumable { router: router.clone(), within_ms: 30 });
-        pulse.beat(at(102), 1, resumable());
+        pulse.beat(at(122), 1, resumable());
         let active = r#"[{"router":{"name":"api","family":"ipv4"},"within_ms":30}]"#;
         assert_eq!(told(), format!("{{\"patience_ms\":50,\"resumable\":{active}}}\n"));
-        pulse.beat(at(103), 1, resumable());
-        assert_eq!((told().as_str(), pulse.next(at(103))), ("", at(112)));
+        pulse.beat(at(123), 1, resumable());
+        let next = at(122) + Duration::from_nanos(16_666_666);
+        assert_eq!((told().as_str(), pulse.next(at(123))), ("", next));
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::num::NonZeroU32;
 
-use lbproxy::net::descriptors::{ENOUGH, sessions_per_worker};
+use lbproxy::net::descriptors::{ENOUGH, sessions_per_worker, workers};
 use rustix::process::{Resource, getrlimit};
 
 use super::context::Context;
@@ -28,10 +28,7 @@ pub(super) fn look(context: &Context) -> Option<Finding> {
         None => getrlimit(Resource::Nofile).maximum.unwrap_or(ENOUGH),
     };
     let files = limit.min(ENOUGH);
-    let threads = context.config.lbproxy.threads.map(std::num::NonZeroUsize::get);
-    let workers = threads
-        .or_else(|| std::thread::available_parallelism().ok().map(std::num::NonZeroUsize::get))
-        .unwrap_or(1);
+    let workers = workers(context.config.lbproxy.threads);
     let listeners = proxies.iter().map(|proxy| proxy.listen.len()).sum();
     let servers = proxies.iter().map(|proxy| proxy.servers.len()).sum();
     let sessions = sessions_per_worker(files, workers, listeners, servers).saturating_mul(workers);

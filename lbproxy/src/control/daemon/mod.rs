@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::{Config, Problems, load};
+use process::alarm::Alarm;
 use process::channels::Inbox;
 use process::signals::{self, Request as Signalled, Requests};
 use process::telemetry;
@@ -107,6 +108,8 @@ struct Daemon {
     alive: watch::Receiver<bool>,
     /// How long the supervisor shall wait for a tick.
     patience: watch::Sender<Duration>,
+    /// Time between two heartbeats.
+    pace: watch::Sender<Duration>,
     /// Channels to `vrrpd` go there.
     streams: mpsc::Sender<UnixStream>,
     to_vrrpd: Option<ToSpeaker>,
@@ -134,8 +137,7 @@ impl Daemon {
         let (events, news) = mpsc::channel(NEWS);
         let (answers, answered) = mpsc::channel(NEWS);
         let (scores, scored) = watch::channel(Vec::new());
-        let (pulse, alive) = watch::channel(true);
-        tokio::spawn(pulse::run(workers.iter().map(|w| Arc::clone(&w.beats)).collect(), pulse));
+        let (pace, alive) = start_beats(&workers, &config).map_err(failed("watch the time"))?;
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         let (streams, streamed) = mpsc::channel(STREAMS);
         let mut succession = Succession::new();
@@ -159,7 +161,7 @@ impl Daemon {
         let to_vrrpd = ToSpeaker {
             streams: streamed,
             scores: scored,
-            alive: alive.clone(),
+            beat: alive.clone(),
             events,
             answers: answered,
         };
@@ -177,6 +179,7 @@ impl Daemon {
             news,
             alive,
             patience,
+            pace,
             streams,
             to_vrrpd: Some(to_vrrpd),
             vrrpd_task: None,
@@ -243,6 +246,7 @@ impl Daemon {
         }
         self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));
+        self.pace.send_replace(watchdog::pace(&config));
         self.config = config;
         self.talk_to_vrrpd();
         info!(proxies = self.config.proxies.len(), "reloaded");
@@ -323,6 +327,18 @@ fn spawn_workers(
         })
         .collect::<io::Result<_>>()
         .map_err(|source| StartError::System { what: "start the workers", source })
+}
+
+/// The proxy's heartbeat: its pace, and what it says.
+fn start_beats(
+    workers: &[worker::Handle],
+    config: &Config,
+) -> io::Result<(watch::Sender<Duration>, watch::Receiver<bool>)> {
+    let (beats, alive) = watch::channel(true);
+    let (pace, paced) = watch::channel(watchdog::pace(config));
+    let liveness = workers.iter().map(|worker| Arc::clone(&worker.liveness)).collect();
+    tokio::spawn(pulse::run(liveness, Alarm::new()?, paced, beats));
+    Ok((pace, alive))
 }
 
 /// Waits until some worker thread has ended. Cancel-safe.

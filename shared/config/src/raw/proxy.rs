@@ -177,7 +177,7 @@ pub(crate) struct RawAgent {
 pub(crate) struct RawLbproxy {
     /// The user it runs as when started by root; default `"nobody"`.
     pub(crate) user: Given<String>,
-    /// Worker threads; default: one for each processor.
+    /// Worker threads; default: one for each processor, and at most 8.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) threads: Given<i64>,
     /// Access lines: `"words"` (default: `KEY=VALUE …`), `"json"`, `"haproxy"` as its `option tcplog`, or `"off"`.
