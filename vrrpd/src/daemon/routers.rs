@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::{AddressConfig, Audience, Config, Dialect, Refresh, RouterConfig};
+use config::{Config, Dialect, RouterConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -14,13 +14,10 @@ use vocabulary::{InterfaceName, RouterId};
 use crate::driver::{AllSurroundings, Handle, NewRouter};
 use crate::reconciler::{AddressReconciler, Handles, Managed};
 use vrrp::interfaces::Interfaces;
-use vrrp::reconciler::{Macvlan, Plan, Routing, Schedule, placed_routing};
+use vrrp::reconciler::{Plan, Routing, placed_routing};
 use vrrp::router::{Core, Place, Surroundings};
 use vrrp::tracking::Tracking;
 use vrrp::wire::virtual_mac::virtual_mac;
-
-/// How often addresses are announced again where adverts do it.
-const SELDOM: Duration = Duration::from_secs(60);
 
 /// Every running router.
 pub(super) struct Routers {
@@ -50,7 +47,7 @@ impl Routers {
     /// Removes what bears our tag and does not belong to a router of `kept`.
     pub(super) async fn clean_up(&self, kept: &[&RouterConfig]) {
         let interfaces = self.handles.links.interfaces.borrow().clone();
-        let plans: Vec<Plan> = kept.iter().map(|config| plan(config)).collect();
+        let plans: Vec<Plan> = kept.iter().map(|config| Plan::of(config)).collect();
         let routing: Vec<Routing> =
             plans.iter().flat_map(|plan| placed_routing(plan, &interfaces)).collect();
         let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.belongings.ips()).collect();
@@ -102,7 +99,7 @@ impl Routers {
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
         self.watch_routing(config);
         let (wish, wishes) = watch::channel(Core::first_desire(resume_until.is_some()));
-        let (plan, plans) = watch::channel(plan(config));
+        let (plan, plans) = watch::channel(Plan::of(config));
         let (publish, managed) = watch::channel(Managed::default());
         let handles = self.handles.clone();
         let id = config.id.clone();
@@ -139,7 +136,7 @@ impl Routers {
                     info!(router = %router.id, "takes over its new configuration");
                     self.watch_routing(router);
                     if let Some(known) = self.plans.get(&router.id) {
-                        known.send_if_modified(|known| replace_if_other(known, plan(router)));
+                        known.send_if_modified(|known| replace_if_other(known, Plan::of(router)));
                     }
                     self.driver.change(router.clone()).await;
                 }
@@ -199,39 +196,6 @@ impl Routers {
             );
         }
     }
-}
-
-fn plan(config: &RouterConfig) -> Plan {
-    let macvlan = config.virtual_mac.clone().map(|name| Macvlan {
-        name,
-        parent: config.interface.clone(),
-        mac: virtual_mac(config.id.family, config.vrid),
-        family: config.id.family,
-    });
-    let mut belongings = config.belongings.clone();
-    if let Some(link) = &config.virtual_mac {
-        let theirs = |address: &&mut AddressConfig| address.interface == config.interface;
-        let addresses = belongings.addresses.iter_mut().filter(theirs);
-        addresses.for_each(|address| address.interface.clone_from(link));
-    }
-    Plan {
-        interface: config.interface.clone(),
-        macvlan,
-        belongings,
-        lease: config.lease,
-        owner: config.priority.is_owner(),
-        schedule: schedule(config),
-    }
-}
-
-/// Adverts that bear the virtual MAC address teach switches themselves, and hosts have nothing to learn.
-fn schedule(config: &RouterConfig) -> Schedule {
-    let mut announce = config.announce.clone();
-    let taught = config.virtual_mac.is_some() && config.audience == Audience::Multicast;
-    if taught && announce.refresh == Refresh::WithAdverts {
-        announce.refresh = Refresh::Every(SELDOM);
-    }
-    Schedule { announce, advert_interval: config.advert_interval.duration() }
 }
 
 fn replace_if_other<T: PartialEq>(known: &mut T, new: T) -> bool {

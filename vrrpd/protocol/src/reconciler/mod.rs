@@ -25,6 +25,7 @@ mod macvlan;
 mod op;
 mod outcome;
 mod place;
+mod plan;
 mod release;
 mod resources;
 mod turns;

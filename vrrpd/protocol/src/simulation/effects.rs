@@ -1,13 +1,14 @@
 //! What the routers of a node have done for them, carried out.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::lan::{Fed, Happening, Lan, Packet};
 use super::node::{Node, Router};
 use crate::election::{Received, group};
+use crate::reconciler::Event;
 use crate::router::{Effect, Input};
 use crate::wire::Claim;
-use crate::wish::Wish;
 
 impl Lan {
     pub(super) fn command(&mut self, node: usize, input: &Input<'_>) {
@@ -41,7 +42,7 @@ impl Lan {
         for effect in effects {
             match effect {
                 Effect::Advertise { claim, .. } => self.send(node, router, *claim),
-                Effect::Desire(desired) => self.desire(node, router, *desired),
+                Effect::Desire(_) => self.desire(node, router),
                 Effect::Changed { transition, .. } => {
                     self.transitions += 1;
                     if let Some(tale) = &mut self.tale {
@@ -54,47 +55,39 @@ impl Lan {
         }
     }
 
-    fn desire(&mut self, node: usize, router: usize, desired: Wish) {
-        let kernel = &mut self.nodes[node].routers[router].kernel;
-        if desired.announcements != kernel.desired.announcements {
-            kernel.desired = desired;
-            return self.announce(node, router);
-        }
-        let (owns, after) = kernel.desire(desired, self.conditions.kernel);
-        let generation = kernel.generation;
+    /// After the time that the kernel takes, the latest counts.
+    fn desire(&mut self, node: usize, router: usize) {
+        let (after, start) = (self.conditions.kernel, self.nodes[node].start);
         if after.is_zero() {
-            self.owned(node, router, owns);
+            self.reconcile_desired(node, router);
         } else {
-            self.schedule(after, Happening::Owns { node, router, owns, generation });
+            self.schedule(after, Happening::Reconciles { node, router, start });
         }
     }
 
-    /// The kernel has the addresses now, or no more.
-    pub(super) fn owned(&mut self, node: usize, router: usize, owns: bool) {
-        if self.nodes[node].routers[router].kernel.change(owns) {
+    /// A reconciler learns what is desired by now.
+    pub(super) fn reconcile_desired(&mut self, node: usize, router: usize) {
+        let desired = self.nodes[node].routers[router].core.desired();
+        self.reconcile(node, router, Event::Wanted(desired));
+    }
+
+    pub(super) fn reconcile(&mut self, node: usize, router: usize, event: Event) {
+        let now = self.instant();
+        let Node { routers, turns, .. } = &mut self.nodes[node];
+        let Router { core, kernel, owned_until, reconcile_at, .. } = &mut routers[router];
+        let kernel = Arc::make_mut(kernel);
+        let announced = kernel.feed(event, core.desired(), now, Arc::make_mut(turns));
+        *owned_until = kernel.owned_until(self.start);
+        let deadline = kernel.deadline();
+        *reconcile_at = deadline.map(|at| at.saturating_duration_since(self.start).max(self.now));
+        if announced {
             self.announce(node, router);
         }
     }
 
-    pub(super) fn announce(&mut self, node: usize, router: usize) {
-        if self.nodes[node].routers[router].kernel.announce(self.now) {
-            self.schedule_round(node, router, 0);
-        }
-    }
-
-    pub(super) fn schedule_round(&mut self, node: usize, router: usize, round: usize) {
-        let Node { routers, .. } = &self.nodes[node];
-        let Router { kernel, config, .. } = &routers[router];
-        let burst = kernel.burst;
-        if let Some(at) = kernel.round(round, config, self.now).filter(|_| kernel.owns) {
-            let happening = Happening::Announces { node, router, burst, round };
-            self.schedule(at - self.now, happening);
-        }
-    }
-
-    pub(super) fn announce_once(&mut self, node: usize, router: usize) {
-        let Node { runs, plugged, routers, .. } = &self.nodes[node];
-        if !(*runs && *plugged && routers[router].kernel.holds()) {
+    /// Clients that are reached learn where the addresses are.
+    fn announce(&mut self, node: usize, router: usize) {
+        if !self.nodes[node].plugged {
             return;
         }
         for client in 0..self.nodes.len() {
@@ -110,9 +103,9 @@ impl Lan {
         if !*plugged {
             return;
         }
-        let Router { core, source, .. } = &routers[router];
+        let Router { core, place, .. } = &routers[router];
         let interval = core.config().advert_interval;
-        let advert = Received { source: *source, claim, interval };
+        let advert = Received { source: place.source, claim, interval };
         let packet = Packet { advert, coverage: core.coverage() };
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
             let way = &self.ways[from][to];

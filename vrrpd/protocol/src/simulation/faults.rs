@@ -8,7 +8,8 @@ use vocabulary::Name;
 
 use super::lan::{Happening, Lan, Packet};
 use super::node::{Node, Router};
-use crate::router::{Core, Input, Place, Surroundings, share_faults};
+use crate::reconciler::Event;
+use crate::router::{Core, Input, Surroundings, share_faults};
 use crate::tracking::PROOF_LIMIT;
 
 impl Lan {
@@ -36,7 +37,6 @@ impl Lan {
 
     /// A node's daemon is frozen or killed without a word; its addresses live on until the lease ends.
     pub fn freeze(&mut self, node: usize) {
-        self.nodes[node].lease_end = self.now + self.conditions.lease;
         self.nodes[node].runs = false;
     }
 
@@ -49,12 +49,8 @@ impl Lan {
 
     /// A frozen daemon goes on; adverts that it slept through wait in its sockets.
     pub fn thaw(&mut self, node: usize) {
-        let expired = self.now >= self.nodes[node].lease_end;
         self.nodes[node].runs = true;
-        for router in &mut self.nodes[node].routers {
-            router.kernel.owns &= !expired;
-            router.wake = None;
-        }
+        self.nodes[node].routers.iter_mut().for_each(|router| router.wake = None);
         // As the driver does: who has the addresses comes first, a Backup listens first.
         for router in 0..self.routers() {
             if self.nodes[node].routers[router].core.is_relied_on() {
@@ -64,9 +60,18 @@ impl Lan {
         for (router, Packet { advert, coverage }) in std::mem::take(&mut self.nodes[node].waiting) {
             self.feed(node, router, &Input::Received { advert, coverage });
         }
+        // What is desired comes before anything else that waits.
+        (0..self.routers()).for_each(|router| self.reconcile_desired(node, router));
         (0..self.nodes[node].usable.len()).for_each(|tracker| self.nodes[node].told(tracker));
         self.reconfigure(node);
         self.command(node, &Input::Tick);
+        let now = self.instant();
+        for router in 0..self.routers() {
+            self.reconcile_desired(node, router);
+            if Arc::make_mut(&mut self.nodes[node].routers[router].kernel).expire(now) {
+                self.reconcile(node, router, Event::AnythingGone);
+            }
+        }
     }
 
     /// A node's interface goes away, or comes back.
@@ -120,7 +125,9 @@ impl Lan {
         daemon.tracking = Arc::default();
         for (router, resumable) in daemon.routers.iter_mut().zip(resumable) {
             router.core = Core::new(router.config.clone(), resumable.map(|within| now + within));
-            router.kernel.inherit(Core::first_desire(resumable.is_some()));
+            let (config, inherits) = (&router.config, resumable.is_some());
+            let desired = router.core.desired();
+            Arc::make_mut(&mut router.kernel).start(config, desired, inherits, now);
             router.wake = None;
         }
         if resumable.iter().any(Option::is_some) {
@@ -139,11 +146,7 @@ impl Lan {
         if !self.conditions.proof.is_zero() {
             self.schedule(PROOF_LIMIT, Happening::EndsDoubt { node, start });
         }
-        for router in 0..self.routers() {
-            if self.nodes[node].routers[router].kernel.owns {
-                self.announce(node, router);
-            }
-        }
+        (0..self.routers()).for_each(|router| self.reconcile_desired(node, router));
         self.look_around(node);
     }
 
@@ -158,7 +161,10 @@ impl Lan {
     fn reconfigure(&mut self, node: usize) {
         for router in 0..self.routers() {
             let config = self.nodes[node].routers[router].config.clone();
+            let kernel = Arc::make_mut(&mut self.nodes[node].routers[router].kernel);
+            let plan = kernel.plan(&config);
             self.feed(node, router, &Input::Configuration(config));
+            self.reconcile(node, router, plan);
         }
         self.look_around(node);
     }
@@ -169,8 +175,8 @@ impl Lan {
         let Node { routers, tracking, plugged, .. } = &self.nodes[node];
         let around = |router: &Router| {
             let verdict = tracking.verdict(router.config.priority, &router.config.track);
-            let place = Place { index: 1, source: router.source, prefix_len: 24 };
-            Some(Surroundings::of(plugged.then_some(place), verdict, in_doubt, false))
+            let place = plugged.then_some(router.place);
+            Some(Surroundings::of(place, verdict, in_doubt, false))
         };
         let mut surroundings: Vec<_> = routers.iter().map(around).collect();
         share_faults(routers, &mut surroundings);

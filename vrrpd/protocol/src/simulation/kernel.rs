@@ -1,99 +1,177 @@
-//! The addresses of one router in a node's kernel, as they follow what is desired of them.
+//! One router's part of a node's kernel, and the reconciler that manages it.
 
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use config::{Announce, Refresh, RouterConfig};
+use config::{Lease, RouterConfig};
 
-use crate::election::Release;
-use crate::wish::{RELIEF_HOLD, Wanted, Wish};
-
-/// A burst of announcements is not begun anew within this.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
-
-/// Reminders of one address are at least this far apart.
-const REMINDER_PAUSE: Duration = Duration::from_millis(100);
+use crate::interfaces::{Configured, Interfaces, Link};
+use crate::reconciler::{Done, Event, KernelOp, Plan, Reconciler, Turns};
+use crate::router::Place;
+use crate::wish::Wish;
 
 /// What a kernel has of one router.
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
-    /// It has the addresses.
-    pub(super) owns: bool,
-    pub(super) desired: Wish,
-    /// Counts what was desired: an older desire that would come true late is void.
-    pub(super) generation: u64,
-    /// Counts bursts: announcements of an older one are void.
-    pub(super) burst: u64,
-    /// When the last burst began.
-    began: Option<Duration>,
+    reconciler: Reconciler,
+    interfaces: Arc<Interfaces>,
+    /// The addresses that are there, and when they leave by themselves.
+    held: Vec<(IpAddr, Option<Instant>)>,
+    /// How many there are to be.
+    wanted: usize,
 }
 
 impl Kernel {
-    pub(super) fn new() -> Self {
-        Self { owns: false, desired: Wish::NOTHING, generation: 0, burst: 0, began: None }
+    /// One that has nothing, of a router at `place`.
+    pub(super) fn new(config: &RouterConfig, place: Place, now: Instant) -> Self {
+        let interfaces = Arc::new(interfaces(config, place));
+        let wanted = config.belongings.addresses.len();
+        let reconciler = reconciler(config, &interfaces, Wish::NOTHING, now);
+        Self { reconciler, interfaces, held: vec![], wanted }
     }
 
-    /// Another daemon takes over; it inherits the addresses, or removes them.
-    pub(super) fn inherit(&mut self, desired: Wish) {
-        self.owns &= desired.wanted == Wanted::Hold;
-        self.desired = desired;
-        self.generation += 1;
-        self.burst += 1;
-        self.began = None;
-    }
-
-    /// Something else is desired: what it is, and after how long it comes true where the kernel takes
-    /// `kernel` for a change.
-    pub(super) fn desire(&mut self, desired: Wish, kernel: Duration) -> (bool, Duration) {
-        self.desired = desired;
-        self.generation += 1;
-        match desired.wanted {
-            Wanted::Hold => (true, kernel),
-            Wanted::Release(Release::Relieved) => (false, RELIEF_HOLD + kernel),
-            Wanted::Release(Release::AtOnce) => (false, kernel),
-        }
-    }
-
-    /// The kernel has them now, or no more; tells whether they are to be announced.
-    pub(super) fn change(&mut self, owns: bool) -> bool {
-        let new = owns && !self.owns;
-        self.owns = owns;
-        if !owns || new {
-            self.began = None;
-        }
-        new
-    }
-
-    /// It has the addresses, and they are not about to leave.
-    pub(super) fn holds(&self) -> bool {
-        self.owns && self.desired.wanted == Wanted::Hold
-    }
-
-    /// The addresses are to be announced; tells whether a burst begins.
-    pub(super) fn announce(&mut self, now: Duration) -> bool {
-        let anew = self.began.is_none_or(|began| now >= began + RESTART_PAUSE);
-        if anew {
-            (self.began, self.burst) = (Some(now), self.burst + 1);
-        }
-        anew
-    }
-
-    /// When the announcement number `round` of the burst is due, the first being 0; none: never.
-    pub(super) fn round(
-        &self,
-        round: usize,
+    /// A daemon starts; it inherits what its predecessor left, or removes it.
+    pub(super) fn start(
+        &mut self,
         config: &RouterConfig,
-        now: Duration,
-    ) -> Option<Duration> {
-        let Announce { at, refresh, .. } = &config.announce;
-        if let Some(after) = at.get(round) {
-            return Some((self.began? + *after).max(now));
+        desired: Wish,
+        inherits: bool,
+        now: Instant,
+    ) {
+        if !inherits {
+            self.held.clear();
         }
-        match refresh {
-            Refresh::WithAdverts => {
-                Some(now + config.advert_interval.duration().max(REMINDER_PAUSE))
-            }
-            Refresh::Every(pause) => Some(now + *pause),
-            Refresh::Never => None,
+        self.wanted = config.belongings.addresses.len();
+        self.reconciler = reconciler(config, &self.interfaces, desired, now);
+    }
+
+    /// Until when it has all the addresses; none: it has not.
+    pub(super) fn owned_until(&self, start: Instant) -> Option<Duration> {
+        let ends = self.held.iter().map(|(_, end)| match end {
+            Some(end) => end.saturating_duration_since(start),
+            None => Duration::MAX,
+        });
+        ends.min().filter(|_| self.held.len() >= self.wanted)
+    }
+
+    /// When the reconciler has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.reconciler.deadline()
+    }
+
+    /// What left by itself has left, and netlink's messages were lost.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        let before = self.held.len();
+        self.held.retain(|(_, end)| end.is_none_or(|end| now < end));
+        self.held.len() < before
+    }
+
+    /// Another configuration.
+    pub(super) fn plan(&mut self, config: &RouterConfig) -> Event {
+        self.wanted = config.belongings.addresses.len();
+        Event::Plan(Box::new(Plan::of(config)))
+    }
+
+    /// Feeds the reconciler and does what it asks for; `desired` is what is desired by now. Tells whether the
+    /// addresses were announced.
+    pub(super) fn feed(
+        &mut self,
+        event: Event,
+        desired: Wish,
+        now: Instant,
+        turns: &mut Turns,
+    ) -> bool {
+        // The advert thread of a daemon that runs is alive.
+        let mut announced = self.perform(Event::Pulse(now), desired, now, turns);
+        announced |= self.perform(event, desired, now, turns);
+        announced | self.perform(Event::Tick, desired, now, turns)
+    }
+
+    fn perform(&mut self, event: Event, desired: Wish, now: Instant, turns: &mut Turns) -> bool {
+        let mut ops = self.reconciler.handle(event, now, turns);
+        ops.reverse();
+        let mut announced = false;
+        while let Some(op) = ops.pop() {
+            let done = match &op {
+                KernelOp::Report(_) => continue,
+                KernelOp::EnsureMacvlan(_) => Done::Made(true),
+                KernelOp::CompareRouting(_) => Done::Missing(vec![]),
+                KernelOp::PutAddress { address, lease, .. } => {
+                    self.put(address.ip(), *lease, now);
+                    Done::Yes
+                }
+                KernelOp::RemoveAddress { address, .. } => {
+                    self.held.retain(|(held, _)| *held != address.ip());
+                    Done::Yes
+                }
+                KernelOp::Announce(_) => {
+                    announced = true;
+                    Done::Yes
+                }
+                KernelOp::ResetClients(_) => {
+                    let meanwhile = self.reconciler.handle(Event::Wanted(desired), now, turns);
+                    ops.extend(meanwhile.into_iter().rev());
+                    Done::Yes
+                }
+                KernelOp::RaiseMacvlan(_)
+                | KernelOp::LowerMacvlan(_)
+                | KernelOp::RemoveMacvlan(_)
+                | KernelOp::PromoteSecondaries(_)
+                | KernelOp::AddOwnSource(..)
+                | KernelOp::RemoveOwnSource(..)
+                | KernelOp::GiveSource { .. }
+                | KernelOp::TakeSource { .. }
+                | KernelOp::Connect { .. }
+                | KernelOp::Disconnect { .. }
+                | KernelOp::AddRouting(_)
+                | KernelOp::RemoveRouting(_)
+                | KernelOp::DestroySockets(_)
+                | KernelOp::TellActive(_)
+                | KernelOp::TellBackup(_) => Done::Yes,
+            };
+            let next = self.reconciler.handle(Event::Done(Box::new(op), Ok(done)), now, turns);
+            ops.extend(next.into_iter().rev());
+        }
+        announced
+    }
+
+    fn put(&mut self, ip: IpAddr, lease: Lease, now: Instant) {
+        let end = match lease {
+            Lease::Off => None,
+            Lease::Seconds(seconds) => Some(now + Duration::from_secs(seconds.get().into())),
+        };
+        match self.held.iter_mut().find(|(held, _)| *held == ip) {
+            Some((_, known)) => *known = end,
+            None => self.held.push((ip, end)),
         }
     }
+}
+
+fn reconciler(
+    config: &RouterConfig,
+    interfaces: &Arc<Interfaces>,
+    desired: Wish,
+    now: Instant,
+) -> Reconciler {
+    let (id, plan) = (config.id.clone(), Plan::of(config));
+    Reconciler::new(id, plan, Arc::clone(interfaces), desired, now)
+}
+
+/// Whatever a configuration names is there; its own interface has the source of its adverts.
+fn interfaces(config: &RouterConfig, place: Place) -> Interfaces {
+    let plan = Plan::of(config);
+    let others = plan.belongings.addresses.iter().map(|address| &address.interface);
+    let mut interfaces = Interfaces::default();
+    for (index, name) in (place.index..).zip(std::iter::once(&config.interface).chain(others)) {
+        if interfaces.named(name).is_none() {
+            let (name, running, loopback) = (name.clone(), true, false);
+            interfaces.put(index, Link { name, running, loopback, mac: None, upon: None });
+        }
+    }
+    let Place { index, source, prefix_len } = place;
+    let (ours, tentative, secondary) = (false, false, false);
+    interfaces
+        .put_address(index, Configured { ip: source, prefix_len, ours, tentative, secondary });
+    interfaces
 }

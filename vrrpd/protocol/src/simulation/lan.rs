@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Member, Node, Random, Way};
 use crate::election::Received;
+use crate::reconciler::Event;
 use crate::router::{Core, Effect, Input};
 use crate::wire::Coverage;
 use crate::wish::{Wanted, Wish};
@@ -20,8 +21,6 @@ pub struct Conditions {
     pub lateness: Duration,
     /// How long a kernel takes to add or remove addresses.
     pub kernel: Duration,
-    /// How long a kernel keeps the addresses of a daemon that does not renew them.
-    pub lease: Duration,
     /// When trackers of a daemon that starts tell their state, at most.
     pub proof: Duration,
 }
@@ -34,7 +33,6 @@ impl Default for Conditions {
             doubled: 0,
             lateness: Duration::ZERO,
             kernel: Duration::from_micros(300),
-            lease: Duration::from_secs(1),
             proof: Duration::ZERO,
         }
     }
@@ -82,17 +80,11 @@ pub(super) enum Happening {
         router: usize,
         packet: Packet,
     },
-    Owns {
+    /// A reconciler gets to know what is desired, and the kernel has changed what there is to change.
+    Reconciles {
         node: usize,
         router: usize,
-        owns: bool,
-        generation: u64,
-    },
-    Announces {
-        node: usize,
-        router: usize,
-        burst: u64,
-        round: usize,
+        start: u64,
     },
     /// A tracker of a daemon that has just started tells its state.
     Tells {
@@ -112,6 +104,22 @@ pub(super) enum Happening {
     },
 }
 
+/// Whose deadline it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    Core,
+    Reconciler,
+}
+
+/// A deadline, when it is noticed.
+#[derive(Clone, Copy)]
+struct Wake {
+    at: Duration,
+    node: usize,
+    router: usize,
+    of: Clock,
+}
+
 /// A network with nodes on it. Clones go their own ways.
 #[derive(Clone, Debug)]
 pub struct Lan {
@@ -125,7 +133,7 @@ pub struct Lan {
     pub(super) broken: Option<String>,
     pub(super) adverts: u64,
     pub(super) transitions: u64,
-    start: Instant,
+    pub(super) start: Instant,
     pub(super) now: Duration,
     queue: BTreeMap<(Duration, u64), Happening>,
     sequence: u64,
@@ -141,7 +149,7 @@ impl Lan {
         Self {
             ways: vec![vec![Way::default(); count]; count],
             tale: None,
-            nodes: nodes.into_iter().map(Node::new).collect(),
+            nodes: nodes.into_iter().map(|members| Node::new(members, start)).collect(),
             conditions,
             examine: |_| Ok(()),
             broken: None,
@@ -199,8 +207,8 @@ impl Lan {
     /// Whether a node has a router's addresses.
     #[must_use]
     pub fn owns(&self, node: usize, router: usize) -> bool {
-        let Node { routers, runs, lease_end, .. } = &self.nodes[node];
-        routers[router].kernel.owns && (*runs || self.now < *lease_end)
+        let until = self.nodes[node].routers[router].owned_until;
+        until.is_some_and(|until| self.now < until)
     }
 
     /// Who has the addresses of the first router.
@@ -220,7 +228,7 @@ impl Lan {
         for client in 0..self.nodes.len() {
             for router in 0..self.routers() {
                 let holds = |owner: &usize| {
-                    self.nodes[*owner].routers[router].kernel.desired.wanted == Wanted::Hold
+                    self.nodes[*owner].routers[router].core.desired().wanted == Wanted::Hold
                 };
                 let believed = self.nodes[client].believed[router].filter(holds);
                 self.nodes[client].believed[router] = believed;
@@ -232,8 +240,7 @@ impl Lan {
     pub fn in_flight(&self) -> impl Iterator<Item = (usize, usize, Packet)> + '_ {
         self.queue.values().filter_map(|happening| match happening {
             Happening::Arrives { node, router, packet } => Some((*node, *router, *packet)),
-            Happening::Owns { .. }
-            | Happening::Announces { .. }
+            Happening::Reconciles { .. }
             | Happening::Tells { .. }
             | Happening::EndsDoubt { .. }
             | Happening::Succeeds { .. } => None,
@@ -285,11 +292,8 @@ impl Lan {
     pub fn step(&mut self, end: Duration) -> Option<Stepped> {
         let queued = self.queue.keys().next().map(|(at, _)| *at);
         let wake = self.next_wake();
-        let due = wake.map(|(at, ..)| at);
-        // A lease that ends is worth a look as well.
-        let ends = |node: &Node| !node.runs && node.lease_end > self.now;
-        let leases = self.nodes.iter().filter(|node| ends(node));
-        let lease = leases.map(|node| node.lease_end).min();
+        let due = wake.map(|wake| wake.at);
+        let lease = self.next_lease_end();
         let next = [queued, due, lease].into_iter().flatten().min().filter(|at| *at <= end)?;
         self.now = self.now.max(next);
         if queued.is_some_and(|at| at <= self.now)
@@ -297,22 +301,36 @@ impl Lan {
         {
             return Some(self.happens(happening));
         }
-        let Some((_, node, router)) = wake.filter(|(at, ..)| *at <= self.now) else {
+        let Some(Wake { node, router, of, .. }) = wake.filter(|wake| wake.at <= self.now) else {
             return Some(Stepped::Other);
         };
+        if of == Clock::Reconciler {
+            self.reconcile(node, router, Event::Tick);
+            return Some(Stepped::Other);
+        }
         self.feed(node, router, &Input::Tick);
         self.settle(node);
         Some(Stepped::Deadline)
     }
 
-    /// Which router's deadline is noticed next, and when.
-    fn next_wake(&self) -> Option<(Duration, usize, usize)> {
-        let mut next: Option<(Duration, usize, usize)> = None;
+    /// A lease that ends is worth a look as well.
+    fn next_lease_end(&self) -> Option<Duration> {
+        let frozen = self.nodes.iter().filter(|node| !node.runs);
+        let ends = frozen.flat_map(|node| &node.routers).filter_map(|router| router.owned_until);
+        ends.filter(|end| *end > self.now && *end < Duration::MAX).min()
+    }
+
+    /// Whose deadline is noticed next, and when.
+    fn next_wake(&self) -> Option<Wake> {
+        let mut next: Option<Wake> = None;
         for (node, state) in self.nodes.iter().enumerate().filter(|(_, node)| node.runs) {
-            for (position, router) in state.routers.iter().enumerate() {
-                let Some((_, at)) = router.wake else { continue };
-                if next.is_none_or(|(soonest, ..)| at < soonest) {
-                    next = Some((at, node, position));
+            for (router, known) in state.routers.iter().enumerate() {
+                let core = known.wake.map(|(_, at)| (at, Clock::Core));
+                let reconciler = known.reconcile_at.map(|at| (at, Clock::Reconciler));
+                for (at, of) in core.into_iter().chain(reconciler) {
+                    if next.is_none_or(|next| at < next.at) {
+                        next = Some(Wake { at, node, router, of });
+                    }
                 }
             }
         }
@@ -339,16 +357,8 @@ impl Lan {
                 self.arrives(node, router, packet);
                 return Stepped::Advert;
             }
-            Happening::Owns { node, router, owns, generation } => {
-                if self.nodes[node].routers[router].kernel.generation == generation {
-                    self.owned(node, router, owns);
-                }
-            }
-            Happening::Announces { node, router, burst, round } => {
-                if self.nodes[node].routers[router].kernel.burst == burst {
-                    self.announce_once(node, router);
-                    self.schedule_round(node, router, round + 1);
-                }
+            Happening::Reconciles { node, router, start } if self.is_running(node, start) => {
+                self.reconcile_desired(node, router);
             }
             Happening::Tells { node, tracker, start } if self.is_running(node, start) => {
                 self.nodes[node].told(tracker);
@@ -362,7 +372,10 @@ impl Lan {
             {
                 self.succeed(node);
             }
-            Happening::Tells { .. } | Happening::EndsDoubt { .. } | Happening::Succeeds { .. } => {}
+            Happening::Reconciles { .. }
+            | Happening::Tells { .. }
+            | Happening::EndsDoubt { .. }
+            | Happening::Succeeds { .. } => {}
         }
         Stepped::Other
     }

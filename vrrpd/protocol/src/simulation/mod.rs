@@ -1,7 +1,7 @@
 //! Nodes on a simulated network, and a clock that only the caller moves.
 //!
 //! Every node runs the shipped code: [`router::Core`](crate::router::Core) with its election, sync groups
-//! and tracking. The network loses, doubles, delays, reorders and cuts, one way or both, one router's
+//! and tracking, and the [`Reconciler`](crate::reconciler::Reconciler). The network loses, doubles, delays, reorders and cuts, one way or both, one router's
 //! packets or all; a node may be frozen (its addresses stay, as a hung daemon's do), die, be replaced by a
 //! successor and come back. The kernel takes its time, and removes addresses whose lease ends.
 //!

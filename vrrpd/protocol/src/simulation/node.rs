@@ -10,7 +10,8 @@ use vocabulary::{Name, TrackerHealth, Usability};
 use super::Packet;
 use super::kernel::Kernel;
 use crate::election::{State, StateName, Transition, group};
-use crate::router::Core;
+use crate::reconciler::Turns;
+use crate::router::{Core, Place};
 use crate::tracking::Tracking;
 
 /// A router of a node as the caller describes it.
@@ -30,8 +31,12 @@ pub struct Router {
     pub(super) core: Core,
     /// As the operator wrote it last: a daemon that starts reads it.
     pub(super) config: Arc<RouterConfig>,
-    pub(super) source: IpAddr,
-    pub(super) kernel: Kernel,
+    pub(super) place: Place,
+    pub(super) kernel: Arc<Kernel>,
+    /// Until when the kernel has the addresses, were nobody to renew their leases.
+    pub(super) owned_until: Option<Duration>,
+    /// When the reconciler has something to do.
+    pub(super) reconcile_at: Option<Duration>,
     /// A deadline, and when it is noticed: it may be late.
     pub(super) wake: Option<(Instant, Duration)>,
 }
@@ -52,14 +57,14 @@ pub struct Node {
     pub(super) started_at: Duration,
     /// Adverts that wait in the sockets while the daemon is frozen.
     pub(super) waiting: Vec<(usize, Packet)>,
-    pub(super) lease_end: Duration,
+    pub(super) turns: Arc<Turns>,
     /// Whom a client beside this node believes to have each router's addresses.
     pub(super) believed: Vec<Option<usize>>,
 }
 
 impl Node {
     /// Its daemon has not started; everything that it tracks is usable.
-    pub(super) fn new(members: Vec<Member>) -> Self {
+    pub(super) fn new(members: Vec<Member>, start: Instant) -> Self {
         let mut trackers: Vec<Name> = vec![];
         for tracked in members.iter().flat_map(|member| &member.config.track) {
             if !trackers.contains(&tracked.name) {
@@ -70,7 +75,11 @@ impl Node {
         let router = |(position, Member { config, source })| {
             let config = Arc::new(config);
             let core = Core::new(config.clone(), None);
-            Router { position, core, config, source, kernel: Kernel::new(), wake: None }
+            let prefix_len = if source.is_ipv4() { 24 } else { 64 };
+            let place = Place { index: 1, source, prefix_len };
+            let kernel = Arc::new(Kernel::new(&config, place, start));
+            let (owned_until, reconcile_at, wake) = (None, None, None);
+            Router { position, core, config, place, kernel, owned_until, reconcile_at, wake }
         };
         Self {
             routers: members.into_iter().enumerate().map(router).collect(),
@@ -83,7 +92,7 @@ impl Node {
             start: 0,
             started_at: Duration::ZERO,
             waiting: vec![],
-            lease_end: Duration::ZERO,
+            turns: Arc::default(),
             believed,
         }
     }
@@ -152,12 +161,6 @@ impl Router {
     #[must_use]
     pub fn config(&self) -> &RouterConfig {
         &self.config
-    }
-
-    /// Whether the kernel has the addresses, the daemon's life and its lease apart.
-    #[must_use]
-    pub fn owns(&self) -> bool {
-        self.kernel.owns
     }
 
     fn state_name(&self) -> StateName {

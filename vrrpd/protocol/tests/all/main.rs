@@ -9,15 +9,16 @@ use std::sync::OnceLock;
 use config::{RouterConfig, parse};
 
 /// A router without peculiarities: version 3, 1 s, priority 100, one address, and what a node tracks here:
-/// without `api` it cannot serve, `uplink` weighs.
-fn template() -> RouterConfig {
-    static TEMPLATE: OnceLock<RouterConfig> = OnceLock::new();
+/// without `api` it cannot serve, `uplink` weighs. `family` 0 is IPv4, 1 is IPv6.
+fn template(family: usize) -> RouterConfig {
+    static TEMPLATES: OnceLock<Vec<RouterConfig>> = OnceLock::new();
     let parsed = || {
-        let text = "[[vrrp]]\nname = \"a\"\ninterface = \"eth0\"\nvrid = 7\naddresses = [\"192.0.2.100\"]\n\
-                    track = [\"api\", \"uplink\"]\n\
+        let text = "[[vrrp]]\nname = \"a\"\ninterface = \"eth0\"\nvrid = 7\n\
+                    addresses = [\"192.0.2.100\", \"fe80::64\"]\ntrack = [\"api\", \"uplink\"]\n\
                     [[track]]\nname = \"api\"\ninterface = \"eth1\"\n\
                     [[track]]\nname = \"uplink\"\ninterface = \"eth2\"\nweight = -30\n";
-        parse("a.toml", text).unwrap().config.routers.remove(0)
+        parse("a.toml", text).unwrap().config.routers
     };
-    TEMPLATE.get_or_init(parsed).clone()
+    let template = TEMPLATES.get_or_init(parsed)[family].clone();
+    RouterConfig { sync_group: None, decides_ties: true, ..template }
 }

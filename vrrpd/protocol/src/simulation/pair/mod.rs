@@ -168,8 +168,7 @@ impl Play {
     /// Every router's addresses are with somebody who serves.
     fn is_served(&self) -> bool {
         let by = |node: usize, router: usize| {
-            let state = &self.lan.nodes()[node];
-            state.runs() && self.serves[node] && state.routers()[router].owns()
+            self.lan.nodes()[node].runs() && self.serves[node] && self.lan.owns(node, router)
         };
         (0..self.lan.routers()).all(|router| by(0, router) || by(1, router))
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use config::{Announce, Auth, Dialect, Preempt, Refresh, RouterConfig};
+use config::{Announce, Auth, Dialect, Lease, Preempt, Refresh, RouterConfig};
 use vocabulary::{Name, Priority};
 use vrrp::election::{Backup, State, StateName, Version};
 use vrrp::simulation::{Conditions, Lan, Member, Stepped};
@@ -59,7 +59,7 @@ fn start() -> Instant {
 impl World {
     pub(crate) fn new(priorities: &[u8], version: Version, preempt: Preempt) -> Self {
         let member = |(node, priority): (usize, &u8)| {
-            let template = template();
+            let template = template(0);
             let config = RouterConfig {
                 priority: Priority::try_from(*priority).unwrap(),
                 preempt,
@@ -69,6 +69,7 @@ impl World {
                 },
                 // Nobody is asked here where clients look.
                 announce: Announce { at: vec![], refresh: Refresh::Never, ..Announce::default() },
+                lease: Lease::Off,
                 track: template.track[..1].to_vec(),
                 ..template
             };
@@ -77,7 +78,6 @@ impl World {
         let conditions = Conditions {
             flight: (Duration::ZERO, Duration::ZERO),
             kernel: Duration::ZERO,
-            lease: Duration::ZERO,
             ..Conditions::default()
         };
         let nodes = priorities.iter().enumerate().map(member).collect();
@@ -105,7 +105,7 @@ impl World {
 
     /// The nodes whose kernels have the addresses.
     pub(crate) fn owners(&self) -> Vec<usize> {
-        self.lan.owners()
+        self.those(|node| self.lan.owns(node, 0))
     }
 
     /// The nodes that run and are so.
@@ -204,7 +204,8 @@ impl World {
         let mut key = Vec::with_capacity(64);
         for (number, node) in self.lan.nodes().iter().enumerate() {
             let election = node.routers()[0].core().election();
-            let flags = [node.runs(), self.usable[number], self.lan.owns(number, 0)];
+            let owns = node.runs() && self.lan.owns(number, 0);
+            let flags = [node.runs(), self.usable[number], owns];
             key.extend(flags.map(i64::from));
             key.push(i64::from(election.settings().priority.get()));
             self.add_state(election.state(), &mut key);

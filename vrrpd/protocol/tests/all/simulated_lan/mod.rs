@@ -13,10 +13,11 @@ mod sense;
 mod story;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use config::RouterConfig;
+use config::{Lease, RouterConfig};
 use vocabulary::{AdvertInterval, Name, Priority};
 use vrrp::election::StateName;
 use vrrp::simulation::{Conditions, Lan, Member};
@@ -53,7 +54,8 @@ fn routers(priorities: &[u8]) -> Lan {
         let config = RouterConfig {
             priority: Priority::try_from(*priority).unwrap(),
             advert_interval: AdvertInterval::from_centiseconds(10).unwrap(),
-            ..template()
+            lease: Lease::Seconds(NonZeroU32::MIN),
+            ..template(0)
         };
         vec![Member { config, source: address(node, 0) }]
     };

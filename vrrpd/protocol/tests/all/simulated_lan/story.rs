@@ -1,9 +1,10 @@
 //! A random story of faults as a value: the same seed tells the same, and it can be made shorter.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use config::{Audience, Auth, Dialect, Preempt, RouterConfig};
+use config::{Audience, Auth, Dialect, Lease, Preempt, RouterConfig};
 use vocabulary::{AdvertInterval, Name, Priority};
 use vrrp::election::{StateName, Version};
 use vrrp::simulation::{Conditions, Lan, Member, Random, Way};
@@ -129,9 +130,9 @@ impl Story {
     }
 
     /// How long the kernel keeps a dead node's addresses.
-    fn lease(&self) -> Duration {
+    fn lease(&self) -> NonZeroU32 {
         let millis = self.interval.duration().as_millis() * 2;
-        Duration::from_secs(millis.div_ceil(250).try_into().unwrap())
+        NonZeroU32::try_from(u32::try_from(millis.div_ceil(250)).unwrap()).unwrap()
     }
 
     /// How long two nodes may have the addresses while one hands them to the other: the relief hold of
@@ -143,7 +144,7 @@ impl Story {
     /// A dead node's lease, then the down interval of who takes over, and a preemption's delay, at
     /// intervals that a reload may have doubled.
     fn settle(&self) -> Duration {
-        self.lease() + self.interval.duration() * 12
+        Duration::from_secs(self.lease().get().into()) + self.interval.duration() * 12
     }
 
     /// Tells the story; returns the first promise that was broken.
@@ -198,7 +199,6 @@ impl Story {
             flight: (idle.flight.0, late),
             doubled: self.doubled,
             lateness: late,
-            lease: self.lease(),
             proof: self.proof,
             ..idle
         };
@@ -222,9 +222,10 @@ impl Story {
             priority: Priority::try_from(priority).unwrap(),
             advert_interval: self.interval,
             preempt,
+            lease: Lease::Seconds(self.lease()),
             sync_group: grouped.then(|| Name::try_from("both").unwrap()),
             decides_ties: family == 0,
-            ..template()
+            ..template(family)
         };
         if self.version == Version::V2 {
             config.dialect = Dialect::V2(Auth::None);
