@@ -9,7 +9,8 @@
 //! supervisor ─► program   Commit, or Abort
 //!               program ─► Committed
 //! ```
-//! Ends of [channels](crate::channels) to other programs come down as well. Each message is a packet of its own. A configuration is a sealed file in memory that comes with it.
+//! Ends of [channels](crate::channels) to other programs come down as well. Each message is a packet of its
+//! own. A configuration is a sealed file in memory that comes with it.
 
 use std::fs::File;
 use std::io::{self, Write};
