@@ -1,9 +1,9 @@
 //! `lbproxy`: a TCP load balancer that checks its servers and tells `vrrpd` how they are.
 //!
 //! Three kinds of threads. The *check* thread asks servers how they are, and may be held up by what
-//! they answer. The *control* thread ([`daemon`](control::daemon)) judges what was found, talks to `vrrpd`, to
-//! `vipd`'s watchdog and to whoever asks for the status, and publishes what is to be done as one
-//! immutable [`plan`]: nothing that a remote sends may hold it. Each *worker* thread has its own
+//! they answer. The *control* thread ([`daemon`](control::daemon)) judges what was found, talks
+//! to `vrrpd`, to `vipd`'s watchdog and to whoever asks for the status, and publishes what is to be
+//! done as one immutable [`plan`]: nothing that a remote sends may hold it. Each *worker* thread has its own
 //! listening sockets, its own connections and its own buffers; it follows the plan and shares
 //! nothing on the path of a byte.
 //!

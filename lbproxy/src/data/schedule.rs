@@ -1,5 +1,5 @@
-//! When a worker has something to do by the clock, as a value: never, where nothing moves and no connection has
-//! a limit.
+//! When a worker has something to do by the clock, as a value: never, where nothing moves and no
+//! connection has a limit.
 
 use std::time::{Duration, Instant};
 

@@ -183,8 +183,9 @@ mod tests {
         size_of::<F>()
     }
 
-    /// Most connections wait most of the time: what each takes then is what ten thousand take. It is what it
-    /// was started with and what it needs until its end; the compiler keeps some of that twice, nothing thrice.
+    /// Most connections wait most of the time: what each takes then is what ten thousand take. It is what
+    /// it was started with and what it needs until its end; the compiler keeps some of that twice, nothing
+    /// thrice.
     #[test]
     fn a_connection_that_waits_takes_little_room() {
         let given = size_of::<(Rc<Worker>, Arc<ProxyPlan>, Client, Guard, Rc<RefCell<Turns>>)>();

@@ -74,8 +74,9 @@ impl Alarm {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "it is about real time")]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "it is about real time")]
+
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
