@@ -3,11 +3,11 @@
 pub mod channels;
 pub mod cli;
 pub mod clock;
+mod conflicts;
 pub mod daemon;
 pub mod driver;
 pub mod io;
 pub mod occurrence;
 pub mod reconciler;
-mod rivals;
 pub mod status;
 mod trackers;

@@ -136,7 +136,7 @@ pub struct RouterStatus {
     pub mismatch: Option<Mismatch>,
     /// Other stations that claimed addresses while they were held here, latest first.
     #[serde(default)]
-    pub rivals: Vec<RivalStatus>,
+    pub conflicts: Vec<ConflictStatus>,
     /// The last changes, latest first.
     pub history: Vec<Change>,
 }
@@ -154,7 +154,7 @@ pub struct Mismatch {
 
 /// A station that claimed an address which was held here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RivalStatus {
+pub struct ConflictStatus {
     /// The address.
     pub address: IpAddr,
     /// The station's MAC address.

@@ -4,13 +4,13 @@
 //! workers are told by publishing a plan, never one by one, and say when they have carried it out.
 
 pub mod daemon;
-pub(crate) mod estate;
+pub(crate) mod handoff;
+mod phase;
 pub(crate) mod prepare;
 mod proxy_status;
 pub(crate) mod pulse;
 pub(crate) mod questions;
 pub mod status;
-mod succession;
 pub(crate) mod vrrpd;
 pub(crate) mod watchdog;
 
@@ -26,8 +26,8 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
-use self::succession::Phase;
-use crate::control::estate::Inheritance;
+use self::phase::Phase;
+use crate::control::handoff::ReceivedSockets;
 use crate::control::status::{Answer, Order, Status, Usage};
 use crate::health::check::Check;
 use crate::health::event_log;
@@ -82,14 +82,14 @@ pub(crate) fn empty_plan() -> Arc<Plan> {
 pub(crate) fn bind(
     config: &Config,
     existing: &Bound,
-    mut inheritance: Option<&mut Inheritance>,
+    mut received: Option<&mut ReceivedSockets>,
     workers: usize,
 ) -> Result<Bound, ListenError> {
     let mut bound = Bound::new();
     for proxy in &config.proxies {
         let limit = proxy.limits.user;
         for address in &proxy.listen {
-            let inherited = inheritance.as_mut().and_then(|theirs| theirs.take(*address));
+            let inherited = received.as_mut().and_then(|theirs| theirs.take(*address));
             let listeners = match (existing.get(address), inherited) {
                 (Some(listeners), _) => Arc::clone(listeners),
                 (None, Some(sockets)) => {
@@ -300,7 +300,7 @@ impl Control {
             hello_timeout: proxy.config.hello_timeout,
             listeners: match self.phase {
                 Phase::Serving => proxy.config.listen.iter().filter_map(bound).collect(),
-                Phase::Waiting | Phase::Retired | Phase::Stopping => Vec::new(),
+                Phase::Waiting | Phase::Draining | Phase::Stopping => Vec::new(),
             },
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
@@ -310,7 +310,7 @@ impl Control {
     }
 
     fn tell_scores(&self) {
-        if self.phase == Phase::Retired {
+        if self.phase == Phase::Draining {
             return;
         }
         let scores = self.registry.scores();

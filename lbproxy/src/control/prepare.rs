@@ -11,7 +11,7 @@ use process::scheduling;
 use vocabulary::Name;
 
 use crate::cli::Args;
-use crate::control::estate::Inheritance;
+use crate::control::handoff::ReceivedSockets;
 use crate::control::{Bound, bind};
 use crate::health::CheckError;
 use crate::health::check::Check;
@@ -61,7 +61,7 @@ pub(crate) struct Prepared {
     pub(crate) source: Source,
     pub(crate) checks: Vec<Check>,
     pub(crate) bound: Bound,
-    pub(crate) inheritance: Option<Inheritance>,
+    pub(crate) received: Option<ReceivedSockets>,
     /// Channels that came before the one to the predecessor.
     pub(crate) channels: Vec<(Channel, StdStream)>,
     pub(crate) workers: usize,
@@ -113,14 +113,14 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
     let files = descriptors::raise();
     let checks = checks(config, &source.files)?;
     let mut channels = Vec::new();
-    let mut inheritance = match args.take_over {
+    let mut received = match args.take_over {
         false => None,
         true => Some(
             take_over(source.control.as_ref(), &mut channels)
                 .map_err(failed("take over from the lbproxy that runs"))?,
         ),
     };
-    let bound = bind(config, &Bound::new(), inheritance.as_mut(), workers)?;
+    let bound = bind(config, &Bound::new(), received.as_mut(), workers)?;
     let doubts = give_up_all_but(Kept {
         user: Some(&config.lbproxy.user),
         // New listeners of a reload may have ports below 1024.
@@ -130,16 +130,16 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
     if source.control.is_some() {
         end_with_parent().map_err(failed("end with the supervisor"))?;
     }
-    Ok(Prepared { source, checks, bound, inheritance, channels, workers, files, doubts })
+    Ok(Prepared { source, checks, bound, received, channels, workers, files, doubts })
 }
 
 /// Waits for the channel to the predecessor, and asks it for everything.
 fn take_over(
     control: Option<&Control>,
     others: &mut Vec<(Channel, StdStream)>,
-) -> io::Result<Inheritance> {
+) -> io::Result<ReceivedSockets> {
     let control = control.ok_or_else(|| io::Error::other("there is no supervisor"))?;
-    Inheritance::claim(control.wait_for(Channel::Handoff, others)?)
+    ReceivedSockets::claim(control.wait_for(Channel::Handoff, others)?)
 }
 
 /// Makes the checks ready.

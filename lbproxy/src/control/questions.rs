@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::control::estate::{Estate, Handoff};
+use crate::control::handoff::{HandoffRequest, SocketHandoff};
 use crate::control::status::{Answer, Request};
 
 /// What a successor may take to read what it gets.
@@ -28,7 +28,7 @@ pub(crate) enum Asked {
     /// The console, or an operator through it; the line that is answered goes there.
     Request(Request, oneshot::Sender<Vec<u8>>),
     /// A successor wants the sockets; or the words why it gets none.
-    TakeOver(oneshot::Sender<Result<Estate, String>>),
+    TakeOver(oneshot::Sender<Result<SocketHandoff, String>>),
     /// The successor that has them serves.
     Retire,
 }
@@ -59,15 +59,15 @@ pub(crate) async fn console(mut stream: UnixStream, asked: mpsc::Sender<Asked>) 
 pub(crate) async fn successor(mut stream: UnixStream, asked: mpsc::Sender<Asked>) {
     let mut lines = Reader::default();
     loop {
-        match lines.next::<Handoff>(&mut stream).await {
-            Ok(Ok(Handoff::TakeOver)) => {
-                let (reply, estate) = oneshot::channel();
+        match lines.next::<HandoffRequest>(&mut stream).await {
+            Ok(Ok(HandoffRequest::TakeOver)) => {
+                let (reply, handoff) = oneshot::channel();
                 if asked.send(Asked::TakeOver(reply)).await.is_err() {
                     return;
                 }
-                match estate.await {
-                    Ok(Ok(estate)) => {
-                        let handed = timeout(PATIENCE, estate.hand_to(&stream)).await;
+                match handoff.await {
+                    Ok(Ok(handoff)) => {
+                        let handed = timeout(PATIENCE, handoff.hand_to(&stream)).await;
                         if !matches!(handed, Ok(Ok(()))) {
                             return warn!("the successor did not take the sockets");
                         }
@@ -77,7 +77,7 @@ pub(crate) async fn successor(mut stream: UnixStream, asked: mpsc::Sender<Asked>
                 }
             }
             // The daemon ends.
-            Ok(Ok(Handoff::Retire)) => drop(asked.send(Asked::Retire).await),
+            Ok(Ok(HandoffRequest::Retire)) => drop(asked.send(Asked::Retire).await),
             Ok(Err(error)) => return warn!(%error, "the successor is not understood"),
             Err(_) => return,
         }

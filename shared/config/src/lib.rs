@@ -48,7 +48,7 @@ pub use self::snapshot::{Files, Snapshot};
 use self::spanned::Spanned;
 pub use self::track::{GatewayConfig, ScriptConfig, Tracked, TrackerConfig, TrackerKind};
 pub use self::vrrp::{
-    AddressConfig, Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password,
+    AddressConfig, Announce, Audience, Auth, Checksum, Dialect, Lease, ManagedResources, Password,
     Preempt, Refresh, RouteConfig, RouterConfig, RuleConfig, Scope,
 };
 use vocabulary::Name;

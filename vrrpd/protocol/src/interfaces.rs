@@ -163,7 +163,7 @@ impl Interface {
         if let Some(source) = config.source {
             return self.has(source).then_some(source);
         }
-        let all = config.belongings.addresses.iter().map(|config| config.address);
+        let all = config.managed.addresses.iter().map(|config| config.address);
         let all: Vec<VirtualAddress> = all.collect();
         self.source(config.id.family, &all, is_beyond_link(config))
     }

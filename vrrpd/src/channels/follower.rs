@@ -130,7 +130,7 @@ mod tests {
             send_errors: 0,
             received: 0,
             discarded: BTreeMap::new(),
-            rivals: Vec::new(),
+            conflicts: Vec::new(),
             mismatch: None,
             history: Vec::new(),
         };

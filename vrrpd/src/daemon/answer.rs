@@ -10,7 +10,7 @@ use super::Daemon;
 use crate::clock::now;
 use crate::driver::RouterReport;
 use crate::reconciler::Managed;
-use crate::status::{RivalStatus, RouterStatus, Status};
+use crate::status::{ConflictStatus, RouterStatus, Status};
 use vrrp::tracking::Tracking;
 
 impl Daemon {
@@ -21,8 +21,8 @@ impl Daemon {
         let paused = self.pause.is_on();
         let routers = self.config.routers.clone();
         let moment = now();
-        let mut rivals: Vec<_> =
-            routers.iter().map(|router| self.rivals.status(router, moment)).collect();
+        let mut conflicts: Vec<_> =
+            routers.iter().map(|router| self.conflicts.status(router, moment)).collect();
         let managed = self.routers.managed();
         let uptime = moment.duration_since(self.started);
         tokio::spawn(async move {
@@ -30,11 +30,12 @@ impl Daemon {
             let routers = report.routers.into_iter().map(|router| {
                 // One that a reload took away tells until it has ended.
                 let position = routers.iter().position(|config| config.id == router.config.id);
-                let rivals = position.map(|p| std::mem::take(&mut rivals[p])).unwrap_or_default();
+                let conflicts =
+                    position.map(|p| std::mem::take(&mut conflicts[p])).unwrap_or_default();
                 let config = position.map(|position| &routers[position]);
                 let trackers = config.map(|config| trackers(config, &tracking)).unwrap_or_default();
                 let managed = managed.get(&router.config.id).copied().unwrap_or_default();
-                status(router, managed, trackers, rivals, moment)
+                status(router, managed, trackers, conflicts, moment)
             });
             let status = Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -60,7 +61,7 @@ fn status(
     report: RouterReport,
     managed: Managed,
     trackers: Vec<TrackerHealth>,
-    rivals: Vec<RivalStatus>,
+    conflicts: Vec<ConflictStatus>,
     moment: Instant,
 ) -> RouterStatus {
     let config = &report.config;
@@ -81,7 +82,7 @@ fn status(
         },
         advert_interval: config.advert_interval,
         source: report.source,
-        addresses: config.belongings.addresses.iter().map(|held| held.address).collect(),
+        addresses: config.managed.addresses.iter().map(|held| held.address).collect(),
         deletions: managed.deletions,
         timer_ms: report.timer_ms,
         lease_left_ms: left.map(millis),
@@ -92,7 +93,7 @@ fn status(
         received: report.received,
         discarded: report.discarded,
         mismatch: report.mismatch,
-        rivals,
+        conflicts,
         history: report.history,
     }
 }

@@ -9,12 +9,12 @@
 //! Both threads are real-time; only the advert thread must never wait for the kernel.
 
 mod answer;
-mod hearsay;
+mod health_grace;
 mod pause;
-mod presumption;
 mod reload;
 mod routers;
 mod source;
+mod tracker_updates;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,13 +34,14 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
+use self::health_grace::HealthGrace;
 use self::pause::Pause;
-use self::presumption::Presumption;
 use self::routers::Routers;
 use self::source::{NoSource, Source};
 use crate::channels::{Asked, Channels, Order};
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
+use crate::conflicts::{Conflicts, Sighting};
 use crate::driver::{self, Setup};
 use crate::io::addresses::Addresses;
 use crate::io::announce::Announcer;
@@ -50,7 +51,6 @@ use crate::io::routes::Routes;
 use crate::io::sockets::Sockets;
 use crate::occurrence::{Occurrence, Occurrences};
 use crate::reconciler::Handles;
-use crate::rivals::{Rivals, Sighting};
 use crate::trackers::{Found, Trackers};
 use vrrp::tracking::{PROOF_LIMIT, Tracking};
 
@@ -65,7 +65,7 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::NET_ADMIN
 const ADDRESS_PRIORITY: u8 = 10;
 
 /// For so long a successor of an Active router trusts that what it tracks is usable.
-const PRESUMPTION: Duration = Duration::from_secs(1);
+const HEALTH_GRACE: Duration = Duration::from_secs(1);
 
 /// For so long the last results of scripts stand while nobody runs them: the supervisor starts another
 /// runner at once, but no faster than this when each dies.
@@ -143,9 +143,9 @@ struct Daemon {
     tracking: Tracking,
     trackers: Trackers,
     found: mpsc::Receiver<Found>,
-    rivals: Rivals,
+    conflicts: Conflicts,
     seen: mpsc::Receiver<Sighting>,
-    presumption: Presumption,
+    grace: HealthGrace,
     routers: Routers,
     channels: Channels,
     asked: mpsc::Receiver<Asked>,
@@ -185,7 +185,8 @@ impl Daemon {
             pulse,
         };
         let (trackers, found) = Trackers::new(links.interfaces.clone());
-        let (rivals, seen) = Rivals::new(Arc::clone(&handles.announcer), links.interfaces.clone());
+        let (conflicts, seen) =
+            Conflicts::new(Arc::clone(&handles.announcer), links.interfaces.clone());
         let mut daemon = Self {
             path: args.common.config.clone(),
             supervised: args.common.supervised,
@@ -197,9 +198,9 @@ impl Daemon {
             tracking: Tracking::default(),
             trackers,
             found,
-            rivals,
+            conflicts,
             seen,
-            presumption: Presumption::default(),
+            grace: HealthGrace::default(),
             routers: Routers::new(driver, handles, surroundings),
             channels,
             asked,
@@ -221,7 +222,7 @@ impl Daemon {
         let relied_on = resumed().flat_map(|router| &router.track);
         let relied_on: Vec<Name> = relied_on.map(|tracked| tracked.name.clone()).collect();
         relied_on.iter().for_each(|tracker| self.tracking.presume(tracker));
-        self.presumption.trust(relied_on, PRESUMPTION);
+        self.grace.trust(relied_on, HEALTH_GRACE);
         let kept: Vec<_> = resumed().collect();
         let links: Vec<_> = resumed().filter_map(|router| router.virtual_mac.clone()).collect();
         self.routers.clean_up(&kept).await;
@@ -229,7 +230,7 @@ impl Daemon {
         self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();
         self.routers.run_all(&self.config, &resume).await;
-        self.rivals.look_out_for(&self.config);
+        self.conflicts.look_out_for(&self.config);
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -246,9 +247,9 @@ impl Daemon {
                 step = self.transaction.next() => self.take_step(step).await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
-                Some(sighting) = self.seen.recv() => self.rivals.seen(&sighting, now()),
-                Ok(()) = interfaces.changed() => self.rivals.look_around(&self.config),
-                () = sleep_until(self.presumption.ends()) => self.end_presumption(),
+                Some(sighting) = self.seen.recv() => self.conflicts.seen(&sighting, now()),
+                Ok(()) = interfaces.changed() => self.conflicts.look_around(&self.config),
+                () = sleep_until(self.grace.ends()) => self.end_health_grace(),
                 () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
             }
@@ -299,7 +300,7 @@ impl Daemon {
                     ?trackers,
                     "nobody runs the scripts: their last results stand for {UNTOLD:?}"
                 );
-                self.presumption.trust(trackers, UNTOLD);
+                self.grace.trust(trackers, UNTOLD);
             }
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {

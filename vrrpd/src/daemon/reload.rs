@@ -56,7 +56,7 @@ impl Daemon {
     async fn go_over_to(&mut self, config: Config) {
         self.routers.change(&self.config, &config).await;
         self.config = config;
-        self.rivals.look_out_for(&self.config);
+        self.conflicts.look_out_for(&self.config);
         self.trackers.run(&self.config.trackers, &mut self.tracking);
     }
 }

@@ -50,7 +50,7 @@ impl Routers {
         let plans: Vec<Plan> = kept.iter().map(|config| Plan::of(config)).collect();
         let routing: Vec<Routing> =
             plans.iter().flat_map(|plan| placed_routing(plan, &interfaces)).collect();
-        let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.belongings.ips()).collect();
+        let kept: Vec<IpAddr> = kept.iter().flat_map(|config| config.managed.ips()).collect();
         match self.handles.routes.remove_leftovers(&routing, &kept).await {
             Ok(0) => {}
             Ok(count) => info!(count, "removed routes and rules that an earlier run left behind"),
@@ -112,7 +112,7 @@ impl Routers {
 
     /// From the first router on that has routes or rules.
     fn watch_routing(&mut self, config: &RouterConfig) {
-        let some = !config.belongings.routes.is_empty() || !config.belongings.rules.is_empty();
+        let some = !config.managed.routes.is_empty() || !config.managed.rules.is_empty();
         if some && !self.watches_routing {
             self.handles.links.watch_routing();
             self.watches_routing = true;

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod access;
-mod belongings;
 mod corpus;
 mod faults;
 mod guides;
@@ -10,6 +9,7 @@ mod haproxy;
 mod hostile;
 mod keepalived;
 mod lenient;
+mod managed;
 mod nginx;
 mod routes;
 mod secrets;

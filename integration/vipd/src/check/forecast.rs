@@ -139,7 +139,7 @@ fn is_number(name: &Name, config: &Config) -> bool {
 
 /// Whether a proxy is behind some of these routers' addresses.
 fn serves(proxy: &ProxyConfig, routers: &[RouterConfig]) -> bool {
-    let ips = || routers.iter().flat_map(|router| router.belongings.ips());
+    let ips = || routers.iter().flat_map(|router| router.managed.ips());
     let mut listens = proxy.listen.iter().map(|listen| listen.ip());
     listens.any(|listen| listen.is_unspecified() || ips().any(|ip| ip == listen))
 }

@@ -15,7 +15,7 @@ const ITEM: &str = "arp";
 pub(super) fn look(context: &Context) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for router in context.config.routers.iter().filter(|router| is_concerned(router)) {
-        for address in router.belongings.addresses.iter().filter(|a| a.address.ip().is_ipv4()) {
+        for address in router.managed.addresses.iter().filter(|a| a.address.ip().is_ipv4()) {
             let Some(finding) = one(address) else { continue };
             if !found.contains(&finding) {
                 found.push(finding);

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use lbproxy::control::status::{Certificate, ProxyStatus, RouteStatus, ServerStatus};
 use vocabulary::{TrackerHealth, VirtualAddress};
-use vrrpd::status::{Change, Mismatch, RejectedAdvert, RejectedSender, RivalStatus, RouterStatus};
+use vrrpd::status::{
+    Change, ConflictStatus, Mismatch, RejectedAdvert, RejectedSender, RouterStatus,
+};
 
 use super::Status;
 
@@ -161,8 +163,8 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     for tracker in &router.trackers {
         writeln!(out, "    tracks {}", tracked(tracker))?;
     }
-    for rival in &router.rivals {
-        let RivalStatus { address, mac, times, ago_ms } = rival;
+    for conflict in &router.conflicts {
+        let ConflictStatus { address, mac, times, ago_ms } = conflict;
         writeln!(
             out,
             "    {address} is also claimed by {mac}: {times} times, the last {} ago",

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use config::{Belongings, Config};
+use config::{Config, ManagedResources};
 use nix::net::if_::if_nametoindex;
 use tracing::{error, info};
 use vocabulary::{Family, InterfaceName, RouterId};
@@ -14,11 +14,11 @@ use vrrpd::io::routes::{RouteError, Routes};
 /// Removes the addresses, routes and rules of `routers` that bear the daemon's tag.
 pub(super) async fn release(config: &Config, routers: &[RouterId]) {
     let theirs = config.routers.iter().filter(|router| routers.contains(&router.id));
-    let belongings: Vec<&Belongings> = theirs.clone().map(|router| &router.belongings).collect();
-    if let Err(failure) = remove_routing(&belongings).await {
+    let managed: Vec<&ManagedResources> = theirs.clone().map(|router| &router.managed).collect();
+    if let Err(failure) = remove_routing(&managed).await {
         error!(%failure, "cannot remove the routes that the dead vrrpd left behind; its next start does");
     }
-    let addresses: Vec<IpAddr> = belongings.iter().flat_map(|theirs| theirs.ips()).collect();
+    let addresses: Vec<IpAddr> = managed.iter().flat_map(|theirs| theirs.ips()).collect();
     if addresses.is_empty() {
         return;
     }
@@ -56,16 +56,16 @@ async fn remove(addresses: &[IpAddr]) -> Result<usize, AddressError> {
     Ok(count)
 }
 
-async fn remove_routing(belongings: &[&Belongings]) -> Result<(), RouteError> {
-    let routes = belongings.iter().flat_map(|theirs| &theirs.routes).filter_map(|route| {
+async fn remove_routing(managed: &[&ManagedResources]) -> Result<(), RouteError> {
+    let routes = managed.iter().flat_map(|theirs| &theirs.routes).filter_map(|route| {
         // Where the interface is gone, its routes are.
         let index = if_nametoindex(route.interface.as_str()).ok()?;
         Some(Routing::Route(route.clone(), index))
     });
-    let rules = belongings.iter().flat_map(|theirs| theirs.rules.iter().cloned());
+    let rules = managed.iter().flat_map(|theirs| theirs.rules.iter().cloned());
     let all: Vec<Routing> = routes.chain(rules.map(Routing::Rule)).collect();
     // IPv4 addresses take the routes to their networks along.
-    let addresses = belongings.iter().flat_map(|theirs| &theirs.addresses);
+    let addresses = managed.iter().flat_map(|theirs| &theirs.addresses);
     let connected = addresses.filter(|config| config.address.family() == Family::Ipv6);
     let kernel = Routes::open()?;
     // What bears another tag is not found.

@@ -3,9 +3,9 @@
 //! Exit codes: 0 ended in order; 1 failed at start or while it ran; 2 wrong usage or configuration;
 //! 128 + the signal's number when a second SIGTERM or SIGINT ended it at once.
 
+mod handoff;
 mod reload;
 mod serve;
-mod succession;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -22,8 +22,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
 
+use self::handoff::HandoffState;
 use self::reload::Staged;
-use self::succession::Succession;
 use crate::cli::Args;
 use crate::clock;
 use crate::control::prepare::{Prepared, Source, StartError, prepare};
@@ -116,7 +116,7 @@ struct Daemon {
     streams: mpsc::Sender<UnixStream>,
     to_vrrpd: Option<ToSpeaker>,
     vrrpd_task: Option<AbortHandle>,
-    succession: Succession,
+    handoff: HandoffState,
     transaction: Transaction<Staged>,
     signals: Requests,
 }
@@ -142,9 +142,9 @@ impl Daemon {
         let (pace, alive) = start_beats(&workers, &config).map_err(failed("watch the time"))?;
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         let (streams, streamed) = mpsc::channel(STREAMS);
-        let mut succession = Succession::new();
+        let mut handoff = HandoffState::new();
         if let Some(orders) = &orders {
-            succession.tick(orders, alive.clone(), patient).map_err(failed("tick"))?;
+            handoff.tick(orders, alive.clone(), patient).map_err(failed("tick"))?;
         }
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let thread = CheckThread::start().map_err(failed("start the thread of checks"))?;
@@ -152,11 +152,11 @@ impl Daemon {
         let ends = Ends { checks, plans, scores, applied, answers };
         let mut control = Control::new(ends, prepared.workers);
         let started = clock::now();
-        if prepared.inheritance.is_some() {
+        if prepared.received.is_some() {
             control.wait();
         }
         control.configure(&config, prepared.bound, prepared.checks, started);
-        let inherited = succession.inherit(prepared.inheritance, &mut control, started);
+        let inherited = handoff.inherit(prepared.received, &mut control, started);
         inherited.map_err(failed("talk to the predecessor"))?;
         tell_start(config.proxies.len(), workers.len(), limit);
         let to_vrrpd = ToSpeaker {
@@ -183,7 +183,7 @@ impl Daemon {
             streams,
             to_vrrpd: Some(to_vrrpd),
             vrrpd_task: None,
-            succession,
+            handoff,
             transaction: Transaction::new(orders).map_err(failed("hear the supervisor"))?,
             signals,
         };
@@ -208,7 +208,7 @@ impl Daemon {
                 Some(found) = self.results.recv() => self.control.observe(found, clock::now()),
                 Some(asked) = self.asked.recv() => self.answer(asked),
                 step = self.transaction.next() => self.take_step(step),
-                _ = self.succession.look(), if self.succession.is_between() => {
+                _ = self.handoff.look(), if self.handoff.is_between() => {
                     self.relieve();
                     if let Some(words) = self.drained() {
                         return Ok(self.end(words).await);
@@ -224,7 +224,7 @@ impl Daemon {
     /// Talks to `vrrpd` once there are routers. Where they are gone later it does no harm.
     fn talk_to_vrrpd(&mut self) {
         if !self.config.routers.is_empty()
-            && !self.succession.waits()
+            && !self.handoff.waits()
             && let Some(to_vrrpd) = self.to_vrrpd.take()
         {
             self.vrrpd_task = Some(tokio::spawn(to_vrrpd.run()).abort_handle());

@@ -41,7 +41,7 @@ fn a_pair_that_hears_each_other_is_told_so_and_not_disturbed() {
     for (host, state) in [(0, StateName::Active), (1, StateName::Backup)] {
         let status = status::vrrpd(&duel.runtime_dir(host)).unwrap();
         assert_eq!(status.routers[0].state, state);
-        assert!(status.routers[0].rivals.is_empty());
+        assert!(status.routers[0].conflicts.is_empty());
     }
 }
 

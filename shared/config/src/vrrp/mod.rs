@@ -2,9 +2,9 @@
 //!
 //! [`check`] makes them of what the file says.
 
-mod belongings;
 pub(super) mod check;
 pub(super) mod group;
+mod managed;
 pub(super) mod virtual_mac;
 
 use std::fmt;
@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-pub use self::belongings::{
-    AddressConfig, Announce, Belongings, Refresh, RouteConfig, RuleConfig, Scope,
+pub use self::managed::{
+    AddressConfig, Announce, ManagedResources, Refresh, RouteConfig, RuleConfig, Scope,
 };
 use super::track::Tracked;
 use vocabulary::{AdvertInterval, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid};
@@ -32,7 +32,7 @@ pub struct RouterConfig {
     /// The addresses of the adverts, at least one and all of one family, in their order.
     pub addresses: Vec<VirtualAddress>,
     /// What the kernel has while the router is Active; the addresses of the adverts among it.
-    pub belongings: Belongings,
+    pub managed: ManagedResources,
     /// When the addresses are announced.
     pub announce: Announce,
     /// Version of the protocol, and what only that version has.

@@ -20,16 +20,16 @@ impl Plan {
             mac: virtual_mac(config.id.family, config.vrid),
             family: config.id.family,
         });
-        let mut belongings = config.belongings.clone();
+        let mut managed = config.managed.clone();
         if let Some(link) = &config.virtual_mac {
             let theirs = |address: &&mut AddressConfig| address.interface == config.interface;
-            let addresses = belongings.addresses.iter_mut().filter(theirs);
+            let addresses = managed.addresses.iter_mut().filter(theirs);
             addresses.for_each(|address| address.interface.clone_from(link));
         }
         Self {
             interface: config.interface.clone(),
             macvlan,
-            belongings,
+            managed,
             lease: config.lease,
             owner: config.priority.is_owner(),
             schedule: schedule(config),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use config::{AddressConfig, Belongings, Lease, RouteConfig, RuleConfig};
+use config::{AddressConfig, Lease, ManagedResources, RouteConfig, RuleConfig};
 use pnet_base::MacAddr;
 use vocabulary::{Family, InterfaceName};
 
@@ -17,7 +17,7 @@ pub struct Plan {
     /// The interface of its virtual MAC address, which has its addresses.
     pub macvlan: Option<Macvlan>,
     /// Addresses, routes and rules.
-    pub belongings: Belongings,
+    pub managed: ManagedResources,
     /// How long the kernel keeps the addresses without us.
     pub lease: Lease,
     /// They are this node's own (priority 255): what is there from others stays there.

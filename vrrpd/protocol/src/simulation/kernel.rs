@@ -26,7 +26,7 @@ impl Kernel {
     /// One that has nothing, of a router at `place`.
     pub(super) fn new(config: &RouterConfig, place: Place, now: Instant) -> Self {
         let interfaces = Arc::new(interfaces(config, place));
-        let wanted = config.belongings.addresses.len();
+        let wanted = config.managed.addresses.len();
         let reconciler = reconciler(config, &interfaces, Wish::NOTHING, now);
         Self { reconciler, interfaces, held: vec![], wanted }
     }
@@ -42,7 +42,7 @@ impl Kernel {
         if !inherits {
             self.held.clear();
         }
-        self.wanted = config.belongings.addresses.len();
+        self.wanted = config.managed.addresses.len();
         self.reconciler = reconciler(config, &self.interfaces, desired, now);
     }
 
@@ -69,7 +69,7 @@ impl Kernel {
 
     /// Another configuration.
     pub(super) fn plan(&mut self, config: &RouterConfig) -> Event {
-        self.wanted = config.belongings.addresses.len();
+        self.wanted = config.managed.addresses.len();
         Event::Plan(Box::new(Plan::of(config)))
     }
 
@@ -161,7 +161,7 @@ fn reconciler(
 /// Whatever a configuration names is there; its own interface has the source of its adverts.
 fn interfaces(config: &RouterConfig, place: Place) -> Interfaces {
     let plan = Plan::of(config);
-    let others = plan.belongings.addresses.iter().map(|address| &address.interface);
+    let others = plan.managed.addresses.iter().map(|address| &address.interface);
     let mut interfaces = Interfaces::default();
     for (index, name) in (place.index..).zip(std::iter::once(&config.interface).chain(others)) {
         if interfaces.named(name).is_none() {

@@ -76,7 +76,7 @@ mod tests {
                 "trackers": [{"tracker": "web", "usable": 2, "total": 3, "state": "usable"}],
                 "sent": 7, "send_errors": 1, "received": 8, "discarded": {"checksum": 4},
                 "mismatch": null, "history": [], "deletions": 11, "lease_left_ms": 2500,
-                "rivals": [{"address": "192.0.2.7", "mac": "02:00:00:00:00:07", "times": 12, "ago_ms": 1}]
+                "conflicts": [{"address": "192.0.2.7", "mac": "02:00:00:00:00:07", "times": 12, "ago_ms": 1}]
             }]
         });
         let server = serde_json::json!({

@@ -84,17 +84,17 @@ fn routers(routers: &[RouterStatus], page: &mut Page) {
         "When the kernel deletes the addresses unless their leases are renewed",
         routers.iter().filter_map(|router| Some((labels(router), leased(router)?))),
     );
-    let rivals = routers.iter().flat_map(|router| {
-        let each = router.rivals.iter();
-        each.map(|rival| {
-            let labels = with(labels(router), "address", &rival.address.to_string());
-            (with(labels, "mac", &rival.mac), rival.times)
+    let conflicts = routers.iter().flat_map(|router| {
+        let each = router.conflicts.iter();
+        each.map(|conflict| {
+            let labels = with(labels(router), "address", &conflict.address.to_string());
+            (with(labels, "mac", &conflict.mac), conflict.times)
         })
     });
     page.counter(
         "vipd_router_rivals_heard",
         "How often another station claimed one of its addresses",
-        rivals,
+        conflicts,
     );
     page.gauge(
         "vipd_router_advert_interval_seconds",

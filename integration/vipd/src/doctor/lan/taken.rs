@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Asks the link for each address of a router, and judges who answers.
 pub(super) async fn look(context: &Context, router: &RouterConfig, heard: &Heard) -> Vec<Finding> {
-    let addresses = router.belongings.addresses.iter();
+    let addresses = router.managed.addresses.iter();
     let all = join_all(addresses.map(|address| one(context, router, heard, address)));
     all.await
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use self::addresses::Wanted;
 use super::virtual_mac;
 use super::{
-    Announce, Audience, Auth, Belongings, Checksum, Dialect, Lease, Password, Preempt, RouteConfig,
-    RouterConfig, RuleConfig, Scope,
+    Announce, Audience, Auth, Checksum, Dialect, Lease, ManagedResources, Password, Preempt,
+    RouteConfig, RouterConfig, RuleConfig, Scope,
 };
 use crate::check::{Check, duration, duration_in, word};
 use crate::code::Code;
@@ -82,7 +82,7 @@ pub(crate) fn routers(
             vrid: common.vrid,
             priority: common.priority,
             addresses: of_family.iter().map(|address| *address.get_ref()).collect(),
-            belongings: belongings(family, &families, &wanted, &routing, common),
+            managed: managed(family, &families, &wanted, &routing, common),
             announce: common.announce.clone(),
             dialect: common.dialect,
             advert_interval: common.advert_interval,
@@ -146,20 +146,20 @@ fn families(wanted: &[Wanted]) -> Vec<Family> {
 }
 
 /// What is in no advert goes with the router of its family, or else with the one there is.
-fn belongings(
+fn managed(
     of: Family,
     families: &[Family],
     wanted: &[Wanted],
     routing: &(Vec<RouteConfig>, Vec<RuleConfig>),
     common: &Common,
-) -> Belongings {
+) -> ManagedResources {
     let mine = |family: Family| {
         let home = if families.contains(&family) { Some(&family) } else { families.first() };
         home == Some(&of)
     };
     let (routes, rules) = routing;
     let addresses = wanted.iter().filter(|wanted| mine(wanted.family()));
-    Belongings {
+    ManagedResources {
         addresses: addresses.map(|wanted| wanted.config(&common.interface)).collect(),
         routes: routes.iter().filter(|r| mine(Family::of(r.destination.addr()))).cloned().collect(),
         rules: rules.iter().filter(|rule| mine(rule.family)).cloned().collect(),

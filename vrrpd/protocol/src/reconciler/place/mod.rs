@@ -17,13 +17,13 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn of(plan: &Plan, interfaces: &Interfaces) -> Self {
-        let belongings = &plan.belongings;
+        let managed = &plan.managed;
         let address = |config: &AddressConfig| {
             let interface = interfaces.named(&config.interface)?;
             let connects = connects(plan, config, interfaces);
             // A prefix as long as the node's own makes an address secondary by itself, as the
             // owner's already are.
-            let wanted = belongings.own_source && !plan.owner;
+            let wanted = managed.own_source && !plan.owner;
             let secondary = wanted && !connects;
             let own_source = interface.own_source_for(config.address).filter(|_| secondary);
             let bare = plan.macvlan.as_ref().is_some_and(|link| link.name == config.interface);
@@ -32,7 +32,7 @@ impl Places {
             Some(ManagedAddress { config, index, bare, own_source, gives_source, connects })
         };
         Self {
-            addresses: belongings.addresses.iter().filter_map(address).collect(),
+            addresses: managed.addresses.iter().filter_map(address).collect(),
             routing: placed_routing(plan, interfaces),
         }
     }
@@ -97,7 +97,7 @@ fn connects(plan: &Plan, config: &AddressConfig, interfaces: &Interfaces) -> boo
     };
     let loopback = interfaces.named(&config.interface).is_none_or(|found| found.loopback);
     // An owner's are the node's own.
-    let virtual_addresses = if plan.owner { Vec::new() } else { plan.belongings.ips().collect() };
+    let virtual_addresses = if plan.owner { Vec::new() } else { plan.managed.ips().collect() };
     host_bits > 0 && !loopback && !interfaces.are_in_network_of(address, &virtual_addresses)
 }
 
@@ -108,8 +108,8 @@ pub fn placed_routing(plan: &Plan, interfaces: &Interfaces) -> Vec<Routing> {
         let source = route.source.or_else(|| source_there(plan, route, interfaces));
         Some(Routing::Route(RouteConfig { source, ..route.clone() }, interface.index))
     };
-    let routes = plan.belongings.routes.iter().filter_map(route);
-    let rules = plan.belongings.rules.iter().cloned().map(Routing::Rule);
+    let routes = plan.managed.routes.iter().filter_map(route);
+    let rules = plan.managed.rules.iter().cloned().map(Routing::Rule);
     routes.chain(rules).collect()
 }
 
@@ -122,7 +122,7 @@ fn source_there(plan: &Plan, route: &RouteConfig, interfaces: &Interfaces) -> Op
             && config.address.network().contains(&via)
             && connects(plan, config, interfaces)
     };
-    plan.belongings.addresses.iter().find(knows).map(|config| config.address.ip())
+    plan.managed.addresses.iter().find(knows).map(|config| config.address.ip())
 }
 
 #[cfg(test)]

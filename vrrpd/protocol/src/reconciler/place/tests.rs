@@ -86,7 +86,7 @@ fn a_route_through_such_a_network_has_the_address_as_its_source() {
     let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
     let own = node(&[("eth0", "10.77.0.11/24"), ("eth0", "192.168.50.11/24")]);
     let mut plan = plan(&[("eth0", "192.168.50.10/24"), ("eth0", "192.168.60.10/24")]);
-    plan.belongings.routes = vec![
+    plan.managed.routes = vec![
         route("192.168.60.1", None),
         route("192.168.60.1", Some("10.77.0.11")),
         route("192.168.50.1", None),

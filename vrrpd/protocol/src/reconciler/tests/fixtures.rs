@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use config::{AddressConfig, Announce, Belongings, Lease, Scope};
+use config::{AddressConfig, Announce, Lease, ManagedResources, Scope};
 use ipnet::IpNet;
 use vocabulary::{InterfaceName, VirtualAddress};
 
@@ -37,7 +37,7 @@ pub(in crate::reconciler) fn plan(addresses: &[(&str, &str)]) -> Plan {
     Plan {
         interface: name("eth0"),
         macvlan: None,
-        belongings: Belongings { addresses, routes, rules, own_source: true },
+        managed: ManagedResources { addresses, routes, rules, own_source: true },
         lease: Lease::Off,
         owner: false,
         schedule: Schedule { announce: Announce::default(), advert_interval },

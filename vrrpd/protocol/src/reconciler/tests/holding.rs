@@ -14,7 +14,7 @@ fn addresses_come_first_then_routes_then_the_announcement() {
         ("eth1", "fd50::10/64"),
     ]);
     plan.lease = Lease::Seconds(NonZeroU32::MIN);
-    plan.belongings.routes = vec![default_route()];
+    plan.managed.routes = vec![default_route()];
     let mut rig = Rig::new(plan, node(&own));
     assert!(rig.tick(0).is_empty(), "nothing is wanted yet");
     assert_eq!(rig.deadline(), None);
@@ -64,7 +64,7 @@ fn nothing_is_held_without_the_interface() {
 fn a_reload_goes_over_by_difference() {
     let mut rig = Rig::holding(0);
     let mut other = plan(&[("eth0", "10.0.0.100/24"), ("eth0", "10.0.0.101/24")]);
-    other.belongings.routes = vec![default_route()];
+    other.managed.routes = vec![default_route()];
     assert_eq!(
         rig.feed(2_000, Event::Plan(Box::new(other.clone()))),
         [
@@ -154,7 +154,7 @@ fn an_address_that_is_refused_is_tried_again() {
 #[test]
 fn a_route_that_is_refused_is_said_once() {
     let mut plan = plan(&[("eth0", "10.0.0.100/24")]);
-    plan.belongings.routes = vec![default_route()];
+    plan.managed.routes = vec![default_route()];
     let mut rig = Rig::new(plan, node(&[("eth0", "10.0.0.11/24")]));
     rig.missing = vec![Routing::Route(default_route(), 2)];
     rig.refused = vec!["add"];
@@ -205,7 +205,7 @@ fn a_source_or_a_connected_route_that_is_refused_is_said_once() {
 fn what_is_left_behind_is_said() {
     let own = [("eth0", "10.0.0.11/24"), ("eth0", "fd77::11/64")];
     let mut all = plan(&[("eth0", "10.0.0.100"), ("eth0", "fd77::100"), ("eth1", "fd50::10/64")]);
-    all.belongings.routes = vec![default_route()];
+    all.managed.routes = vec![default_route()];
     let mut rig = Rig::new(all, node(&own));
     rig.refused = vec!["own"];
     let done = rig.feed(0, Event::Wanted(HOLD));

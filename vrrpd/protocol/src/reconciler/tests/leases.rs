@@ -104,7 +104,7 @@ fn what_is_not_missing_is_not_added() {
 #[test]
 fn after_lost_messages_everything_is_added_again() {
     let mut both = plan(&[("eth0", "10.0.0.100/24"), ("eth0", "10.0.0.101/24")]);
-    both.belongings.routes = vec![default_route()];
+    both.managed.routes = vec![default_route()];
     let mut rig = Rig::new(both, node(&[("eth0", "10.0.0.11/24")]));
     assert_eq!(rig.feed(0, Event::AnythingGone), [""; 0], "nothing is held");
     rig.feed(0, Event::Wanted(HOLD));

@@ -75,7 +75,7 @@ fn addresses_that_are_wanted_again_while_clients_are_reset_stay() {
 #[test]
 fn routes_go_before_addresses() {
     let mut both = plan(&[("eth0", "10.0.0.100/24"), ("eth0", "fd50::10/64")]);
-    both.belongings.routes = vec![default_route()];
+    both.managed.routes = vec![default_route()];
     let mut rig = Rig::new(both, node(&[("eth0", "10.0.0.11/24")]));
     rig.feed(0, Event::Wanted(HOLD));
     assert_eq!(

@@ -22,7 +22,7 @@ impl Daemon {
 
     /// Somebody tells how something tracked is.
     pub(super) fn told(&mut self, health: TrackerHealth) {
-        self.presumption.told(&health.tracker);
+        self.grace.told(&health.tracker);
         if self.tracking.told(health.clone()) {
             let TrackerHealth { tracker, usable, total, state, reason } = &health;
             let reason = reason.as_deref();
@@ -44,7 +44,7 @@ impl Daemon {
         match found {
             Found::Health(health) => self.told(health),
             Found::Number(tracker, number) => {
-                self.presumption.told(&tracker);
+                self.grace.told(&tracker);
                 if self.tracking.told_number(&tracker, number) {
                     info!(%tracker, number, "a tracked file's number changed");
                 }
@@ -53,8 +53,8 @@ impl Daemon {
     }
 
     /// Whoever has not told anything by now is not there.
-    pub(super) fn end_presumption(&mut self) {
-        for tracker in self.presumption.end() {
+    pub(super) fn end_health_grace(&mut self) {
+        for tracker in self.grace.end() {
             warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
             self.lost(&tracker);
         }

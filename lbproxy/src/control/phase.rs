@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use process::messages::ToVrrpd;
 
 use super::Control;
-use crate::control::estate::{Estate, StandingOrder};
+use crate::control::handoff::{SocketHandoff, StandingOrder};
 use crate::health::registry::server::ServerRecord;
 use crate::plan::state::State;
 
@@ -17,7 +17,7 @@ pub(super) enum Phase {
     Waiting,
     Serving,
     /// A successor takes them.
-    Retired,
+    Draining,
     /// The old ones end as well.
     Stopping,
 }
@@ -36,7 +36,7 @@ impl Control {
 
     /// Accepts no more, and tells no health: a successor does. What is connected stays.
     pub(crate) fn retire(&mut self) {
-        self.phase = Phase::Retired;
+        self.phase = Phase::Draining;
         self.listeners.clear();
         self.publish();
         self.scores.send_replace(Vec::new());
@@ -56,15 +56,15 @@ impl Control {
         proxies.map(|proxy| proxy.counters.live.load(Ordering::Relaxed)).sum()
     }
 
-    /// Whether no worker accepts any more after the retirement, so that all clients are counted, and
+    /// Whether no worker accepts any more after the drain began, so that all clients are counted, and
     /// `vrrpd`, if there is one, was told what was to be said.
-    pub(crate) fn has_retired(&self, linked: bool) -> bool {
+    pub(crate) fn has_drained(&self, linked: bool) -> bool {
         let closed = self.applied.iter().all(|applied| *applied.borrow() >= self.generation);
         closed && (!linked || self.answers.capacity() == self.answers.max_capacity())
     }
 
     /// What a successor gets.
-    pub(crate) fn estate(&self) -> Estate {
+    pub(crate) fn handoff(&self) -> SocketHandoff {
         let listeners = self.listeners.values().map(Arc::clone).collect();
         let orders = self.registry.proxies.iter().flat_map(|proxy| {
             let of = |record: &ServerRecord, order| StandingOrder {
@@ -77,6 +77,6 @@ impl Control {
             };
             proxy.servers.iter().flat_map(of_one)
         });
-        Estate { listeners, orders: orders.collect() }
+        SocketHandoff { listeners, orders: orders.collect() }
     }
 }

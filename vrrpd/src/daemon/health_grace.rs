@@ -8,12 +8,12 @@ use crate::clock::now;
 
 /// What is presumed, and until when.
 #[derive(Debug, Default)]
-pub(super) struct Presumption {
+pub(super) struct HealthGrace {
     trackers: Vec<Name>,
     ends: Option<Instant>,
 }
 
-impl Presumption {
+impl HealthGrace {
     /// Trusts these for so long.
     pub(super) fn trust(&mut self, trackers: Vec<Name>, time: Duration) {
         if !trackers.is_empty() {

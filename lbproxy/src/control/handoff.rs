@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What a successor says; nobody else has a channel to say it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum Handoff {
+pub(crate) enum HandoffRequest {
     /// Give me what you have open, and go on.
     TakeOver,
     /// I serve: accept no more, and end with the last connection.
@@ -63,12 +63,12 @@ pub(crate) struct StandingOrder {
 
 /// What is left to a successor.
 #[derive(Debug)]
-pub(crate) struct Estate {
+pub(crate) struct SocketHandoff {
     pub(crate) listeners: Vec<Arc<Listeners>>,
     pub(crate) orders: Vec<StandingOrder>,
 }
 
-impl Estate {
+impl SocketHandoff {
     /// Hands everything over.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ async fn pass(successor: &UnixStream, piece: &Piece, files: &[BorrowedFd<'_>]) -
 
 /// What a successor got.
 #[derive(Debug)]
-pub(crate) struct Inheritance {
+pub(crate) struct ReceivedSockets {
     sockets: HashMap<SocketAddr, Vec<TcpListener>>,
     /// What an operator ordered.
     pub(crate) orders: Vec<StandingOrder>,
@@ -104,7 +104,7 @@ pub(crate) struct Inheritance {
     pub(crate) predecessor: StdStream,
 }
 
-impl Inheritance {
+impl ReceivedSockets {
     /// Asks the proxy at the other end for everything; it goes on serving.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ impl Inheritance {
     pub(crate) fn claim(mut predecessor: StdStream) -> io::Result<Self> {
         predecessor.set_nonblocking(false)?;
         predecessor.set_read_timeout(Some(PATIENCE))?;
-        predecessor.write_all(&line(&Handoff::TakeOver))?;
+        predecessor.write_all(&line(&HandoffRequest::TakeOver))?;
         let mut left = Self { sockets: HashMap::new(), orders: Vec::new(), predecessor };
         let mut files: Vec<OwnedFd> = Vec::new();
         let mut lines = Lines::default();

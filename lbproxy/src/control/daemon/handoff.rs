@@ -1,4 +1,4 @@
-//! From one proxy to the next without a lost connection: an upgrade ([`estate`](crate::control::estate)).
+//! From one proxy to the next without a lost connection: an upgrade ([`handoff`](crate::control::handoff)).
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::Daemon;
 use crate::clock;
-use crate::control::estate::{Estate, Handoff, Inheritance};
+use crate::control::handoff::{HandoffRequest, ReceivedSockets, SocketHandoff};
 use crate::control::status::Answer;
 use crate::control::{Control, watchdog};
 
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Where a proxy stands between its predecessor and its successor.
 #[derive(Debug)]
-pub(super) struct Succession {
+pub(super) struct HandoffState {
     /// What ticks into the supervisor's socket, until a successor serves.
     ticks: Option<(Arc<UnixStream>, AbortHandle)>,
     /// A successor has our sockets.
@@ -34,16 +34,16 @@ pub(super) struct Succession {
     /// The predecessor that is to be relieved, and when it is whether all servers were checked or not.
     relieves: Option<(UnixStream, Instant)>,
     /// A successor serves; what is connected here may last until then.
-    retired_until: Option<Instant>,
+    drains_until: Option<Instant>,
     look: Interval,
 }
 
-impl Succession {
+impl HandoffState {
     /// Neither is there.
     pub(super) fn new() -> Self {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks: None, handed_over: false, relieves: None, retired_until: None, look }
+        Self { ticks: None, handed_over: false, relieves: None, drains_until: None, look }
     }
 
     /// Ticks into the supervisor's socket.
@@ -62,7 +62,7 @@ impl Succession {
     /// Takes over what the predecessor left besides its sockets.
     pub(super) fn inherit(
         &mut self,
-        left: Option<Inheritance>,
+        left: Option<ReceivedSockets>,
         control: &mut Control,
         now: Instant,
     ) -> io::Result<()> {
@@ -85,7 +85,7 @@ impl Succession {
 
     /// Whether a successor serves.
     pub(super) fn is_over(&self) -> bool {
-        self.retired_until.is_some()
+        self.drains_until.is_some()
     }
 
     /// Whether another one serves beside us.
@@ -105,7 +105,7 @@ impl Daemon {
         let now = clock::now();
         let knows_all = self.control.knows_all();
         let Some((predecessor, _)) =
-            self.succession.relieves.take_if(|(_, at)| knows_all || now >= *at)
+            self.handoff.relieves.take_if(|(_, at)| knows_all || now >= *at)
         else {
             return;
         };
@@ -114,7 +114,7 @@ impl Daemon {
         }
         self.control.serve();
         self.talk_to_vrrpd();
-        match predecessor.try_write(&line(&Handoff::Retire)) {
+        match predecessor.try_write(&line(&HandoffRequest::Retire)) {
             Ok(_) => info!("serves in its predecessor's place"),
             Err(error) => warn!(%error, "the predecessor is gone; serves alone"),
         }
@@ -124,41 +124,41 @@ impl Daemon {
     ///
     /// # Errors
     /// It cannot, in words.
-    pub(super) fn hand_over(&mut self) -> Result<Estate, String> {
-        if self.succession.waits() {
+    pub(super) fn hand_over(&mut self) -> Result<SocketHandoff, String> {
+        if self.handoff.waits() {
             return Err("has itself not taken over yet".to_owned());
         }
-        if self.succession.is_over() {
+        if self.handoff.is_over() {
             return Err("has a successor already".to_owned());
         }
         info!("hands its sockets to a successor, and serves until that does");
-        self.succession.handed_over = true;
-        Ok(self.control.estate())
+        self.handoff.handed_over = true;
+        Ok(self.control.handoff())
     }
 
     /// A successor serves: accepts no more.
     pub(super) fn retire(&mut self, now: Instant) {
-        if !self.succession.handed_over {
+        if !self.handoff.handed_over {
             warn!("nobody has the sockets: whoever retires this proxy must take over first");
             return;
         }
         let limit = self.config.lbproxy.drain_timeout;
         let connections = self.control.live();
         info!(connections, "a successor serves; what is connected here may last for {limit:?}");
-        self.succession.retired_until = Some(now + limit);
+        self.handoff.drains_until = Some(now + limit);
         self.control.retire();
         // The supervisor watches the successor.
-        if let Some((socket, task)) = self.succession.ticks.take() {
+        if let Some((socket, task)) = self.handoff.ticks.take() {
             task.abort();
             tokio::spawn(watchdog::retire(socket));
         }
     }
 
-    /// Why to end, after the retirement.
+    /// Why to end, after the drain began.
     pub(super) fn drained(&self) -> Option<&'static str> {
-        let until = self.succession.retired_until?;
+        let until = self.handoff.drains_until?;
         match self.control.live() {
-            0 if self.control.has_retired(self.vrrpd_task.is_some()) => {
+            0 if self.control.has_drained(self.vrrpd_task.is_some()) => {
                 Some("the last connection has ended")
             }
             connections if clock::now() >= until => {

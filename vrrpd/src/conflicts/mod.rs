@@ -4,7 +4,7 @@
 //! One of them and this node take clients from each other, with every frame that is heard. It is told
 //! in log and status, and answered by an announcement of the address, within limits (RFC 5227 §2.4).
 
-mod lookout;
+mod watcher;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use tokio::task::AbortHandle;
 use tracing::warn;
 use vocabulary::{Family, InterfaceName};
 
-pub(crate) use self::lookout::Sighting;
-use self::lookout::{Guarded, Lookout, Post};
+pub(crate) use self::watcher::Sighting;
+use self::watcher::{Guarded, Post, Watcher};
 use crate::io::announce::Announcer;
-use crate::status::RivalStatus;
+use crate::status::ConflictStatus;
 use vrrp::interfaces::Interfaces;
 use vrrp::wire::claimant::Claimant;
 use vrrp::wire::virtual_mac::virtual_mac;
@@ -28,13 +28,13 @@ use vrrp::wire::virtual_mac::virtual_mac;
 /// Sightings that may wait. Of those that come meanwhile, none says anything new.
 const SIGHTINGS: usize = 16;
 
-/// Rivals that are remembered.
-const RIVALS: usize = 16;
+/// Conflicts that are remembered.
+const CONFLICTS: usize = 16;
 
 /// One that was silent for so long makes room for another.
 const SILENT: Duration = Duration::from_secs(60);
 
-/// A rival that goes on is logged this often.
+/// A conflict that goes on is logged this often.
 const LOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// An address is defended at most this often, so that two nodes which both defend it do not flood the
@@ -42,19 +42,19 @@ const LOG_PAUSE: Duration = Duration::from_secs(60);
 const DEFENCE_PAUSE: Duration = Duration::from_secs(3);
 
 /// Who looks out, and what was seen.
-pub(crate) struct Rivals {
+pub(crate) struct Conflicts {
     announcer: Arc<Announcer>,
     interfaces: watch::Receiver<Arc<Interfaces>>,
-    lookouts: Vec<(Post, AbortHandle)>,
+    watchers: Vec<(Post, AbortHandle)>,
     /// The index of each router's interface, while it runs, when that was last seen to.
     places: Vec<Option<u32>>,
     sightings: mpsc::Sender<Sighting>,
-    known: Vec<Rival>,
+    known: Vec<Conflict>,
 }
 
 /// A station that was seen.
 #[derive(Clone, Debug)]
-struct Rival {
+struct Conflict {
     interface: InterfaceName,
     claimant: Claimant,
     times: u64,
@@ -64,15 +64,15 @@ struct Rival {
     defended: Option<Instant>,
 }
 
-impl Rivals {
+impl Conflicts {
     /// Nobody looks out yet; what is seen comes out of the receiver.
     pub(crate) fn new(
         announcer: Arc<Announcer>,
         interfaces: watch::Receiver<Arc<Interfaces>>,
     ) -> (Self, mpsc::Receiver<Sighting>) {
         let (sightings, seen) = mpsc::channel(SIGHTINGS);
-        let (lookouts, places, known) = (Vec::new(), Vec::new(), Vec::new());
-        (Self { announcer, interfaces, lookouts, places, sightings, known }, seen)
+        let (watchers, places, known) = (Vec::new(), Vec::new(), Vec::new());
+        (Self { announcer, interfaces, watchers, places, sightings, known }, seen)
     }
 
     /// Interfaces changed. Most often it is but an address.
@@ -82,12 +82,12 @@ impl Rivals {
         }
     }
 
-    /// Has exactly these looked out for: lookouts that need not change are not disturbed.
+    /// Has exactly these looked out for: watchers that need not change are not disturbed.
     pub(crate) fn look_out_for(&mut self, config: &Config) {
         let interfaces = self.interfaces.borrow().clone();
         self.places = places(config, &interfaces);
         let wanted = posts(config, &interfaces);
-        self.lookouts.retain(|(post, task)| {
+        self.watchers.retain(|(post, task)| {
             let stays = wanted.contains(post);
             if !stays {
                 task.abort();
@@ -95,32 +95,32 @@ impl Rivals {
             stays
         });
         for post in wanted {
-            if self.lookouts.iter().all(|(running, _)| *running != post) {
+            if self.watchers.iter().all(|(running, _)| *running != post) {
                 let (interfaces, sightings) = (self.interfaces.clone(), self.sightings.clone());
-                let lookout = Lookout { post: post.clone(), interfaces, sightings };
-                let task = tokio::spawn(lookout.run());
-                self.lookouts.push((post, task.abort_handle()));
+                let watcher = Watcher { post: post.clone(), interfaces, sightings };
+                let task = tokio::spawn(watcher.run());
+                self.watchers.push((post, task.abort_handle()));
             }
         }
     }
 
-    /// A rival was seen.
+    /// A conflict was seen.
     pub(crate) fn seen(&mut self, sighting: &Sighting, now: Instant) {
         let Sighting { interface, held_on, claimant, times } = sighting;
-        let defended = |rival: &Rival| {
-            let same = rival.claimant.address == claimant.address;
-            same && rival.defended.is_some_and(|at| now < at + DEFENCE_PAUSE)
+        let defended = |conflict: &Conflict| {
+            let same = conflict.claimant.address == claimant.address;
+            same && conflict.defended.is_some_and(|at| now < at + DEFENCE_PAUSE)
         };
         let defend = !self.known.iter().any(defended);
-        let Some(rival) = self.rival(interface, *claimant, now) else { return };
-        rival.times += times;
-        rival.last = now;
-        if rival.log.take(now).is_some() {
-            let (Claimant { address, mac }, times) = (claimant, rival.times);
+        let Some(conflict) = self.conflict(interface, *claimant, now) else { return };
+        conflict.times += times;
+        conflict.last = now;
+        if conflict.log.take(now).is_some() {
+            let (Claimant { address, mac }, times) = (claimant, conflict.times);
             warn!(%address, %mac, %interface, times, "another station claims a virtual address that is held here: clients reach one or the other; look for a node that kept it, or a host that was given it");
         }
         if defend {
-            rival.defended = Some(now);
+            conflict.defended = Some(now);
             let family = Family::of(claimant.address);
             let interfaces = self.interfaces.borrow();
             let there = interfaces.named(held_on).ok_or(ErrorKind::NotFound.into());
@@ -133,24 +133,26 @@ impl Rivals {
         }
     }
 
-    /// The rival's place; none while others have them all.
-    fn rival(
+    /// The conflict's place; none while others have them all.
+    fn conflict(
         &mut self,
         interface: &InterfaceName,
         claimant: Claimant,
         now: Instant,
-    ) -> Option<&mut Rival> {
-        let is_it = |rival: &Rival| rival.claimant == claimant && rival.interface == *interface;
+    ) -> Option<&mut Conflict> {
+        let is_it =
+            |conflict: &Conflict| conflict.claimant == claimant && conflict.interface == *interface;
         if let Some(position) = self.known.iter().position(is_it) {
             return self.known.get_mut(position);
         }
-        if self.known.len() >= RIVALS {
-            let silent = |rival: &Rival| now.saturating_duration_since(rival.last) >= SILENT;
+        if self.known.len() >= CONFLICTS {
+            let silent =
+                |conflict: &Conflict| now.saturating_duration_since(conflict.last) >= SILENT;
             let position = self.known.iter().position(silent)?;
             self.known.remove(position);
         }
         let interface = interface.clone();
-        self.known.push(Rival {
+        self.known.push(Conflict {
             interface,
             claimant,
             times: 0,
@@ -161,22 +163,22 @@ impl Rivals {
         self.known.last_mut()
     }
 
-    /// What was seen of a router's rivals, latest first.
-    pub(crate) fn status(&self, router: &RouterConfig, now: Instant) -> Vec<RivalStatus> {
-        let of_router = |rival: &&Rival| {
-            let listed = router.belongings.ips().any(|ip| ip == rival.claimant.address);
-            listed && rival.interface == router.interface
+    /// What was seen of a router's conflicts, latest first.
+    pub(crate) fn status(&self, router: &RouterConfig, now: Instant) -> Vec<ConflictStatus> {
+        let of_router = |conflict: &&Conflict| {
+            let listed = router.managed.ips().any(|ip| ip == conflict.claimant.address);
+            listed && conflict.interface == router.interface
         };
-        let mut rivals: Vec<&Rival> = self.known.iter().filter(of_router).collect();
-        rivals.sort_by_key(|rival| std::cmp::Reverse(rival.last));
-        let status = |rival: &&Rival| RivalStatus {
-            address: rival.claimant.address,
-            mac: rival.claimant.mac.to_string(),
-            times: rival.times,
-            ago_ms: u64::try_from(now.saturating_duration_since(rival.last).as_millis())
+        let mut conflicts: Vec<&Conflict> = self.known.iter().filter(of_router).collect();
+        conflicts.sort_by_key(|conflict| std::cmp::Reverse(conflict.last));
+        let status = |conflict: &&Conflict| ConflictStatus {
+            address: conflict.claimant.address,
+            mac: conflict.claimant.mac.to_string(),
+            times: conflict.times,
+            ago_ms: u64::try_from(now.saturating_duration_since(conflict.last).as_millis())
                 .unwrap_or(u64::MAX),
         };
-        rivals.iter().map(status).collect()
+        conflicts.iter().map(status).collect()
     }
 }
 
@@ -197,7 +199,7 @@ fn posts(config: &Config, interfaces: &Interfaces) -> Vec<Post> {
         };
         let (family, index) = (router.id.family, found.index);
         let mac = virtual_mac(family, router.vrid);
-        let all = router.belongings.addresses.iter().filter(|address| {
+        let all = router.managed.addresses.iter().filter(|address| {
             address.interface == router.interface && address.address.family() == family
         });
         let guarded = all.map(|address| Guarded {

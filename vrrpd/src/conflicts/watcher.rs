@@ -66,13 +66,13 @@ pub(crate) struct Sighting {
 }
 
 /// The task.
-pub(super) struct Lookout {
+pub(super) struct Watcher {
     pub(super) post: Post,
     pub(super) interfaces: watch::Receiver<Arc<Interfaces>>,
     pub(super) sightings: mpsc::Sender<Sighting>,
 }
 
-impl Lookout {
+impl Watcher {
     /// Looks out until it is aborted.
     pub(super) async fn run(self) {
         loop {

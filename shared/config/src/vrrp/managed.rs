@@ -9,7 +9,7 @@ use vocabulary::{Family, InterfaceName, VirtualAddress};
 
 /// What the kernel has while a router is Active, and loses when it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Belongings {
+pub struct ManagedResources {
     /// Every address: those of the adverts first, then those that are in none, of either family.
     pub addresses: Vec<AddressConfig>,
     /// Routes, of either family.
@@ -20,7 +20,7 @@ pub struct Belongings {
     pub own_source: bool,
 }
 
-impl Belongings {
+impl ManagedResources {
     /// Every address.
     pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
         self.addresses.iter().map(|config| config.address.ip())

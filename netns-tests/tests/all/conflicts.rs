@@ -13,7 +13,7 @@ use netns_tests::{Duel, LIMIT, peer};
 use vipd::status;
 use vocabulary::{Family, InterfaceName};
 use vrrpd::io::announce::{Announcer, station};
-use vrrpd::status::RivalStatus;
+use vrrpd::status::ConflictStatus;
 
 const VIP: &str = "10.77.0.200";
 const VIP6: &str = "fd77::200";
@@ -43,11 +43,12 @@ fn announce(host: &Host, address: &str) {
     sent.unwrap().unwrap();
 }
 
-/// What a node tells of rivals, but for when.
-fn rivals(duel: &Duel, host: usize) -> Vec<(String, String, u64)> {
+/// What a node tells of conflicts, but for when.
+fn conflicts(duel: &Duel, host: usize) -> Vec<(String, String, u64)> {
     let routers = status::vrrpd(&duel.runtime_dir(host)).unwrap().routers;
-    let told = |rival: RivalStatus| (rival.address.to_string(), rival.mac, rival.times);
-    routers.into_iter().flat_map(|router| router.rivals).map(told).collect()
+    let told =
+        |conflict: ConflictStatus| (conflict.address.to_string(), conflict.mac, conflict.times);
+    routers.into_iter().flat_map(|router| router.conflicts).map(told).collect()
 }
 
 fn ping(duel: &Duel, address: &str) {
@@ -79,10 +80,10 @@ fn that_announce_themselves_are_told_and_answered() {
     announce(&intruder, VIP);
     sleep(Duration::from_millis(500));
     assert_eq!(neighbour(&duel.client, VIP).as_deref(), Some(THEIRS));
-    let mut told = rivals(&duel, 0);
+    let mut told = conflicts(&duel, 0);
     told.sort();
-    let rival = |address: &str, times| (address.to_owned(), THEIRS.to_owned(), times);
-    assert_eq!(told, [rival(VIP, 2), rival(VIP6, 1)]);
+    let conflict = |address: &str, times| (address.to_owned(), THEIRS.to_owned(), times);
+    assert_eq!(told, [conflict(VIP, 2), conflict(VIP6, 1)]);
     assert_eq!(vipd.log().matches(TOLD).count(), 2, "{}", vipd.log());
     let mut shown = Command::new(netns_tests::binary("vipd"));
     shown.args(["status", "--runtime-dir"]).arg(duel.runtime_dir(0));
@@ -100,10 +101,10 @@ fn that_keep_still_are_found_by_asking() {
     duel.wait_for(&[0]);
     intruder.add_address(VIP.parse().unwrap(), 32, None).unwrap();
     intruder.add_address(VIP6.parse().unwrap(), 128, None).unwrap();
-    let both = || rivals(&duel, 0).len() == 2;
+    let both = || conflicts(&duel, 0).len() == 2;
     wait_until("both were found", LIMIT, both).unwrap();
     assert_eq!(vipd.log().matches(TOLD).count(), 2, "{}", vipd.log());
-    assert!(rivals(&duel, 0).iter().all(|(_, mac, _)| mac == THEIRS));
+    assert!(conflicts(&duel, 0).iter().all(|(_, mac, _)| mac == THEIRS));
 }
 
 /// A takeover is no conflict, and neither is a peer with the same virtual MAC address.
@@ -124,7 +125,7 @@ fn are_not_the_peers_that_take_over_in_order() {
         }
         duel.wait_for(&[1]);
         sleep(Duration::from_secs(1));
-        assert_eq!((rivals(&duel, 0), rivals(&duel, 1)), (vec![], vec![]));
+        assert_eq!((conflicts(&duel, 0), conflicts(&duel, 1)), (vec![], vec![]));
         assert!(!first.log().contains(TOLD) && !second.log().contains(TOLD));
     }
 }
