@@ -1,6 +1,6 @@
 //! The control thread's state: what is configured, known and owned, and the plan made of it.
 //!
-//! Everything that happens comes in as a method call from [`daemon`](crate::control::daemon)'s loop. The
+//! Everything that happens comes in as a method call from [`daemon`]'s loop. The
 //! workers are told by publishing a plan, never one by one, and say when they have carried it out.
 
 pub mod daemon;

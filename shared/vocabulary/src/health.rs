@@ -28,7 +28,7 @@ impl fmt::Display for Usability {
     }
 }
 
-/// The health of one tracked thing, as a proxy reports it over the [link](crate::link).
+/// The health of one tracked thing, as a proxy reports it over its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerHealth {
     /// The proxy's name, as `track` names it.

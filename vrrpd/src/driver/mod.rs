@@ -190,6 +190,7 @@ impl Driver {
                     router.handle(Input::Configuration(Arc::new(*config)), moment, &self.ports);
                     // It may have joined or left a sync group, whose faults it shares.
                     self.look_around();
+                    self.follow_routers();
                 }
             }
             Command::Remove(id) => {
@@ -219,6 +220,12 @@ impl Driver {
         self.reap();
     }
 
+    /// Has the pulse beat as these routers need.
+    fn follow_routers(&mut self) {
+        let configs = self.routers.iter().map(Router::config);
+        self.pulse.follow(configs.map(|config| (config.advert_interval, config.lease)));
+    }
+
     fn report(&self, moment: Instant) -> Report {
         Report {
             routers: self.routers.iter().map(|router| router.report(moment)).collect(),
@@ -243,7 +250,7 @@ impl Driver {
         let new = free.into_iter().map(|new| Router::new(new, occurrences.clone(), moment));
         self.routers.extend(new);
         self.waiting = blocked;
-        self.pulse.follow(self.routers.iter().map(|router| router.config().advert_interval));
+        self.follow_routers();
         self.look_around();
     }
 

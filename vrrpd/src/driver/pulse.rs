@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use config::Lease;
 use process::messages::{Resumable, Tick, line};
 use tokio::sync::watch;
 use vocabulary::AdvertInterval;
@@ -15,10 +16,6 @@ use vrrp::election::timing;
 
 /// Beats are at least this far apart: a watchdog that wakes more often costs more than it finds.
 const SHORTEST: Duration = Duration::from_millis(10);
-
-/// And at most this far. Leases are of a second and more, and renewed after a quarter of that if the last
-/// beat is younger than this quarter: a beat of three sixteenths is never too old.
-const LONGEST: Duration = Duration::from_millis(187);
 
 /// Beats in the time that a watchdog waits: one may be missed, and the machine be late.
 const BEATS: u32 = 3;
@@ -44,17 +41,21 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn new(beat: watch::Sender<Instant>, watchdog: Option<UnixStream>) -> Self {
-        let (interval, patience) = (LONGEST, MOST_PATIENCE);
+        let (interval, patience) = (MOST_PATIENCE / BEATS, MOST_PATIENCE);
         Self { beat, watchdog, interval, patience, next: None, changes: 0 }
     }
 
     /// Follows the shortest of the routers' intervals: whoever watches may wait for half of the time that
     /// passes before a peer can take over, so that the other half is left to replace what hangs.
-    pub(super) fn follow(&mut self, intervals: impl Iterator<Item = AdvertInterval>) {
-        let shortest = intervals.min();
+    pub(super) fn follow(
+        &mut self,
+        routers: impl Iterator<Item = (AdvertInterval, Lease)> + Clone,
+    ) {
+        let shortest = routers.clone().map(|(interval, _)| interval).min();
         let patience = shortest.map_or(MOST_PATIENCE, |i| timing::soonest_takeover(i) / 2);
         let patience = patience.clamp(LEAST_PATIENCE, MOST_PATIENCE);
-        self.interval = (patience / BEATS).clamp(SHORTEST, LONGEST);
+        let beat = routers.filter_map(|(_, lease)| oldest_beat(lease)).min();
+        self.interval = beat.unwrap_or(MOST_PATIENCE).min(patience / BEATS).max(SHORTEST);
         if patience != self.patience {
             // Told at once: beats are about to come at another pace.
             (self.patience, self.next) = (patience, None);
@@ -90,6 +91,15 @@ impl Pulse {
     }
 }
 
+/// Leases are renewed after a quarter of their time, if the last beat is younger than this quarter: one of
+/// three sixteenths is never too old.
+fn oldest_beat(lease: Lease) -> Option<Duration> {
+    match lease {
+        Lease::Off => None,
+        Lease::Seconds(seconds) => Some(Duration::from_secs(seconds.get().into()) * 3 / 16),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -97,6 +107,23 @@ mod tests {
     use vocabulary::{Family, Name, RouterId};
 
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
+    fn beats_are_young_enough_for_the_shortest_lease() {
+        let second = AdvertInterval::try_from(Duration::from_secs(1)).unwrap();
+        let seconds = |seconds| Lease::Seconds(std::num::NonZeroU32::new(seconds).unwrap());
+        for (leases, nanos) in [
+            (vec![], 333_333_333),
+            (vec![Lease::Off], 333_333_333),
+            (vec![seconds(4)], 333_333_333),
+            (vec![seconds(4), seconds(1)], 187_500_000),
+        ] {
+            let mut pulse = Pulse::new(watch::channel(Instant::now()).0, None);
+            pulse.follow(leases.iter().map(|lease| (second, *lease)));
+            assert_eq!(pulse.interval, Duration::from_nanos(nanos), "{leases:?}");
+        }
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
@@ -112,14 +139,16 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let interval = |millis| AdvertInterval::try_from(Duration::from_millis(millis)).unwrap();
+        let lease = |seconds| Lease::Seconds(std::num::NonZeroU32::new(seconds).unwrap());
 
         pulse.beat(at(0), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":1000,\"resumable\":[]}\n");
-        assert_eq!(pulse.next(at(0)), at(187), "in time for a lease of a second");
+        let third = Duration::from_nanos(333_333_333);
+        assert_eq!(pulse.next(at(0)), at(0) + third, "three beats in a second");
         pulse.beat(at(93), 0, std::iter::empty());
         assert_eq!(told(), "", "who is awake anyway waits for half of the time at least");
 
-        pulse.follow([interval(1000), interval(100)].into_iter());
+        pulse.follow([(interval(1000), lease(4)), (interval(100), lease(1))].into_iter());
         pulse.beat(at(93), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":150,\"resumable\":[]}\n");
         assert_eq!(pulse.next(at(93)), at(143), "three beats in 150 ms");
@@ -129,13 +158,13 @@ mod tests {
         assert_eq!(told(), "{\"patience_ms\":150,\"resumable\":[]}\n", "together with an advert");
         assert_eq!(pulse.next(at(118)), at(168));
 
-        pulse.follow([interval(10)].into_iter());
+        pulse.follow([(interval(10), lease(1))].into_iter());
         pulse.beat(at(120), 0, std::iter::empty());
         assert_eq!(told(), "{\"patience_ms\":50,\"resumable\":[]}\n");
         let next = at(120) + Duration::from_nanos(16_666_666);
         assert_eq!(pulse.next(at(120)), next);
 
-        pulse.follow([interval(10)].into_iter());
+        pulse.follow([(interval(10), lease(1))].into_iter());
         assert_eq!(pulse.next(at(121)), next, "nothing changed");
 
         let router = RouterId { name: Name::try_from("api").unwrap(), family: Family::Ipv4 };
