@@ -210,11 +210,13 @@ impl Control {
         }
     }
 
-    /// Another handle of it: to tick from another thread.
+    /// Another handle of it: to tick from another thread. It does not block from then on, as a program
+    /// needs it that was not told by a supervisor what to start with.
     ///
     /// # Errors
     /// The system has no further descriptor.
     pub fn socket(&self) -> io::Result<UnixStream> {
+        self.socket.set_nonblocking(true)?;
         self.socket.try_clone()
     }
 
