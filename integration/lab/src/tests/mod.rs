@@ -76,7 +76,7 @@ fn backend(host: &Host, certificates: &Certificates) -> (Running, Endpoint) {
     let (certificate, key) = (certificates.certificate.display(), certificates.key.display());
     // On all addresses of both families.
     let role = format!("[::]:{PORT} {certificate} {key} {}", host.name());
-    let running = host.start("backend", &mut again("lab::tests::backend_process", &role)).unwrap();
+    let running = host.start("backend", &mut again("tests::backend_process", &role)).unwrap();
     let endpoint = Endpoint::new(address, &certificates.ca).unwrap();
     wait_until("the backend serves", SOON, || endpoint.get(host, SOON).unwrap().is_ok()).unwrap();
     (running, endpoint)
