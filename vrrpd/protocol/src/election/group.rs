@@ -61,7 +61,10 @@ fn consequence(transition: Transition) -> Option<Event> {
     // A fault and an end are told to each member by whoever finds them.
     match to {
         StateName::Active => Some(Event::Join),
-        StateName::Backup if from == StateName::Active => Some(Event::Yield),
+        // One that was relieved takes along a sibling that was not, and goes on as Active.
+        StateName::Backup if matches!(from, StateName::Active | StateName::Releasing) => {
+            Some(Event::Yield)
+        }
         StateName::Backup | StateName::Initialize | StateName::Releasing => None,
     }
 }
