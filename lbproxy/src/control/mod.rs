@@ -28,7 +28,7 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::phase::Phase;
 use crate::control::handoff::ReceivedSockets;
-use crate::control::status::{Answer, Order, Status, Usage};
+use crate::control::status::{Answer, Order, ProxyStatus, Status, Usage};
 use crate::health::check::Check;
 use crate::health::event_log;
 use crate::health::outcome::Report;
@@ -37,8 +37,9 @@ use crate::health::registry::proxy::ProxyRecord;
 use crate::health::registry::{Ordered, Registry};
 use crate::health::runner::CheckRunner;
 use crate::net::listen::{ListenError, Listeners};
+use crate::plan::capacity::{Capacity, Full, Share};
 use crate::plan::route::Route;
-use crate::plan::{Plan, ProxyPlan};
+use crate::plan::{Bind, Plan, ProxyPlan};
 
 /// The listening sockets by their address.
 pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
@@ -49,6 +50,8 @@ pub(crate) struct Control {
     registry: Registry,
     checks: CheckRunner,
     listeners: Bound,
+    capacity: Arc<Capacity>,
+    shares: HashMap<SocketAddr, Arc<Share>>,
     owned: HashMap<RouterId, Ownership>,
     generation: u64,
     phase: Phase,
@@ -104,11 +107,14 @@ pub(crate) fn bind(
 }
 
 impl Control {
-    pub(crate) fn new(ends: Ends, workers: usize) -> Self {
+    /// For so many workers, and `capacity` connections.
+    pub(crate) fn new(ends: Ends, workers: usize, capacity: usize) -> Self {
         Self {
             registry: Registry::default(),
             checks: ends.checks,
             listeners: Bound::new(),
+            capacity: Arc::new(Capacity::new(capacity)),
+            shares: HashMap::new(),
             owned: HashMap::new(),
             generation: 0,
             phase: Phase::Serving,
@@ -138,9 +144,15 @@ impl Control {
                 }
             }
         }
+        self.shares.retain(|address, _| bound.contains_key(address));
+        for address in bound.keys() {
+            let share = || Arc::new(Share::of(&self.capacity));
+            self.shares.entry(*address).or_insert_with(share);
+        }
         self.listeners = bound;
         self.owned.retain(|router, _| config.routers.iter().any(|wanted| wanted.id == *router));
         let effects = self.registry.replace(&config.proxies, checks, now);
+        self.capacity.divide(self.listeners.len());
         self.execute(effects);
     }
 
@@ -288,7 +300,11 @@ impl Control {
     }
 
     fn proxy_plan(&self, proxy: &ProxyRecord, routes: Vec<Route>) -> Arc<ProxyPlan> {
-        let bound = |address| self.listeners.get(address).map(Arc::clone);
+        let bind = |address| {
+            let listeners = Arc::clone(self.listeners.get(address)?);
+            let share = Arc::clone(self.shares.get(address)?);
+            Some(Bind { listeners, share })
+        };
         Arc::new(ProxyPlan {
             name: proxy.config.name.clone(),
             limits: proxy.config.limits,
@@ -298,14 +314,17 @@ impl Control {
             access: Arc::new(proxy.config.access.clone()),
             routes,
             hello_timeout: proxy.config.hello_timeout,
-            listeners: match self.phase {
-                Phase::Serving => proxy.config.listen.iter().filter_map(bound).collect(),
+            binds: match self.phase {
+                Phase::Serving => proxy.config.listen.iter().filter_map(bind).collect(),
                 Phase::Waiting | Phase::Draining | Phase::Stopping => Vec::new(),
             },
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
             queue: Arc::clone(&proxy.queue),
-            sources: proxy.sources.clone().zip(proxy.config.most_per_source),
+            clients: Arc::clone(&proxy.clients),
+            sources: proxy.sources.clone().zip(proxy.config.clients.per_source),
+            rates: proxy.rates.clone().zip(proxy.config.clients.rate_per_source),
+            log_empty: proxy.config.log_empty,
         })
     }
 
@@ -321,6 +340,12 @@ impl Control {
         });
     }
 
+    /// Why new clients of a proxy wait, if they do, at whichever of its addresses.
+    fn full(&self, proxy: &ProxyRecord) -> Option<Full> {
+        let shares = proxy.config.listen.iter().filter_map(|address| self.shares.get(address));
+        shares.filter_map(|share| share.full(&proxy.clients)).next()
+    }
+
     /// The proxies, for the status.
     pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
         let proxies = self.registry.proxies.iter();
@@ -334,7 +359,10 @@ impl Control {
             dropped_log_lines: dropped,
             usage: Usage::default(),
             proxies: proxies
-                .map(|proxy| proxy_status::proxy_status(proxy, &self.registry, now))
+                .map(|proxy| ProxyStatus {
+                    full: self.full(proxy),
+                    ..proxy_status::proxy_status(proxy, &self.registry, now)
+                })
                 .collect(),
         }
     }

@@ -39,6 +39,7 @@ pub(super) fn proxy_status(proxy: &ProxyRecord, registry: &Registry, now: Instan
         state: registry.score(proxy).state,
         routes: routes.collect(),
         panics: proxy.panics,
+        full: None,
         servers: servers.collect(),
     }
 }

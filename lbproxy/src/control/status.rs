@@ -9,6 +9,7 @@ use vocabulary::{Endpoint, Name, Usability};
 
 pub use crate::data::pool::Usage;
 pub use crate::net::certificate::Certificate;
+pub use crate::plan::capacity::Full;
 use crate::plan::latency::Latency;
 pub use crate::plan::state::{Mode, Order, State};
 
@@ -106,6 +107,9 @@ pub struct ProxyStatus {
     pub state: Usability,
     /// Whether servers that are not up are used, for none is.
     pub panics: bool,
+    /// Why new clients wait in the kernel, at one of its addresses at least; none: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<Full>,
     /// Its routes in the order of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteStatus>,

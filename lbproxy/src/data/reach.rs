@@ -182,7 +182,8 @@ mod tests {
                 user: 30 * second,
                 silent: None,
             },
-            listeners: Vec::new(),
+            binds: Vec::new(),
+            clients: Arc::default(),
             waiting: QueueConfig { length: 0, timeout: second },
             send_proxy: None,
             access: Arc::default(),
@@ -199,6 +200,8 @@ mod tests {
             counters: Arc::default(),
             queue: Arc::default(),
             sources: None,
+            rates: None,
+            log_empty: true,
         }
     }
 

@@ -136,6 +136,7 @@ impl Relay {
             | End::QueueFull
             | End::QueueTimeout
             | End::SourceLimit
+            | End::SourceRate
             | End::Denied
             | End::NotAllowed
             | End::BadHeader

@@ -38,6 +38,8 @@ pub(crate) enum End {
     QueueTimeout,
     /// The client has as many connections as it may.
     SourceLimit,
+    /// The client opens connections sooner than it may.
+    SourceRate,
     /// The client's address is in `deny`.
     Denied,
     /// The client's address is not in `allow`.
@@ -75,6 +77,11 @@ impl End {
         matches!(self, NoBackend | ConnectFailed | ConnectTimeout | QueueFull | QueueTimeout)
     }
 
+    /// Whether both sides ended it in order, or the client had enough.
+    pub(crate) fn is_ordinary(self) -> bool {
+        matches!(self, Self::ClientClosed | Self::ServerClosed | Self::ClientReset)
+    }
+
     /// HAProxy's two letters (configuration manual, 8.5): who ended it, and in which phase.
     pub(crate) fn code(self) -> &'static str {
         match self {
@@ -87,6 +94,7 @@ impl End {
             Self::QueueFull => "PQ",
             Self::QueueTimeout => "sQ",
             Self::SourceLimit
+            | Self::SourceRate
             | Self::Denied
             | Self::NotAllowed
             | Self::BadHeader
@@ -133,6 +141,7 @@ mod tests {
             (End::HalfClosedTimeout, "half_closed_timeout", "cD"),
             (End::NoBackend, "no_backend", "SC"),
             (End::SourceLimit, "source_limit", "PR"),
+            (End::SourceRate, "source_rate", "PR"),
             (End::Denied, "denied", "PR"),
             (End::NotAllowed, "not_allowed", "PR"),
             (End::ByOperator, "by_operator", "KD"),

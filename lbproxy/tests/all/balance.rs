@@ -213,3 +213,43 @@ fn a_client_has_no_more_connections_than_it_may_over_all_workers() {
         stream.write_all(b"!").and_then(|()| stream.read(&mut byte)).is_ok_and(|count| count == 1)
     });
 }
+
+#[test]
+fn a_proxy_has_no_more_clients_than_it_may_and_the_others_wait_in_the_kernel() {
+    let ip = own_ip();
+    let more = |most: u32| format!("max_connections = {most}\n{QUICK}");
+    let server = echo(ip);
+    let proxy = Proxy::ready(&table(listen_at(ip), &[server], &more(3)), &["up"]);
+    let clients: Vec<TcpStream> = (0..12).map(|_| connect(listen_at(ip))).collect();
+    let status = || proxy.status().unwrap().proxies.remove(0);
+    eventually("three are served", || status().sessions == 3);
+    let words = "as many connections as max_connections allows";
+    assert_eq!(status().full.map(|full| full.to_string()).as_deref(), Some(words));
+    proxy.log(words);
+    assert_eq!(status().accepted, 3, "nobody else is accepted");
+    proxy.reload(&table(listen_at(ip), &[server], &more(5)));
+    eventually("two more", || status().sessions == 5);
+    // Who leaves makes room, and everybody is served in the end.
+    ping_all(clients);
+    eventually("all have gone", || (status().sessions, status().full) == (0, None));
+    assert_eq!((status().accepted, status().refused), (12, 0));
+}
+
+#[test]
+fn a_client_opens_no_more_connections_in_a_second_than_it_may() {
+    let ip = own_ip();
+    let more = format!("max_rate_per_source = 5\n{QUICK}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[echo(ip)], &more), &["up"]);
+    let began = now();
+    let tries: Vec<bool> = (0..40).map(|_| fetch(listen_at(ip)).is_ok()).collect();
+    let took = began.elapsed();
+    let served = tries.iter().filter(|served| **served).count();
+    assert!(tries[..5].iter().all(|served| *served), "{tries:?}");
+    let most = 6.0 + 5.0 * took.as_secs_f64();
+    assert!(served < 40 && served as f64 <= most, "{served} in {took:?}");
+    let line = proxy.line("end=source_rate");
+    assert!(line.contains(" server=- ") && line.contains(" attempts=0 "), "{line}");
+    let ended = proxy.status().unwrap().proxies.remove(0).ended;
+    assert_eq!(ended.get("source_rate").copied(), u64::try_from(40 - served).ok());
+    eventually("it may come again", || fetch(listen_at(ip)).is_ok());
+}

@@ -44,6 +44,10 @@ pub(crate) struct Proxy {
     /// Networks whose connections are served, none: all; and those whose are not.
     pub(crate) allow: Vec<Got<IpNet>>,
     pub(crate) deny: Vec<Got<IpNet>>,
+    /// Connections of clients at once.
+    pub(crate) max_connections: Option<Got<u32>>,
+    /// Whether connections without a byte have an access line, where they have none.
+    pub(crate) log_empty: Option<Got<bool>>,
     /// None where only its routes lead somewhere.
     pub(crate) servers: Vec<Server>,
     pub(crate) routes: Vec<Route>,
@@ -72,6 +76,8 @@ impl Proxy {
             on_down: None,
             allow: Vec::new(),
             deny: Vec::new(),
+            max_connections: None,
+            log_empty: None,
             servers: Vec::new(),
             routes: Vec::new(),
             hello_timeout: None,

@@ -120,6 +120,13 @@ impl Section {
         self.settings.tcplog.as_ref()
     }
 
+    /// What it says of its clients, whichever servers they get.
+    pub(super) fn limit(&self, proxy: &mut Proxy) {
+        proxy.max_connections.clone_from(&self.settings.max_connections);
+        let quiet = |place: &Place| Got::from(place, false);
+        proxy.log_empty = self.settings.dontlognull.as_ref().map(quiet);
+    }
+
     /// `tcp-ut` among the options of a `bind`.
     fn user_timeout(&mut self, line: &Statement) {
         let words = line.words.iter().map(|word| word.text.as_str());

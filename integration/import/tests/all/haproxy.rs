@@ -177,11 +177,8 @@ fn every_line_has_its_fate() {
             "messages go to standard error, and a line for each connection to standard output, for the journal",
         ),
         ("option tcpka", Kind::Ignored, "the kernel always asks silent peers"),
-        (
-            "maxconn 2000",
-            Kind::Different,
-            "connections are limited by the number of open files only",
-        ),
+        ("maxconn 2000", Kind::Translated, ""),
+        ("option dontlognull", Kind::Translated, ""),
         ("timeout queue 1m", Kind::Translated, ""),
         ("timeout client-fin 1s", Kind::Translated, ""),
         ("timeout client 0", Kind::Translated, ""),
@@ -402,4 +399,15 @@ fn health_is_asked_at_the_port_that_all_servers_share() {
         "{toml}"
     );
     assert!(toml.contains("address = \"db1.example:5432\"\n"), "{toml}");
+}
+
+#[test]
+fn limits_of_a_frontend_are_its_proxys() {
+    let text = "defaults\n maxconn 2000\n option dontlognull\nfrontend a\n bind :80\n maxconn 0\n \
+                no option dontlognull\n default_backend s\nfrontend b\n bind :81\n default_backend s\n\
+                backend s\n maxconn 7\n server s 10.0.0.1:80 check\n";
+    let written = toml(&of_haproxy(text));
+    let count = |part: &str| written.matches(part).count();
+    assert_eq!((count("max_connections = 2000\n"), count("max_connections")), (1, 1), "{written}");
+    assert_eq!((count("log_empty = false\n"), count("log_empty")), (1, 1), "{written}");
 }

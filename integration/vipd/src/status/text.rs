@@ -18,6 +18,9 @@ const CHANGES: usize = 3;
 /// Names of a certificate that are shown; JSON has them all.
 const NAMES: usize = 8;
 
+/// The ends of connections for which a rule of the file is the reason.
+const RULES: [&str; 5] = ["denied", "not_allowed", "source_limit", "source_rate", "no_route"];
+
 /// Rejected adverts that are shown of each sender; JSON has them all.
 const REJECTED: usize = 3;
 
@@ -85,6 +88,12 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
                 0 => writeln!(out)?,
                 _ => writeln!(out, ", {waiting} waiting")?,
             }
+            if let Some(full) = proxy.full {
+                writeln!(out, "    {full}: new ones wait")?;
+            }
+            if let Some(denied) = denied(proxy) {
+                writeln!(out, "    reset at once: {denied}")?;
+            }
         }
     }
     proxy.routes.iter().try_for_each(|route| writeln!(out, "    {}", routed(route)))?;
@@ -117,6 +126,14 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// How many clients' connections a rule of the file has reset, by the rule.
+fn denied(proxy: &ProxyStatus) -> Option<String> {
+    let count = |rule: &&str| Some((proxy.ended.get(*rule)?, *rule));
+    let counts = RULES.iter().filter_map(|rule| count(rule));
+    let counts: Vec<String> = counts.map(|(count, rule)| format!("{count} {rule}")).collect();
+    (!counts.is_empty()).then(|| counts.join(", "))
 }
 
 /// A route, which connections take it, and how many did.

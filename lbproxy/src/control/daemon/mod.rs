@@ -129,11 +129,16 @@ impl Daemon {
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
         let listeners = prepared.bound.len();
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
-        let limit =
-            descriptors::sessions_per_worker(prepared.files, prepared.workers, listeners, servers);
+        let capacity = prepared.workers
+            * descriptors::sessions_per_worker(
+                prepared.files,
+                prepared.workers,
+                listeners,
+                servers,
+            );
         let (plans, watched) = watch::channel(empty_plan());
         let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
-        let workers = spawn_workers(prepared.workers, limit, pipes, &watched, &log)?;
+        let workers = spawn_workers(prepared.workers, pipes, &watched, &log)?;
         let (found, results) = mpsc::channel(RESULTS);
         let (ask, asked) = mpsc::channel(QUESTIONS);
         let (events, news) = mpsc::channel(NEWS);
@@ -150,7 +155,7 @@ impl Daemon {
         let thread = CheckThread::start().map_err(failed("start the thread of checks"))?;
         let checks = CheckRunner::new(thread, found);
         let ends = Ends { checks, plans, scores, applied, answers };
-        let mut control = Control::new(ends, prepared.workers);
+        let mut control = Control::new(ends, prepared.workers, capacity);
         let started = clock::now();
         if prepared.received.is_some() {
             control.wait();
@@ -158,7 +163,7 @@ impl Daemon {
         control.configure(&config, prepared.bound, prepared.checks, started);
         let inherited = handoff.inherit(prepared.received, &mut control, started);
         inherited.map_err(failed("talk to the predecessor"))?;
-        tell_start(config.proxies.len(), workers.len(), limit);
+        tell_start(config.proxies.len(), workers.len(), capacity);
         let to_vrrpd = ToSpeaker {
             streams: streamed,
             scores: scored,
@@ -257,9 +262,9 @@ impl Daemon {
     }
 }
 
-fn tell_start(proxies: usize, workers: usize, limit: usize) {
+fn tell_start(proxies: usize, workers: usize, connections: usize) {
     let version = env!("CARGO_PKG_VERSION");
-    info!(version, proxies, workers, connections = limit * workers, "started");
+    info!(version, proxies, workers, connections, "started");
 }
 
 /// A supervisor has told them already.
@@ -271,7 +276,6 @@ fn tell_warnings(args: &Args, warnings: &Problems) {
 
 fn spawn_workers(
     count: usize,
-    limit: usize,
     pipes: usize,
     plans: &watch::Receiver<Arc<Plan>>,
     log: &AccessLog,
@@ -282,7 +286,7 @@ fn spawn_workers(
             let (plans, log) = (plans.clone(), log.clone());
             let in_use = Arc::default();
             let workers = count;
-            let start = worker::Start { index, workers, limit, pipes, plans, log, in_use };
+            let start = worker::Start { index, workers, pipes, plans, log, in_use };
             worker::spawn(start, spread)
         })
         .collect::<io::Result<_>>()

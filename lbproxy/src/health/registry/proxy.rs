@@ -15,8 +15,10 @@ use crate::health::check::Check;
 use crate::health::score::score;
 use crate::plan::ProxyCounters;
 use crate::plan::backend::{BackendSet, Server};
+use crate::plan::capacity::Clients;
 use crate::plan::located::Located;
 use crate::plan::queue::Queue;
+use crate::plan::rates::Rates;
 use crate::plan::sources::Sources;
 use crate::plan::state::{Mode, State};
 
@@ -34,6 +36,10 @@ pub(crate) struct ProxyRecord {
     pub(crate) queue: Arc<Queue>,
     /// How many connections each client has; none: nobody counts.
     pub(crate) sources: Option<Arc<Sources>>,
+    /// How soon each client may come again; none: nobody counts.
+    pub(crate) rates: Option<Arc<Rates>>,
+    /// How many clients it has, and may have.
+    pub(crate) clients: Arc<Clients>,
     pub(crate) servers: Vec<ServerRecord>,
     /// Connections that took each route, in the order of the file.
     pub(crate) taken: Vec<Arc<AtomicU64>>,
@@ -50,6 +56,8 @@ impl ProxyRecord {
             counters: Arc::default(),
             queue: Arc::default(),
             sources: None,
+            rates: None,
+            clients: Arc::default(),
             servers: Vec::new(),
             taken: Vec::new(),
             panics: false,
@@ -66,9 +74,13 @@ impl ProxyRecord {
         effects: &mut Vec<Effect>,
     ) {
         self.taken = self.taken_of(config);
-        let sources = self.sources.take();
+        let limits = config.clients;
+        self.clients.limit(limits.connections);
+        let (sources, rates) = (self.sources.take(), self.rates.take());
         self.sources =
-            config.most_per_source.map(|_| sources.unwrap_or_else(|| Arc::new(Sources::new())));
+            limits.per_source.map(|_| sources.unwrap_or_else(|| Arc::new(Sources::new())));
+        self.rates =
+            limits.rate_per_source.map(|_| rates.unwrap_or_else(|| Arc::new(Rates::new(now))));
         self.check = check;
         let old = std::mem::replace(&mut self.config, config.clone());
         let (pairs, gone) =

@@ -338,6 +338,14 @@ pub(crate) fn assert_reset(stream: &mut TcpStream) {
     assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset), "{outcome:?}");
 }
 
+/// The same on each, all at once; who has it back leaves.
+pub(crate) fn ping_all(streams: Vec<TcpStream>) {
+    let pings = streams.into_iter().map(|mut stream| thread::spawn(move || ping(&mut stream)));
+    for ping in pings.collect::<Vec<_>>() {
+        ping.join().unwrap();
+    }
+}
+
 /// Sends a byte and reads it back.
 pub(crate) fn ping(stream: &mut TcpStream) {
     stream.write_all(b"!").unwrap();

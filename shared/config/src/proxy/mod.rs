@@ -3,6 +3,7 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+mod clients;
 mod pattern;
 mod probe;
 mod route;
@@ -51,8 +52,10 @@ pub struct ProxyConfig {
     pub panic: bool,
     /// The proxy's time limits.
     pub limits: Limits,
-    /// Connections that one source may have open at once; none: no limit.
-    pub most_per_source: Option<NonZeroU32>,
+    /// What its clients may do.
+    pub clients: ClientLimits,
+    /// Whether connections that end without a byte from either side have an access line.
+    pub log_empty: bool,
     /// Who may wait for a server that has as many connections as it may.
     pub queue: QueueConfig,
     /// The PROXY header that servers get; none: they get none.
@@ -70,6 +73,17 @@ pub struct Access {
     pub allow: Vec<IpNet>,
     /// Not those of these, whatever the others say.
     pub deny: Vec<IpNet>,
+}
+
+/// How many connections clients may have; none: no limit. An IPv4 address is one source, of IPv6 a /64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Open at once, all together.
+    pub connections: Option<NonZeroU32>,
+    /// Open at once, of one source.
+    pub per_source: Option<NonZeroU32>,
+    /// Opened in a second by one source, and at once after a rest: 1 to 10,000.
+    pub rate_per_source: Option<NonZeroU32>,
 }
 
 /// Which backup servers serve when no other can.

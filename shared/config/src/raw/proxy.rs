@@ -58,6 +58,9 @@ pub(crate) struct RawProxy {
     /// A connection that lasts so long has an access line then as well, `"1s"` to `"1day"`, or `"off"`; default
     /// `"1m"`.
     pub(crate) log_open_after: Given<String>,
+    /// `false`: connections that end without a byte from either side, as load balancers and scanners open them to see
+    /// whether somebody listens, have no access line. They are counted. Default: `true`.
+    pub(crate) log_empty: Given<bool>,
     /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
     #[schemars(extend("enum" = ["v1", "v2"]))]
     pub(crate) send_proxy: Given<String>,
@@ -68,6 +71,14 @@ pub(crate) struct RawProxy {
     pub(crate) allow: List,
     /// Networks whose clients are reset, those of `allow` as well.
     pub(crate) deny: List,
+    /// Connections that clients may have open at once; further ones wait in the kernel, not accepted, until one of
+    /// these has ended. Default: as many as files allow.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub(crate) max_connections: Given<i64>,
+    /// Connections that one client address may open in a second, and as many at once after a rest; further ones are
+    /// reset. Of IPv6 a /64 counts as one address. Default: no limit.
+    #[schemars(range(min = 1, max = 10000))]
+    pub(crate) max_rate_per_source: Given<i64>,
     /// Connections that one client address may have open at once, in the whole proxy; further ones are reset.
     /// Of IPv6 a /64 counts as one address. Default: no limit.
     #[schemars(range(min = 1, max = 1000000))]

@@ -75,6 +75,11 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
         gauge(|proxy| flag(proxy.panics)),
     );
     page.gauge(
+        "vipd_proxy_full",
+        "It has as many client connections as it may, or as files allow: new ones wait",
+        gauge(|proxy| flag(proxy.full.is_some())),
+    );
+    page.gauge(
         "vipd_proxy_connections",
         "Client connections that are open",
         gauge(|proxy| count(proxy.sessions)),
