@@ -5,6 +5,8 @@
 
 pub mod daemon;
 pub(crate) mod handoff;
+mod orders;
+pub(crate) mod orders_file;
 mod phase;
 pub(crate) mod prepare;
 mod proxy_status;
@@ -28,13 +30,14 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::phase::Phase;
 use crate::control::handoff::ReceivedSockets;
-use crate::control::status::{Answer, Order, ProxyStatus, Status, Usage};
+use crate::control::orders_file::OrdersFile;
+use crate::control::status::{ProxyStatus, Status, Usage};
 use crate::health::check::Check;
 use crate::health::event_log;
 use crate::health::outcome::Report;
+use crate::health::registry::Registry;
 use crate::health::registry::effect::Effect;
 use crate::health::registry::proxy::ProxyRecord;
-use crate::health::registry::{Ordered, Registry};
 use crate::health::runner::CheckRunner;
 use crate::net::listen::{ListenError, Listeners};
 use crate::plan::capacity::{Capacity, Full, Share};
@@ -52,6 +55,8 @@ pub(crate) struct Control {
     listeners: Bound,
     capacity: Arc<Capacity>,
     shares: HashMap<SocketAddr, Arc<Share>>,
+    /// Where an operator's orders outlive us; none: they do not.
+    orders: Option<OrdersFile>,
     owned: HashMap<RouterId, Ownership>,
     generation: u64,
     phase: Phase,
@@ -115,6 +120,7 @@ impl Control {
             listeners: Bound::new(),
             capacity: Arc::new(Capacity::new(capacity)),
             shares: HashMap::new(),
+            orders: None,
             owned: HashMap::new(),
             generation: 0,
             phase: Phase::Serving,
@@ -154,6 +160,7 @@ impl Control {
         let effects = self.registry.replace(&config.proxies, checks, now);
         self.capacity.divide(self.listeners.len());
         self.execute(effects);
+        self.save_orders(now);
     }
 
     /// Binds what another configuration needs beyond what is bound.
@@ -180,35 +187,6 @@ impl Control {
                     self.tell_scores();
                 }
             }
-        }
-    }
-
-    /// Does what an operator wants of a server.
-    pub(crate) fn order(
-        &mut self,
-        proxy: &Name,
-        server: &Name,
-        order: Order,
-        now: Instant,
-    ) -> Answer {
-        match self.registry.order(proxy, server, order, now) {
-            Ok(Ordered { state, weight, effects }) => {
-                self.execute(effects);
-                Answer::Done(format!("{proxy}/{server} is {state}, weight {weight}"))
-            }
-            Err(error) => Answer::Error(error.to_string()),
-        }
-    }
-
-    /// Ends connections as an operator wants.
-    pub(crate) fn shutdown_sessions(&mut self, proxy: &Name, server: Option<&Name>) -> Answer {
-        match self.registry.end_sessions(proxy, server) {
-            Ok(count) => {
-                info!(%proxy, count, "connections ended by an operator");
-                self.publish();
-                Answer::Done(format!("{count} connections of {proxy} ended"))
-            }
-            Err(error) => Answer::Error(error.to_string()),
         }
     }
 

@@ -50,6 +50,9 @@ fn server_status(
     now: Instant,
 ) -> ServerStatus {
     let counters = &record.server.counters;
+    let left =
+        |until: Option<Instant>| until.map(|until| until.saturating_duration_since(now).as_secs());
+    let [mode_left_seconds, weight_left_seconds] = record.orders.ends().map(left);
     ServerStatus {
         name: record.server.name.clone(),
         address: record.server.located.endpoint().clone(),
@@ -58,8 +61,10 @@ fn server_status(
         reason: record.reason.clone(),
         last_check: record.last_check.clone(),
         certificate: record.certificate.as_deref().cloned(),
-        mode: record.mode,
-        weight: record.weight.current(),
+        mode: record.orders.mode(),
+        mode_left_seconds,
+        weight: record.weight(),
+        weight_left_seconds,
         wanted: Some(record.agent.percent).filter(|percent| *percent != 100),
         slow_start: record.slow_start(slow_start, now),
         backup: record.server.backup,

@@ -27,6 +27,9 @@ pub enum Request {
         server: Name,
         /// What shall become of it.
         order: Order,
+        /// For how long, in milliseconds; none: until the next order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
     },
     /// Resets the connections of a server, or of all of a proxy's; answered with an [`Answer`].
     ShutdownSessions {
@@ -144,6 +147,9 @@ pub struct ServerStatus {
     pub state: State,
     /// What an operator made of it.
     pub mode: Mode,
+    /// Seconds until that ends by itself; none: it lasts until the next order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode_left_seconds: Option<u64>,
     /// For how many seconds.
     pub since_seconds: u64,
     /// Why it came to that, in words.
@@ -155,6 +161,9 @@ pub struct ServerStatus {
     pub certificate: Option<Certificate>,
     /// Its share of the connections, 0 to 256.
     pub weight: u16,
+    /// Seconds until a weight ends by itself that an operator ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_left_seconds: Option<u64>,
     /// Per cent of that which its agent wants; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<u16>,

@@ -21,6 +21,9 @@ pub(crate) fn log(event: &Event) {
         Event::Ordered { proxy, server, state, weight } => {
             info!(%proxy, %server, "set by an operator: {state}, weight {weight}");
         }
+        Event::OrderEnded { proxy, server, state, weight } => {
+            info!(%proxy, %server, "an operator's order is over: {state}, weight {weight}");
+        }
         Event::PanicBegan { proxy } => {
             warn!(%proxy, "panic began: no server is up, those that accept connections are used");
         }

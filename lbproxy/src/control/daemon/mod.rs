@@ -160,9 +160,15 @@ impl Daemon {
         if prepared.received.is_some() {
             control.wait();
         }
+        match prepared.orders {
+            Ok(file) => control.remember(file, started),
+            Err(error) => {
+                warn!(%error, "an operator's orders end with this program: nowhere to write them")
+            }
+        }
+        let left = handoff.inherit(prepared.received, started);
+        control.inherit(left.map_err(failed("talk to the predecessor"))?, started);
         control.configure(&config, prepared.bound, prepared.checks, started);
-        let inherited = handoff.inherit(prepared.received, &mut control, started);
-        inherited.map_err(failed("talk to the predecessor"))?;
         tell_start(config.proxies.len(), workers.len(), capacity);
         let to_vrrpd = ToSpeaker {
             streams: streamed,
@@ -218,6 +224,9 @@ impl Daemon {
                     if let Some(words) = self.drained() {
                         return Ok(self.end(words).await);
                     }
+                }
+                () = clock::sleep_until(self.control.next_end()) => {
+                    self.control.end_orders(clock::now());
                 }
                 () = any_ended(&mut first_worker) => {
                     return Err(StartError::WorkerEnded);

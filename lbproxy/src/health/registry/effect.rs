@@ -64,6 +64,8 @@ pub(crate) enum Event {
     Denied { proxy: Name, server: Name, words: String },
     /// An operator's order was carried out.
     Ordered { proxy: Name, server: Name, state: State, weight: u16 },
+    /// An operator's order holds no longer.
+    OrderEnded { proxy: Name, server: Name, state: State, weight: u16 },
     /// A proxy begins to use servers that are not up.
     PanicBegan { proxy: Name },
     /// It ends to.

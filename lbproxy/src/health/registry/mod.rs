@@ -2,13 +2,14 @@
 //! effects come out, for others to carry out. Pure.
 
 pub(crate) mod effect;
+pub(crate) mod orders;
 mod pair;
 pub(crate) mod proxy;
 pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -17,6 +18,7 @@ use config::{Followed, ProxyConfig};
 use vocabulary::{Name, TrackerHealth};
 
 use self::effect::{Effect, Event};
+use self::orders::{Orders, StandingOrder};
 use self::pair::pair;
 use self::proxy::ProxyRecord;
 use self::server::{Example, ServerRecord};
@@ -30,6 +32,8 @@ use crate::plan::state::{Order, State};
 pub(crate) struct Registry {
     pub(crate) proxies: Vec<ProxyRecord>,
     ids: Ids,
+    /// What was ordered of servers that are not here yet, by proxy and server.
+    absent: BTreeMap<(Name, Name), Orders>,
 }
 
 /// The numbers of checks.
@@ -90,6 +94,8 @@ impl Registry {
             proxy.replace(config, check, &mut self.ids, now, &mut effects);
             self.proxies.push(proxy);
         }
+        self.recall(now, &mut effects);
+        self.absent.clear();
         self.follow(now, &mut effects);
         effects.push(Effect::Publish);
         effects
@@ -115,7 +121,87 @@ impl Registry {
         }
     }
 
-    /// Does what an operator wants of a server.
+    /// Takes over what was ordered of servers that come with the next configuration.
+    pub(crate) fn restore(&mut self, orders: Vec<StandingOrder>) {
+        for StandingOrder { proxy, server, order, until } in orders {
+            self.absent.entry((proxy, server)).or_default().set(order, until);
+        }
+    }
+
+    /// Lets orders hold of servers that are here by now.
+    fn recall(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let Self { proxies, ids, absent } = self;
+        if absent.is_empty() {
+            return;
+        }
+        for proxy in proxies {
+            let checked = (&proxy.config, &proxy.check);
+            for record in &mut proxy.servers {
+                let place = (proxy.config.name.clone(), record.server.name.clone());
+                if let Some(orders) = absent.remove(&place) {
+                    record.obey(orders, ids.next(), checked, now, effects);
+                    effects.push(Effect::Log(ordered(&proxy.config, record)));
+                }
+            }
+        }
+    }
+
+    /// Everything that an operator ordered and that holds.
+    pub(crate) fn standing(&self) -> Vec<StandingOrder> {
+        let here = self.proxies.iter().flat_map(|proxy| {
+            let place = |record: &ServerRecord| (&proxy.config.name, record.server.name.clone());
+            proxy.servers.iter().map(move |record| (place(record), &record.orders))
+        });
+        let absent =
+            self.absent.iter().map(|((proxy, server), orders)| ((proxy, server.clone()), orders));
+        let each = here.chain(absent).flat_map(|((proxy, server), orders)| {
+            orders.each().map(move |(order, until)| StandingOrder {
+                proxy: proxy.clone(),
+                server: server.clone(),
+                order,
+                until,
+            })
+        });
+        each.collect()
+    }
+
+    /// When the first order ends by itself.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        let records = self.proxies.iter().flat_map(|proxy| &proxy.servers);
+        records.flat_map(|record| record.orders.ends()).flatten().min()
+    }
+
+    /// Lets the orders end that hold no longer.
+    pub(crate) fn end_orders(&mut self, now: Instant) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Self { proxies, ids, absent } = self;
+        absent.retain(|_, orders| {
+            orders.expire(now);
+            !orders.is_empty()
+        });
+        for proxy in proxies {
+            let checked = (&proxy.config, &proxy.check);
+            for record in &mut proxy.servers {
+                let mut orders = record.orders;
+                if orders.expire(now) {
+                    record.obey(orders, ids.next(), checked, now, &mut effects);
+                    effects.push(Effect::Log(Event::OrderEnded {
+                        proxy: proxy.config.name.clone(),
+                        server: record.server.name.clone(),
+                        state: record.state(),
+                        weight: record.weight(),
+                    }));
+                }
+            }
+        }
+        if !effects.is_empty() {
+            self.follow(now, &mut effects);
+            effects.push(Effect::Publish);
+        }
+        effects
+    }
+
+    /// Does what an operator wants of a server, until the next order or until then.
     ///
     /// # Errors
     /// There is no such server, or it cannot be like that.
@@ -123,7 +209,7 @@ impl Registry {
         &mut self,
         proxy: &Name,
         server: &Name,
-        order: Order,
+        (order, until): (Order, Option<Instant>),
         now: Instant,
     ) -> Result<Ordered, OrderError> {
         if let Order::Weight(weight @ 257..) = order {
@@ -136,10 +222,11 @@ impl Registry {
         let checked = (&known.config, &known.check);
         let mut records = known.servers.iter_mut();
         let record = records.find(|record| record.server.name == *server).ok_or_else(none)?;
-        record.order(order, id, checked, now, &mut effects);
-        let (state, weight) = (record.state(), record.weight.current());
-        let (proxy, server) = (proxy.clone(), server.clone());
-        effects.push(Effect::Log(Event::Ordered { proxy, server, state, weight }));
+        let mut orders = record.orders;
+        orders.set(order, until);
+        record.obey(orders, id, checked, now, &mut effects);
+        let (state, weight) = (record.state(), record.weight());
+        effects.push(Effect::Log(ordered(checked.0, record)));
         self.follow(now, &mut effects);
         effects.push(Effect::Publish);
         Ok(Ordered { state, weight, effects })
@@ -229,5 +316,14 @@ impl Registry {
         };
         states.extend(self.proxies.iter().filter(routed).flat_map(ProxyRecord::states));
         score(&proxy.config.name, &states)
+    }
+}
+
+fn ordered(proxy: &ProxyConfig, record: &ServerRecord) -> Event {
+    Event::Ordered {
+        proxy: proxy.name.clone(),
+        server: record.server.name.clone(),
+        state: record.state(),
+        weight: record.weight(),
     }
 }

@@ -124,7 +124,7 @@ impl ProxyRecord {
             record.running = Some(id);
             let settings = record.settings(&self.config.check, &self.check);
             effects.push(Effect::Check(Command::Update(id, settings)));
-        } else if record.mode != Mode::Maint {
+        } else if record.orders.mode() != Mode::Maint {
             record.start(ids.next(), &self.config, &self.check, delay, effects);
         }
         record

@@ -86,7 +86,7 @@ impl Story {
 
     fn order(&mut self, millis: u64, server: &str, order: Order) -> Vec<String> {
         let now = self.at(millis);
-        words(self.registry.order(&name("p"), &name(server), order, now).unwrap().effects)
+        words(self.registry.order(&name("p"), &name(server), (order, None), now).unwrap().effects)
     }
 
     /// State and share of each server of the first proxy.
@@ -283,12 +283,60 @@ fn orders_count_before_checks() {
 }
 
 #[test]
+fn orders_end_in_time_and_come_back_with_their_server() {
+    let text = proxy("p", &format!("{PAIR}{CHECK}"));
+    let mut story = Story::of(&text);
+    story.found(1, 1, 'p');
+    let (one, until) = (name("10.0.0.1:1"), story.at(60_000));
+    let drain = (Order::Drain, Some(until));
+    story.registry.order(&name("p"), &one, drain, story.start).unwrap();
+    story.order(2, "10.0.0.1:1", Order::Weight(40));
+    assert_eq!(
+        (story.servers()[0].as_str(), story.registry.next_end()),
+        ("draining 0", Some(until))
+    );
+    assert_eq!(story.registry.end_orders(story.at(59_999)).len(), 0);
+    let standing = story.registry.standing();
+    // Another program, from the first moment on.
+    let mut next = Story { registry: Registry::default(), start: story.start };
+    next.registry.restore(standing.clone());
+    next.load(3, &text);
+    assert_eq!(next.servers(), ["draining 0", "unknown 1"]);
+    assert_eq!(next.registry.standing(), standing);
+    next.found(4, 1, 'p');
+    for story in [&mut story, &mut next] {
+        let effects = words(story.registry.end_orders(until));
+        let ended = format!(
+            "log OrderEnded {{ proxy: {:?}, server: {one:?}, state: Up, weight: 40 }}",
+            name("p")
+        );
+        assert_eq!(effects, [ended, "publish".to_owned()]);
+        assert_eq!((story.servers()[0].as_str(), story.registry.next_end()), ("up 40", None));
+    }
+    // One that is not configured is forgotten.
+    let mut other = Story { registry: Registry::default(), start: story.start };
+    other.registry.restore(standing);
+    other.load(0, &proxy("p", &format!("servers = [\"10.0.0.2:1\"]\n{CHECK}")));
+    assert_eq!(other.registry.standing(), []);
+}
+
+#[test]
+fn maintenance_that_ends_in_time_is_followed_by_checks() {
+    let mut story = Story::of(&proxy("p", &format!("{PAIR}{CHECK}")));
+    let (server, until) = (name("10.0.0.1:1"), story.at(5));
+    story.registry.order(&name("p"), &server, (Order::Maint, Some(until)), story.start).unwrap();
+    let effects = words(story.registry.end_orders(until));
+    assert_eq!(effects[0], "start 4 10.0.0.1:1 in 0ns, every 500ms");
+    assert_eq!(story.servers()[0], "unknown 1");
+}
+
+#[test]
 fn orders_that_cannot_be_carried_out() {
     let mut story = Story::of(&proxy("p", &format!("{PAIR}{CHECK}")));
     let now = story.start;
     let registry = &mut story.registry;
     let mut error = |proxy: &str, server: &str, order| {
-        registry.order(&name(proxy), &name(server), order, now).unwrap_err().to_string()
+        registry.order(&name(proxy), &name(server), (order, None), now).unwrap_err().to_string()
     };
     assert_eq!(error("x", "10.0.0.1:1", Order::Ready), "there is no proxy x");
     assert_eq!(error("p", "y", Order::Ready), "there is no server y of p");
@@ -423,9 +471,9 @@ fn followers_are_as_those_that_they_follow() {
     assert_eq!(story.servers(), ["up 1", "unknown 1"]);
     let now = story.at(2);
     let api = name("api");
-    story.registry.order(&api, &name("10.0.0.1:1"), Order::Drain, now).unwrap();
+    story.registry.order(&api, &name("10.0.0.1:1"), (Order::Drain, None), now).unwrap();
     assert_eq!(story.servers()[0], "draining 0");
-    story.registry.order(&api, &name("10.0.0.1:1"), Order::Ready, now).unwrap();
+    story.registry.order(&api, &name("10.0.0.1:1"), (Order::Ready, None), now).unwrap();
     assert_eq!(story.servers()[0], "up 1");
 }
 

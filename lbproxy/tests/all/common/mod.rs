@@ -93,6 +93,14 @@ impl Proxy {
         ours
     }
 
+    /// Kills it, and starts it anew in the same place.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(program, Arc::clone(&self.dir), &["--channels"], None)
+    }
+
     /// Starts it with so many files to open.
     pub(crate) fn start_with_files(config: &str, files: u32) -> Self {
         let dir = TempDir::new().unwrap();
