@@ -140,9 +140,8 @@ fn write_server(server: &ServerStatus, out: &mut String) -> fmt::Result {
 
 /// How many clients' connections a rule of the file has reset, by the rule.
 fn denied(proxy: &ProxyStatus) -> Option<String> {
-    let count = |rule: &&str| Some((proxy.ended.get(*rule)?, *rule));
-    let counts = RULES.iter().filter_map(|rule| count(rule));
-    let counts: Vec<String> = counts.map(|(count, rule)| format!("{count} {rule}")).collect();
+    let count = |rule: &&str| Some(format!("{} {rule}", proxy.ended.get(*rule)?));
+    let counts: Vec<String> = RULES.iter().filter_map(count).collect();
     (!counts.is_empty()).then(|| counts.join(", "))
 }
 
