@@ -9,7 +9,7 @@ use tracing::{Event, Level};
 use super::logfmt::Value;
 
 /// Fields that say whom a line is about, and come before what happened: what people look for.
-const SUBJECTS: [&str; 4] = ["router", "proxy", "server", "interface"];
+const SUBJECTS: [&str; 5] = ["router", "family", "proxy", "server", "interface"];
 
 /// The line of what is logged, with its end.
 pub(super) fn of(event: &Event<'_>, time: Option<SystemTime>) -> String {
@@ -126,14 +126,14 @@ mod tests {
     #[test]
     fn whom_it_is_about_comes_before_what_happened_and_the_rest_after() {
         let text = logged(|| {
-            info!(since = 3, server = %"cp1", router = %"api/ipv4", r#type = "x", "became {}", "Active");
+            info!(since = 3, server = %"cp1", family = "IPv4", router = %"api", r#type = "x", "became {}", "Active");
             warn!(interface = "eth0", proxy = %"apiserver", error = %"no such device", "cannot listen");
             error!("hung");
             debug!(address = ?Some("a b"), open = true);
         });
         assert_eq!(
             text,
-            "level=info router=api/ipv4 server=cp1 msg=\"became Active\" since=3 type=x\n\
+            "level=info router=api family=IPv4 server=cp1 msg=\"became Active\" since=3 type=x\n\
              level=warn proxy=apiserver interface=eth0 msg=\"cannot listen\" error=\"no such device\"\n\
              level=error msg=hung\n\
              level=debug msg=\"\" address=\"Some(\\\"a b\\\")\" open=true\n"

@@ -71,6 +71,7 @@ enum Sink {
 
 impl<S: Subscriber> Layer<S> for Log {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        #[expect(clippy::disallowed_methods, reason = "it is printed")]
         let time = self.stamped.then(SystemTime::now);
         self.sink.write(line::of(event, time), time);
     }
