@@ -209,6 +209,9 @@ impl Toml {
         if let Some(limit) = server.max_connections {
             self.line("    max_connections", limit.to_string(), None);
         }
+        if let Some(most) = server.max_addresses {
+            self.line("    max_addresses", most.to_string(), None);
+        }
     }
 
     fn check(&mut self, check: &Check) {

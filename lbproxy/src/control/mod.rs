@@ -37,6 +37,7 @@ use crate::health::event_log;
 use crate::health::outcome::Report;
 use crate::health::registry::Registry;
 use crate::health::registry::effect::Effect;
+use crate::health::registry::names::OwnAddresses;
 use crate::health::registry::proxy::ProxyRecord;
 use crate::health::runner::CheckRunner;
 use crate::net::listen::{ListenError, Listeners};
@@ -157,6 +158,8 @@ impl Control {
         }
         self.listeners = bound;
         self.owned.retain(|router, _| config.routers.iter().any(|wanted| wanted.id == *router));
+        let virtual_addresses = config.routers.iter().flat_map(|router| router.managed.ips());
+        self.registry.avoid(OwnAddresses::of(&config.proxies, virtual_addresses.collect()));
         let effects = self.registry.replace(&config.proxies, checks, now);
         self.capacity.divide(self.listeners.len());
         self.execute(effects);

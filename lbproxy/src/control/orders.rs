@@ -1,8 +1,9 @@
 //! What an operator wants of servers and connections, and that it lasts.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use tracing::info;
+use tracing::{info, warn};
 use vocabulary::Name;
 
 use super::Control;
@@ -19,9 +20,17 @@ const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 impl Control {
     /// Takes over what was ordered before our start, and writes what is ordered from now on.
-    pub(crate) fn remember(&mut self, mut file: OrdersFile, now: Instant) {
-        self.registry.restore(file.read(Moment { now, since_boot: clock::since_boot() }));
-        self.orders = Some(file);
+    pub(crate) fn remember(&mut self, file: io::Result<OrdersFile>, now: Instant) {
+        match file {
+            Ok(mut file) => {
+                let moment = Moment { now, since_boot: clock::since_boot() };
+                self.registry.restore(file.read(moment));
+                self.orders = Some(file);
+            }
+            Err(error) => {
+                warn!(%error, "nowhere to write what an operator orders: it ends with this program");
+            }
+        }
     }
 
     /// Does what an operator wants of a server, for a time or until the next order.

@@ -158,7 +158,7 @@ mod tests {
         let backend = |address: &SocketAddr| Backend {
             server: Arc::new(Server {
                 name: Name::try_from("s").unwrap(),
-                located: Arc::new(Located::new((*address).into(), None)),
+                located: Located::new((*address).into()),
                 key: *address,
                 backup: false,
                 source: None,

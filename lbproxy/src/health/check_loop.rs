@@ -50,16 +50,7 @@ impl CheckLoop {
 
     /// Checks, the first time after `delay`. A check that takes longer delays the next.
     pub(super) async fn run(mut self, delay: Duration) {
-        let located = Arc::clone(&self.server.located);
-        tokio::select! {
-            never = located.refresh() => match never {},
-            () = self.check(delay) => {}
-        }
-    }
-
-    async fn check(&mut self, delay: Duration) {
         sleep(delay).await;
-        self.server.located.looked_up().await;
         loop {
             let began = clock::deadline_in(Duration::ZERO);
             let outcome = self.once(self.thorough).await;

@@ -100,7 +100,7 @@ impl ServerCounters {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: Name,
-    pub(crate) located: Arc<Located>,
+    pub(crate) located: Located,
     /// What `source` chooses by.
     pub(crate) key: SocketAddr,
     /// Whether it serves only while no other server can.

@@ -8,6 +8,7 @@ mod data_path;
 mod handoff;
 mod health;
 mod hostile;
+mod names;
 mod orders;
 mod proxy_header;
 mod routes;

@@ -123,6 +123,8 @@ pub(crate) struct Server {
     pub(crate) backup: bool,
     pub(crate) source: Option<IpAddr>,
     pub(crate) max_connections: Option<u32>,
+    /// Of a name: addresses that are used, where not as many as there are.
+    pub(crate) max_addresses: Option<u32>,
     /// The server whose health is its own, as the line says.
     pub(crate) track: Option<(Statement, String)>,
 }
@@ -138,6 +140,7 @@ impl Server {
             backup: false,
             source: None,
             max_connections: None,
+            max_addresses: None,
             track: None,
         }
     }

@@ -86,10 +86,8 @@ impl Section {
                     self.listen.extend(listen);
                 }
             }
-            "server" => self.servers.push((line.clone(), self.settings.servers.clone())),
-            "server-template" => {
-                let why = "a name stands for one server: write a server line for each address";
-                report.unsupported(line, why);
+            "server" | "server-template" => {
+                self.servers.push((line.clone(), self.settings.servers.clone()));
             }
             "acl" | "stick" | "stick-table" => {}
             "use_backend" | "default_backend" if self.takes_all() => {

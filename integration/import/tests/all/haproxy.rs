@@ -411,3 +411,41 @@ fn limits_of_a_frontend_are_its_proxys() {
     assert_eq!((count("max_connections = 2000\n"), count("max_connections")), (1, 1), "{written}");
     assert_eq!((count("log_empty = false\n"), count("log_empty")), (1, 1), "{written}");
 }
+
+#[test]
+fn a_template_of_servers_is_a_name_with_as_many_addresses() {
+    let text = "listen a\n bind :6443\n server-template cp 1-3 cp.test:6443 resolvers dns check weight 5\n \
+                server-template more 2 more.test check\n server one one.test:80 check\n";
+    let expected = "
+    [[proxy.server]]
+    name = \"cp\"
+    address = \"cp.test:6443\"
+    weight = 5
+    max_addresses = 3
+
+    [[proxy.server]]
+    name = \"more\"
+    address = \"more.test:6443\"
+    max_addresses = 2
+
+    [[proxy.server]]
+    name = \"one\"
+    address = \"one.test:80\"
+    max_addresses = 1
+";
+    let written = toml(&of_haproxy(text));
+    let plain: Vec<&str> = written.lines().map(|line| line.split("  # ").next().unwrap()).collect();
+    assert!(plain.join("\n").ends_with(expected.trim_end()), "{written}");
+    fates(&[
+        (
+            "server-template x 2 _http._tcp.test:80 check",
+            Kind::NotSupported,
+            "SRV records are not looked up: name the host and its port",
+        ),
+        (
+            "server-template x 300 many.test:80 check",
+            Kind::Different,
+            "it is 256 servers at most; its name is looked up every 10 s, as the system does it; its servers are called by their addresses",
+        ),
+    ]);
+}

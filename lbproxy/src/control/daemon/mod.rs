@@ -29,7 +29,7 @@ use crate::clock;
 use crate::control::prepare::{Prepared, Source, StartError, prepare};
 use crate::control::questions::Asked;
 use crate::control::vrrpd::{Event, ToSpeaker};
-use crate::control::{Control, Ends, empty_plan};
+use crate::control::{Bound, Control, Ends, empty_plan};
 use crate::control::{pulse, watchdog};
 use crate::data::access_log::AccessLog;
 use crate::data::spread::Spread;
@@ -127,15 +127,7 @@ impl Daemon {
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let Source { loaded: Loaded { config, .. }, control: orders, .. } = prepared.source;
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
-        let listeners = prepared.bound.len();
-        let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
-        let capacity = prepared.workers
-            * descriptors::sessions_per_worker(
-                prepared.files,
-                prepared.workers,
-                listeners,
-                servers,
-            );
+        let capacity = capacity(&config, &prepared.bound, prepared.workers, prepared.files);
         let (plans, watched) = watch::channel(empty_plan());
         let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
         let workers = spawn_workers(prepared.workers, pipes, &watched, &log)?;
@@ -160,12 +152,7 @@ impl Daemon {
         if prepared.received.is_some() {
             control.wait();
         }
-        match prepared.orders {
-            Ok(file) => control.remember(file, started),
-            Err(error) => {
-                warn!(%error, "an operator's orders end with this program: nowhere to write them")
-            }
-        }
+        control.remember(prepared.orders, started);
         let left = handoff.inherit(prepared.received, started);
         control.inherit(left.map_err(failed("talk to the predecessor"))?, started);
         control.configure(&config, prepared.bound, prepared.checks, started);
@@ -269,6 +256,12 @@ impl Daemon {
         info!("ended");
         ExitCode::SUCCESS
     }
+}
+
+/// Connections for which there are files.
+fn capacity(config: &Config, bound: &Bound, workers: usize, files: u64) -> usize {
+    let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
+    workers * descriptors::sessions_per_worker(files, workers, bound.len(), servers)
 }
 
 fn tell_start(proxies: usize, workers: usize, connections: usize) {

@@ -2,6 +2,7 @@
 //! effects come out, for others to carry out. Pure.
 
 pub(crate) mod effect;
+pub(crate) mod names;
 pub(crate) mod orders;
 mod pair;
 pub(crate) mod proxy;
@@ -15,9 +16,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use config::{Followed, ProxyConfig};
-use vocabulary::{Name, TrackerHealth};
+use vocabulary::{Endpoint, Name, TrackerHealth};
 
 use self::effect::{Effect, Event};
+use self::names::{Found, OwnAddresses};
 use self::orders::{Orders, StandingOrder};
 use self::pair::pair;
 use self::proxy::ProxyRecord;
@@ -34,6 +36,8 @@ pub(crate) struct Registry {
     ids: Ids,
     /// What was ordered of servers that are not here yet, by proxy and server.
     absent: BTreeMap<(Name, Name), Orders>,
+    /// What names must not lead to.
+    own: OwnAddresses,
 }
 
 /// The numbers of checks.
@@ -95,7 +99,7 @@ impl Registry {
             self.proxies.push(proxy);
         }
         self.recall(now, &mut effects);
-        self.absent.clear();
+        self.absent.retain(|(proxy, server), _| may_come(configs, proxy, server));
         self.follow(now, &mut effects);
         effects.push(Effect::Publish);
         effects
@@ -105,20 +109,27 @@ impl Registry {
     fn follow(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let example = |followed: &Followed| {
             let proxy = self.proxies.iter().find(|proxy| proxy.config.name == followed.proxy)?;
-            let record = proxy.servers.iter().find(|one| one.server.name == followed.server)?;
-            Some((followed.clone(), record.example()))
+            let of_it = |record: &&ServerRecord| record.entry == followed.server;
+            let examples = proxy.servers.iter().filter(of_it).map(ServerRecord::example);
+            Some((followed.clone(), examples.collect()))
         };
         let followed = self.proxies.iter().flat_map(|proxy| &proxy.servers);
         let followed = followed.filter_map(|record| record.follows.as_ref());
-        let examples: HashMap<Followed, Example> = followed.filter_map(example).collect();
+        let examples: HashMap<Followed, Vec<Example>> = followed.filter_map(example).collect();
         for proxy in &mut self.proxies {
             for record in &mut proxy.servers {
                 let followed = record.follows.as_ref();
-                if let Some(example) = followed.and_then(|followed| examples.get(followed)) {
+                let examples = followed.and_then(|followed| examples.get(followed));
+                if let Some(example) = examples.and_then(|all| Example::for_one(all, record)) {
                     record.follow(&proxy.config, example.clone(), now, effects);
                 }
             }
         }
+    }
+
+    /// What names must not lead to from now on.
+    pub(crate) fn avoid(&mut self, own: OwnAddresses) {
+        self.own = own;
     }
 
     /// Takes over what was ordered of servers that come with the next configuration.
@@ -130,7 +141,7 @@ impl Registry {
 
     /// Lets orders hold of servers that are here by now.
     fn recall(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let Self { proxies, ids, absent } = self;
+        let Self { proxies, ids, absent, .. } = self;
         if absent.is_empty() {
             return;
         }
@@ -174,7 +185,7 @@ impl Registry {
     /// Lets the orders end that hold no longer.
     pub(crate) fn end_orders(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let Self { proxies, ids, absent } = self;
+        let Self { proxies, ids, absent, .. } = self;
         absent.retain(|_, orders| {
             orders.expire(now);
             !orders.is_empty()
@@ -264,18 +275,23 @@ impl Registry {
     /// Folds in what was reported.
     pub(crate) fn observe(&mut self, report: Report, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let what = match report.what {
+            Reported::LookedUp(answer) => return self.looked_up(report.id, answer, now),
+            what => what,
+        };
         let Some((proxy, check, server)) = self.proxies.iter_mut().find_map(|proxy| {
             let server = proxy.servers.iter_mut().find(|one| one.running == Some(report.id))?;
             Some((&proxy.config, &proxy.check, server))
         }) else {
             return effects;
         };
-        let changed = match report.what {
+        let changed = match what {
             Reported::Checked { outcome, certificate, confirmed } => {
                 let found = (outcome, certificate, confirmed);
                 server.checked((proxy, check), found, now, &mut effects)
             }
             Reported::Agent(reply) => server.agent_said(proxy, reply, now, &mut effects),
+            Reported::LookedUp(_) => false,
         };
         if changed {
             self.follow(now, &mut effects);
@@ -288,6 +304,33 @@ impl Registry {
         if changed || ended {
             effects.push(Effect::Publish);
         }
+        effects
+    }
+
+    /// Goes over to the servers that a name stands for now. What an operator ordered of one that is gone holds
+    /// should it come back.
+    fn looked_up(
+        &mut self,
+        id: CheckId,
+        answer: Result<Vec<Found>, String>,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Self { proxies, ids, own, absent } = self;
+        let Some(proxy) = proxies.iter_mut().find(|proxy| proxy.looks_up(id)) else {
+            return effects;
+        };
+        let Some(gone) = proxy.looked_up((id, answer), own, ids, now, &mut effects) else {
+            return effects;
+        };
+        for record in gone.iter().filter(|record| !record.orders.is_empty()) {
+            let place = (proxy.config.name.clone(), record.server.name.clone());
+            absent.insert(place, record.orders);
+        }
+        self.recall(now, &mut effects);
+        self.follow(now, &mut effects);
+        self.note_panic(&mut effects);
+        effects.push(Effect::Publish);
         effects
     }
 
@@ -317,6 +360,13 @@ impl Registry {
         states.extend(self.proxies.iter().filter(routed).flat_map(ProxyRecord::states));
         score(&proxy.config.name, &states)
     }
+}
+
+/// Whether such a server may come by a look-up.
+fn may_come(configs: &[ProxyConfig], proxy: &Name, server: &Name) -> bool {
+    let servers = configs.iter().filter(|config| config.name == *proxy).flat_map(|c| &c.servers);
+    let mut named = servers.filter(|server| matches!(server.address, Endpoint::Name { .. }));
+    named.any(|entry| server.is_of(&entry.name))
 }
 
 fn ordered(proxy: &ProxyConfig, record: &ServerRecord) -> Event {

@@ -1,14 +1,16 @@
 //! What is known of one server, and what follows from it.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use config::{CheckConfig, Followed, OnDown, ProxyConfig, ServerConfig};
-use vocabulary::{RiseFall, Thresholds};
+use vocabulary::{Name, RiseFall, Thresholds};
 
 use super::effect::{Command, Effect, Event, Settings, Start};
+use super::names::Wanted;
 use super::orders::Orders;
 use crate::health::agent::{AgentReply, AgentState};
 use crate::health::check::Check;
@@ -42,6 +44,8 @@ pub(crate) struct ServerRecord {
     pub(super) running: Option<CheckId>,
     /// The one whose state it takes.
     pub(super) follows: Option<Followed>,
+    /// Its name in the file, which several have that are found by one name.
+    pub(super) entry: Name,
     /// Whether an operator or an agent holds that one back.
     held: bool,
     /// What its agent said.
@@ -57,10 +61,20 @@ pub(crate) struct ServerRecord {
 /// How a server is that others follow.
 #[derive(Clone, Debug)]
 pub(super) struct Example {
+    address: Option<IpAddr>,
     state: State,
     held: bool,
     /// What the last change of state was for, in words.
     reason: String,
+}
+
+impl Example {
+    /// The one of a name's servers that is at the same address, or the only one.
+    pub(super) fn for_one<'a>(all: &'a [Self], record: &ServerRecord) -> Option<&'a Self> {
+        let same = |example: &&Self| example.address == record.address();
+        let sole = || all.first().filter(|_| all.len() == 1);
+        all.iter().find(same).or_else(sole)
+    }
 }
 
 impl ServerRecord {
@@ -68,6 +82,7 @@ impl ServerRecord {
     pub(super) fn new(server: Server, wanted: &ServerConfig, now: Instant) -> Self {
         Self {
             server: Arc::new(server),
+            entry: wanted.name.clone(),
             weight: wanted.weight,
             orders: Orders::default(),
             health: RiseFall::unknown(),
@@ -87,8 +102,22 @@ impl ServerRecord {
     }
 
     /// Whether it is about the server that is `wanted`.
-    pub(super) fn is_of(&self, wanted: &ServerConfig) -> bool {
-        self.server.located.endpoint() == &wanted.address && self.server.source == wanted.source
+    pub(super) fn is_of(&self, wanted: &Wanted) -> bool {
+        self.server.located == wanted.located && self.server.source == wanted.entry.source
+    }
+
+    /// Its name has no address: it is down, and why.
+    pub(super) fn is_nowhere(
+        &mut self,
+        proxy: &ProxyConfig,
+        why: &str,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let from = self.state();
+        self.health = RiseFall::starting_as(State::Down);
+        why.clone_into(&mut self.last_check);
+        self.changed(proxy, from, why.to_owned(), now, effects);
     }
 
     /// Takes over what was known before a reload; its health only where it is checked alike, and what its
@@ -118,7 +147,16 @@ impl ServerRecord {
 
     /// How it is, for those that follow it.
     pub(super) fn example(&self) -> Example {
-        Example { state: self.state(), held: self.is_held_back(), reason: self.reason.clone() }
+        Example {
+            address: self.address(),
+            state: self.state(),
+            held: self.is_held_back(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.server.located.address().ok().map(|address| address.ip())
     }
 
     fn is_held_back(&self) -> bool {
@@ -195,6 +233,9 @@ impl ServerRecord {
         effects: &mut Vec<Effect>,
     ) {
         self.stop(effects);
+        if !self.server.located.is_known() {
+            return;
+        }
         self.running = Some(id);
         effects.push(Effect::Check(Command::Start(Box::new(Start {
             id,

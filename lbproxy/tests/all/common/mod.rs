@@ -93,6 +93,18 @@ impl Proxy {
         ours
     }
 
+    /// Starts it with a file of hosts of its own, which the test may write anew.
+    pub(crate) fn start_with_hosts(config: &str, hosts: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        write_config(&dir, config);
+        std::fs::write(dir.path().join("hosts"), hosts).unwrap();
+        let mut unshare = Command::new("unshare");
+        let own = "mount --bind \"$1\" /etc/hosts; shift; exec \"$@\"";
+        unshare.args(["--map-root-user", "--mount", "sh", "-c", own, "sh"]);
+        unshare.arg(dir.path().join("hosts")).arg(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(unshare, dir, &["--channels"], None)
+    }
+
     /// Kills it, and starts it anew in the same place.
     pub(crate) fn restarted(mut self) -> Self {
         self.child.kill().unwrap();

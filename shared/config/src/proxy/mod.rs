@@ -122,6 +122,8 @@ pub struct ServerConfig {
     pub backup: bool,
     /// Connections it gets at once; none: no limit.
     pub max_connections: Option<NonZeroU32>,
+    /// Where its address is a name: how many of those that the name has are used, each as a server; 1 to 256.
+    pub max_addresses: NonZeroU16,
     /// The address to connect to it from; none: the kernel chooses.
     pub source: Option<IpAddr>,
     /// The server of another proxy whose health is its own; none: it is checked.

@@ -22,7 +22,8 @@ pub(crate) struct RawProxy {
     /// How long a server that comes back takes to get its full share, `"10ms"` to `"1h"`: its weight grows from
     /// next to nothing. Not at the start. Default: it has it at once.
     pub(crate) slow_start: Given<String>,
-    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
+    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs, and stands for a server at
+    /// each of its addresses.
     pub(crate) servers: List,
     /// The servers in full.
     pub(crate) server: Vec<Spanned<RawServer>>,
@@ -111,7 +112,8 @@ pub(crate) struct RawChoice {
 pub(crate) struct RawServer {
     /// Its name in logs and commands; default: its address.
     pub(crate) name: Given<String>,
-    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs.
+    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs, and stands for a server at each of its
+    /// addresses. Where it has several they are called `NAME@ADDRESS`.
     pub(crate) address: Given<String>,
     /// Its share of the connections, 0 to 256; default 1.
     #[schemars(range(min = 0, max = 256))]
@@ -120,6 +122,9 @@ pub(crate) struct RawServer {
     pub(crate) backup: Given<bool>,
     /// The address to connect to it from; default: the kernel's choice.
     pub(crate) source: Given<String>,
+    /// Of a name: addresses that are used at most, each as a server; 1 to 256, default 32.
+    #[schemars(range(min = 1, max = 256))]
+    pub(crate) max_addresses: Given<i64>,
     /// Connections it gets at once; further ones wait. Default: no limit.
     #[schemars(range(min = 1, max = 1000000))]
     pub(crate) max_connections: Given<i64>,

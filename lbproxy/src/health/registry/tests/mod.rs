@@ -1,5 +1,7 @@
 //! The registry, told what was found, said and ordered, and when.
 
+mod names;
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -110,12 +112,13 @@ fn word(effect: Effect) -> String {
         Effect::Publish => "publish".to_owned(),
         Effect::Check(Command::Start(start)) => {
             let Start { id, server, settings, delay, follows, .. } = *start;
-            let kind = if follows { "look up" } else { "start" };
+            let kind = if follows { "follow" } else { "start" };
             format!("{kind} {} {} in {delay:?}, every {:?}", id.0, server.name, settings.pace)
         }
         Effect::Check(Command::Update(id, settings)) => {
             format!("update {} every {:?}", id.0, settings.pace)
         }
+        Effect::Check(Command::LookUp(id, endpoint)) => format!("look up {} {endpoint}", id.0),
         Effect::Check(Command::Stop(id)) => format!("stop {}", id.0),
         Effect::Log(Event::Changed { server, from, to, reason, .. }) => {
             format!("log {server} {from} {to}: {reason}")
@@ -459,7 +462,7 @@ fn followers_are_as_those_that_they_follow() {
     );
     let mut story = Story { registry: Registry::default(), start: clock::now() };
     let effects = story.load(0, &text);
-    assert_eq!(effects.iter().filter(|effect| effect.starts_with("look up")).count(), 2);
+    assert_eq!(effects.iter().filter(|effect| effect.starts_with("follow")).count(), 2);
     let effects = story.found(1, 3, 'p');
     let expected = [
         "update 3 every 2s",
@@ -551,7 +554,7 @@ fn another_agent_or_none_to_follow_restarts_what_asks() {
     let follows = proxy("p", &format!("{one}check = {{ track = \"api\" }}\n"));
     let effects = story.load(3, &format!("{follows}{api}"));
     assert!(effects.contains(&"stop 2".to_owned()), "{effects:?}");
-    assert!(effects.iter().any(|one| one.starts_with("look up 3 ")), "{effects:?}");
+    assert!(effects.iter().any(|one| one.starts_with("follow 3 ")), "{effects:?}");
     assert_eq!(story.servers(), ["unknown 1"], "as the one that it follows");
 }
 
@@ -565,7 +568,7 @@ fn one_that_follows_from_now_on_is_checked_no_more() {
     let mut story = Story::of(&text(plain));
     let effects = story.load(1, &text("check = { track = \"api\" }\n"));
     let expected =
-        ["stop 1", "look up 3 10.0.0.1:1 in 0ns, every 1s", "update 2 every 1s", "publish"];
+        ["stop 1", "follow 3 10.0.0.1:1 in 0ns, every 1s", "update 2 every 1s", "publish"];
     assert_eq!(effects, expected);
     let effects = story.load(2, &text(plain));
     let expected =
