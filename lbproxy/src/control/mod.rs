@@ -58,6 +58,8 @@ pub(crate) struct Control {
     shares: HashMap<SocketAddr, Arc<Share>>,
     /// Where an operator's orders outlive us; none: they do not.
     orders: Option<OrdersFile>,
+    /// When to look next how evenly connections lie; none: nobody wants that.
+    rebalance_at: Option<Instant>,
     owned: HashMap<RouterId, Ownership>,
     generation: u64,
     phase: Phase,
@@ -122,6 +124,7 @@ impl Control {
             capacity: Arc::new(Capacity::new(capacity)),
             shares: HashMap::new(),
             orders: None,
+            rebalance_at: None,
             owned: HashMap::new(),
             generation: 0,
             phase: Phase::Serving,
@@ -164,6 +167,8 @@ impl Control {
         self.capacity.divide(self.listeners.len());
         self.execute(effects);
         self.save_orders(now);
+        let rebalances = config.proxies.iter().any(|proxy| proxy.limits.rebalance.is_some());
+        self.rebalance_at = rebalances.then_some(now);
     }
 
     /// Binds what another configuration needs beyond what is bound.
@@ -172,6 +177,24 @@ impl Control {
     /// An address cannot be bound.
     pub(crate) fn bind_for(&self, config: &Config) -> Result<Bound, ListenError> {
         bind(config, &self.listeners, None, self.workers)
+    }
+
+    /// When the first order ends by itself, or connections may have to be moved.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.registry.next_end().into_iter().chain(self.rebalance_at).min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn do_what_is_due(&mut self, now: Instant) {
+        if self.registry.next_end().is_some_and(|at| now >= at) {
+            self.end_orders(now);
+        }
+        if self.rebalance_at.is_some_and(|at| now >= at) {
+            self.rebalance_at = Some(now + Duration::from_secs(1));
+            if self.registry.move_some(now) {
+                self.publish();
+            }
+        }
     }
 
     /// Folds in what a check or an agent reports.

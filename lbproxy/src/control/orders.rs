@@ -65,13 +65,8 @@ impl Control {
         self.registry.restore(passed.into_iter().map(standing).collect());
     }
 
-    /// When the first order ends by itself.
-    pub(crate) fn next_end(&self) -> Option<Instant> {
-        self.registry.next_end()
-    }
-
     /// Lets orders end whose time is over.
-    pub(crate) fn end_orders(&mut self, now: Instant) {
+    pub(super) fn end_orders(&mut self, now: Instant) {
         let effects = self.registry.end_orders(now);
         self.execute(effects);
         self.save_orders(now);

@@ -12,6 +12,7 @@ use crate::health::registry::Registry;
 use crate::health::registry::proxy::ProxyRecord;
 use crate::health::registry::server::ServerRecord;
 use crate::plan::end::End;
+use crate::plan::imbalance::beyond;
 
 /// One proxy of the `registry`, as it is `now`.
 pub(super) fn proxy_status(proxy: &ProxyRecord, registry: &Registry, now: Instant) -> ProxyStatus {
@@ -40,6 +41,7 @@ pub(super) fn proxy_status(proxy: &ProxyRecord, registry: &Registry, now: Instan
         routes: routes.collect(),
         panics: proxy.panics,
         full: None,
+        beyond_share: beyond(&proxy.set(), now).iter().sum(),
         servers: servers.collect(),
     }
 }

@@ -113,6 +113,9 @@ pub struct ProxyStatus {
     /// Why new clients wait in the kernel, at one of its addresses at least; none: they do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full: Option<Full>,
+    /// Connections that servers have beyond their share of all.
+    #[serde(default)]
+    pub beyond_share: u32,
     /// Its routes in the order of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteStatus>,

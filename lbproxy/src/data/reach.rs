@@ -181,6 +181,7 @@ mod tests {
                 half_closed: second,
                 user: 30 * second,
                 silent: None,
+                rebalance: None,
             },
             binds: Vec::new(),
             clients: Arc::default(),

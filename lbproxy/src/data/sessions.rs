@@ -103,7 +103,9 @@ impl ControlBlock {
         let released = !plan.released.is_empty() && plan.released.contains(&self.local);
         let circumstances = Circumstances { stopping: plan.stopping, released, server: fate };
         let mut lifetime = self.lifetime.borrow_mut();
-        if let Some(end) = lifetime.verdict(circumstances, now) {
+        let moves = || server.as_ref().is_some_and(|(counters, _)| counters.moves_one());
+        let moved = || (lifetime.may_move(now) && moves()).then_some(End::Rebalanced);
+        if let Some(end) = lifetime.verdict(circumstances, now).or_else(moved) {
             self.cancelled.set(Some(end));
             self.wake();
             return None;
@@ -226,6 +228,7 @@ mod tests {
             half_closed: Duration::from_secs(5),
             user: Duration::from_secs(9),
             silent: None,
+            rebalance: None,
         }
     }
 
@@ -270,6 +273,34 @@ mod tests {
         assert_eq!(after.block().cancelled.get(), Some(End::ByOperator));
         drop((before, after));
         assert_eq!(sessions.enforce(&plan(&[]), start), Enforced::default());
+    }
+
+    #[test]
+    fn so_many_idle_ones_are_moved_as_their_server_has_beyond_its_share() {
+        let start = clock::now();
+        let sessions = sessions();
+        let server = Arc::new(ServerCounters::default());
+        let limits = Limits { rebalance: Some(Duration::from_secs(1)), ..limits() };
+        let enter = || {
+            let guard = sessions.enter(ControlBlock::new(LOCAL, limits, start), seat());
+            guard.block().connected(Arc::clone(&server), server.epoch(), start);
+            guard
+        };
+        let guards = [enter(), enter(), enter(), enter()];
+        // One waits for its answer.
+        guards[0].block().moved(start, (1, 0));
+        let ended = || {
+            let ends = guards.each_ref().map(|guard| guard.block().cancelled.get());
+            ends.map(|end| end == Some(End::Rebalanced))
+        };
+        server.move_some(2);
+        sessions.enforce(&plan(&[]), start);
+        assert_eq!(ended(), [false; 4], "they were active a moment ago");
+        sessions.enforce(&plan(&[]), start + Duration::from_secs(2));
+        assert_eq!(ended(), [false, true, true, false]);
+        server.move_some(9);
+        sessions.enforce(&plan(&[]), start + Duration::from_secs(2));
+        assert_eq!(ended(), [false, true, true, true]);
     }
 
     #[test]

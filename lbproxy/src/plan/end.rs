@@ -56,6 +56,8 @@ pub(crate) enum End {
     ServerDown,
     /// An operator ended it.
     ByOperator,
+    /// Its server has more connections than its share, and this one was idle.
+    Rebalanced,
     /// The local address leaves this node.
     AddressReleased,
     /// The proxy ends.
@@ -101,7 +103,7 @@ impl End {
             | Self::NoRoute => "PR",
             Self::HeaderTimeout | Self::HelloTimeout => "cR",
             Self::ServerDown => "DD",
-            Self::ByOperator | Self::AddressReleased | Self::Shutdown => "KD",
+            Self::ByOperator | Self::Rebalanced | Self::AddressReleased | Self::Shutdown => "KD",
         }
     }
 }
@@ -145,6 +147,7 @@ mod tests {
             (End::Denied, "denied", "PR"),
             (End::NotAllowed, "not_allowed", "PR"),
             (End::ByOperator, "by_operator", "KD"),
+            (End::Rebalanced, "rebalanced", "KD"),
         ];
         for (end, word, letters) in table {
             assert_eq!((end.word(), end.code()), (word, letters));

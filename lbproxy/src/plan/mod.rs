@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 pub(crate) mod capacity;
 pub(crate) mod end;
+pub(crate) mod imbalance;
 pub mod latency;
 pub(crate) mod located;
 pub(crate) mod queue;

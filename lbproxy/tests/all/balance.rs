@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use crate::common::*;
 
@@ -252,4 +253,44 @@ fn a_client_opens_no_more_connections_in_a_second_than_it_may() {
     let ended = proxy.status().unwrap().proxies.remove(0).ended;
     assert_eq!(ended.get("source_rate").copied(), u64::try_from(40 - served).ok());
     eventually("it may come again", || fetch(listen_at(ip)).is_ok());
+}
+
+#[test]
+fn idle_connections_move_to_a_server_that_came_back() {
+    let ip = own_ip();
+    let servers = [(echo(ip), ""), (echo(ip), "")];
+    let more = format!("balance = \"least_conn\"\nrebalance = \"1s\"\n{QUICK}");
+    let proxy = Proxy::ready(&full_table(listen_at(ip), &servers, &more), &["up", "up"]);
+    let order = |order: &str| {
+        let server = "\"proxy\":\"p\",\"server\":\"s1\"";
+        proxy.ask(&format!("{{\"type\":\"server\",{server},\"order\":\"{order}\"}}"));
+    };
+    order("drain");
+    let mut clients: Vec<TcpStream> = (0..9).map(|_| connect(listen_at(ip))).collect();
+    clients.iter_mut().for_each(ping);
+    let sessions = || {
+        let servers = proxy.status().unwrap().proxies.remove(0).servers;
+        servers.iter().map(|server| server.sessions).collect::<Vec<_>>()
+    };
+    assert_eq!(sessions(), [9, 0]);
+    assert_eq!(proxy.status().unwrap().proxies[0].beyond_share, 0, "the other takes no part");
+    order("ready");
+    proxy.wait_for(&["up", "up"]);
+    assert_eq!(proxy.status().unwrap().proxies[0].beyond_share, 4);
+    // Of those beyond its share, in order: their clients read the end, and connect anew.
+    let line = proxy.line("end=rebalanced");
+    assert!(line.contains("server=s0"), "{line}");
+    let mut moved = 0;
+    for client in &mut clients {
+        client.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        if client.read(&mut [0]).is_ok_and(|count| count == 0) {
+            *client = connect(listen_at(ip));
+            ping(client);
+            moved += 1;
+        }
+    }
+    assert!((1..=4).contains(&moved), "{moved}");
+    eventually("what is left is not worth it", || {
+        proxy.status().unwrap().proxies[0].beyond_share <= 2
+    });
 }

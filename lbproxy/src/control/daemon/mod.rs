@@ -212,8 +212,8 @@ impl Daemon {
                         return Ok(self.end(words).await);
                     }
                 }
-                () = clock::sleep_until(self.control.next_end()) => {
-                    self.control.end_orders(clock::now());
+                () = clock::sleep_until(self.control.next()) => {
+                    self.control.do_what_is_due(clock::now());
                 }
                 () = any_ended(&mut first_worker) => {
                     return Err(StartError::WorkerEnded);

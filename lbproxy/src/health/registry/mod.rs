@@ -27,6 +27,7 @@ use self::server::{Example, ServerRecord};
 use super::check::Check;
 use super::outcome::{CheckId, Report, Reported};
 use super::score::score;
+use crate::plan::imbalance::to_move;
 use crate::plan::state::{Order, State};
 
 /// Every proxy and its servers.
@@ -176,6 +177,17 @@ impl Registry {
         each.collect()
     }
 
+    /// Lets the next plan end some idle connections of servers that have more than their share, where that is
+    /// wanted; returns whether there are any.
+    pub(crate) fn move_some(&self, now: Instant) -> bool {
+        let wanted = self.proxies.iter().filter(|proxy| proxy.config.limits.rebalance.is_some());
+        let to_move = wanted.filter_map(|proxy| {
+            let (place, count) = to_move(&proxy.set(), now)?;
+            Some((proxy.servers.get(place)?, count))
+        });
+        to_move.map(|(record, count)| record.server.counters.move_some(count)).count() > 0
+    }
+
     /// When the first order ends by itself.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         let records = self.proxies.iter().flat_map(|proxy| &proxy.servers);
@@ -277,7 +289,7 @@ impl Registry {
         let mut effects = Vec::new();
         let what = match report.what {
             Reported::LookedUp(answer) => return self.looked_up(report.id, answer, now),
-            what => what,
+            what @ (Reported::Checked { .. } | Reported::Agent(_)) => what,
         };
         let Some((proxy, check, server)) = self.proxies.iter_mut().find_map(|proxy| {
             let server = proxy.servers.iter_mut().find(|one| one.running == Some(report.id))?;

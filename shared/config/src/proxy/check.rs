@@ -62,7 +62,7 @@ fn proxy(
     let slow_start = slow_start(raw, balance, check);
     let servers = servers(raw, &table, check);
     let (routes, hello_timeout) = (route::routes(raw, check), route::hello_timeout(raw, check));
-    let limits = limits(raw, check);
+    let limits = limits(raw, balance, check);
     let queue = queue(raw, limits.map(|limits| limits.connect), check);
     let clients = clients::limits(raw, check);
     let on_down = on_down(raw, check);
@@ -133,6 +133,20 @@ fn slow_start(
     check.optional("slow_start", &raw.slow_start, "", None, |text| limits(text).map(Some))
 }
 
+fn rebalance(
+    raw: &RawProxy,
+    balance: Option<Balance>,
+    check: &mut Check<'_>,
+) -> Option<Option<Duration>> {
+    if let (Some(given), Some(Balance::First | Balance::Source)) = (&raw.rebalance, balance) {
+        let title = "`rebalance` has no meaning with this `balance`";
+        let help = "a client that connects anew comes to the same server: leave it out";
+        check.problems.tell(Code::WeighsNothing, given.span(), title, help);
+    }
+    let limits = duration_in(Duration::from_secs(1)..=Duration::from_secs(60 * MINUTE));
+    check.optional("rebalance", &raw.rebalance, "", None, |text| limits(text).map(Some))
+}
+
 fn listen(raw: &RawProxy, is_led: bool, table: &Span, check: &mut Check<'_>) -> Vec<SocketAddr> {
     match &raw.listen {
         None if is_led => {}
@@ -149,7 +163,7 @@ fn listen(raw: &RawProxy, is_led: bool, table: &Span, check: &mut Check<'_>) -> 
         .collect()
 }
 
-fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
+fn limits(raw: &RawProxy, balance: Option<Balance>, check: &mut Check<'_>) -> Option<Limits> {
     let connect = check.optional(
         "connect_timeout",
         &raw.connect_timeout,
@@ -190,6 +204,7 @@ fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
         half_closed: half_closed?,
         user: user?,
         silent: silent?,
+        rebalance: rebalance(raw, balance, check)?,
     })
 }
 

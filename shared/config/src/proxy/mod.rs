@@ -173,6 +173,8 @@ pub struct Limits {
     pub user: Duration,
     /// Until a connection has an access line before its end; none: it has none.
     pub silent: Option<Duration>,
+    /// Without a byte until one may be closed whose server has more than its share; none: it never is.
+    pub rebalance: Option<Duration>,
 }
 
 /// What becomes of the connections of a server that goes down.

@@ -46,6 +46,10 @@ pub(crate) struct RawProxy {
     /// order of the file alone, for services of which one server may be written to.
     #[schemars(extend("enum" = ["all", "first"]))]
     pub(crate) backups: Given<String>,
+    /// Spreads connections anew after a server has come back: of a server that has more than its share, those that have
+    /// been silent for so long, `"1s"` to `"1h"`, and whose client waits for no answer, are closed in order, five a second at
+    /// most. Default: they stay where they began.
+    pub(crate) rebalance: Given<String>,
     /// `true`: while no server is up, use those that are not, as long as they accept connections.
     pub(crate) panic: Given<bool>,
     /// For reaching some server, retries included; default `"3s"`.

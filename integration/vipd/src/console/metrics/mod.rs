@@ -103,7 +103,7 @@ mod tests {
             "connections_per_worker": [24, 25], "dropped_log_lines": 6, "usage": {"buffers": 21, "pipes": 22, "pipes_open": 23},
             "proxies": [{
                 "name": "web", "listen": [], "sessions": 9, "waiting": 1, "accepted": 20,
-                "refused": 2, "retries": 24, "ended": {"client_closed": 15}, "state": "usable", "panics": false,
+                "refused": 2, "retries": 24, "ended": {"client_closed": 15}, "state": "usable", "panics": false, "beyond_share": 7,
                 "servers": [server]
             }]
         });
@@ -127,6 +127,7 @@ mod tests {
             r#"vipd_proxy_usable{proxy="web"} 1.0"#.to_owned(),
             r#"vipd_proxy_panics{proxy="web"} 0.0"#.to_owned(),
             r#"vipd_proxy_full{proxy="web"} 0.0"#.to_owned(),
+            r#"vipd_proxy_connections_beyond_share{proxy="web"} 7.0"#.to_owned(),
             r#"vipd_proxy_connections{proxy="web"} 9.0"#.to_owned(),
             r#"vipd_proxy_connections_waiting{proxy="web"} 1.0"#.to_owned(),
             r#"vipd_proxy_connections_accepted_total{proxy="web"} 20"#.to_owned(),

@@ -80,6 +80,11 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
         gauge(|proxy| flag(proxy.full.is_some())),
     );
     page.gauge(
+        "vipd_proxy_connections_beyond_share",
+        "Connections that servers have beyond their share of all: how uneven they lie",
+        gauge(|proxy| f64::from(proxy.beyond_share)),
+    );
+    page.gauge(
         "vipd_proxy_connections",
         "Client connections that are open",
         gauge(|proxy| count(proxy.sessions)),
