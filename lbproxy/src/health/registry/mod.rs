@@ -2,6 +2,7 @@
 //! effects come out, for others to carry out. Pure.
 
 pub(crate) mod effect;
+mod example;
 pub(crate) mod names;
 pub(crate) mod orders;
 mod pair;
@@ -19,11 +20,12 @@ use config::{Followed, ProxyConfig};
 use vocabulary::{Endpoint, Name, TrackerHealth};
 
 use self::effect::{Effect, Event};
+use self::example::Example;
 use self::names::{Found, OwnAddresses};
 use self::orders::{Orders, StandingOrder};
 use self::pair::pair;
 use self::proxy::ProxyRecord;
-use self::server::{Example, ServerRecord};
+use self::server::ServerRecord;
 use super::check::Check;
 use super::outcome::{CheckId, Report, Reported};
 use super::score::score;

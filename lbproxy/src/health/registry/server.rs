@@ -10,6 +10,7 @@ use config::{CheckConfig, Followed, OnDown, ProxyConfig, ServerConfig};
 use vocabulary::{Name, RiseFall, Thresholds};
 
 use super::effect::{Command, Effect, Event, Settings, Start};
+use super::example::Example;
 use super::names::Wanted;
 use super::orders::Orders;
 use crate::health::agent::{AgentReply, AgentState};
@@ -56,25 +57,6 @@ pub(crate) struct ServerRecord {
     returned: Option<Instant>,
     /// When its connections end, for it is down.
     ends: Option<Instant>,
-}
-
-/// How a server is that others follow.
-#[derive(Clone, Debug)]
-pub(super) struct Example {
-    address: Option<IpAddr>,
-    state: State,
-    held: bool,
-    /// What the last change of state was for, in words.
-    reason: String,
-}
-
-impl Example {
-    /// The one of a name's servers that is at the same address, or the only one.
-    pub(super) fn for_one<'a>(all: &'a [Self], record: &ServerRecord) -> Option<&'a Self> {
-        let same = |example: &&Self| example.address == record.address();
-        let sole = || all.first().filter(|_| all.len() == 1);
-        all.iter().find(same).or_else(sole)
-    }
 }
 
 impl ServerRecord {
@@ -155,7 +137,7 @@ impl ServerRecord {
         }
     }
 
-    fn address(&self) -> Option<IpAddr> {
+    pub(super) fn address(&self) -> Option<IpAddr> {
         self.server.located.address().ok().map(|address| address.ip())
     }
 
