@@ -19,9 +19,9 @@ const FEW: u64 = 2;
 
 /// Connections that each server has beyond its share of all; of one that takes no part, none.
 pub(crate) fn beyond(set: &BackendSet, now: Instant) -> Vec<u32> {
-    let share = |backend: &Backend| match backend.state {
-        State::Up if !backend.server.backup => u64::from(backend.share(set.slow_start, now)),
-        _ => 0,
+    let share = |backend: &Backend| {
+        let takes_part = backend.state == State::Up && !backend.server.backup;
+        if takes_part { u64::from(backend.share(set.slow_start, now)) } else { 0 }
     };
     let live = |backend: &Backend| u64::from(backend.server.counters.live.load(Ordering::Relaxed));
     let loads: Vec<(u64, u64)> = set.backends.iter().map(|one| (live(one), share(one))).collect();
