@@ -12,6 +12,9 @@ use tracing_subscriber::{Layer, fmt};
 /// The environment variable that sets what is logged, such as `debug` or `info,vrrpd=debug`.
 pub const FILTER_VARIABLE: &str = "VIPD_LOG";
 
+/// The environment variable by which systemd says that standard error is its journal's.
+pub const JOURNAL_VARIABLE: &str = "JOURNAL_STREAM";
+
 /// Log lines that may wait for a slow reader of standard error; later ones are dropped. At some
 /// 150 bytes a line this is half a megabyte, and more than any burst the daemons can cause.
 const WAITING_LINES: usize = 4_000;
@@ -30,7 +33,7 @@ pub fn init() -> WorkerGuard {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // The journal stamps each line itself.
-    let lines = if std::env::var_os("JOURNAL_STREAM").is_some() {
+    let lines = if std::env::var_os(JOURNAL_VARIABLE).is_some() {
         lines.without_time().boxed()
     } else {
         lines.boxed()
