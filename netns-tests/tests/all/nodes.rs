@@ -1,5 +1,4 @@
 //! Whole nodes with a proxy: what an operator does to them, and what they tell.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

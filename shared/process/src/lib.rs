@@ -9,6 +9,7 @@ pub mod channels;
 pub mod control;
 pub mod identity;
 pub mod messages;
+pub mod output;
 pub mod passing;
 pub mod privileges;
 pub mod scheduling;
