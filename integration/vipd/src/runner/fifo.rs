@@ -25,7 +25,7 @@ pub(super) struct Fifo {
 }
 
 impl Fifo {
-    /// Makes the pipe, or takes the one that is there, for its user alone: the one that the file names, or the
+    /// Makes the pipe, or takes the one that is there, for its user alone: whom the file names, or the
     /// hooks' own.
     pub(super) fn open(config: FifoConfig, own: Identity) -> io::Result<Self> {
         let user = ProgramUser::find(config.user.as_deref(), own).map_err(io::Error::other)?;
@@ -56,7 +56,8 @@ impl Drop for Fifo {
     }
 }
 
-/// In root's name: the pipe is there, and belongs to `user`. One that another run left may be somebody else's.
+/// In root's name: the pipe is there, and belongs to `user`. One that another run left may be somebody
+/// else's.
 fn make(path: &Path, user: Identity) -> io::Result<()> {
     match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
         Ok(()) | Err(Errno::EEXIST) => {}

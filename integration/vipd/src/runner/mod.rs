@@ -46,8 +46,8 @@ use self::word::{Notice, Told};
 use crate::watched::{Source, Ticker, parse};
 
 /// To become a program's user, to kill what that started, to give the FIFO to its reader. It can become root
-/// for a moment, as it has to: for a hook of root's, whom the kernel gives root's rights at its start, and for
-/// a FIFO in root's directory.
+/// for a moment, as it has to: for a hook of root's, to whom the kernel gives root's rights at its start, and
+/// for a FIFO in root's directory.
 const CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL)

@@ -1,4 +1,5 @@
-//! `RUNTIME_DIR/paused`: an operator's order that this node rests. It outlives every program, not the machine.
+//! `RUNTIME_DIR/paused`: an operator's order that this node rests. It outlives every program, not the
+//! machine.
 
 use std::fs::{self, OpenOptions};
 use std::io;
