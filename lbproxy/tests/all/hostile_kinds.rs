@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// How long a proxy has to bear it.
-const SIEGE: Duration = Duration::from_secs(4);
+const SIEGE: Duration = Duration::from_secs(5);
 
 /// What it may take for that, in KiB.
 const ROOM: u64 = 2048;
@@ -149,25 +149,33 @@ fn bombs(ip: Ipv4Addr) -> Vec<Arc<ServerConfig>> {
     ]
 }
 
-fn tls_kinds(ip: Ipv4Addr) -> Vec<Kind> {
+fn tls_kinds(bombs: &[Arc<ServerConfig>]) -> Vec<Kind> {
     let records = RECORDS.iter().flat_map(|part| [0, 1].map(|number| (*part, paused(number))));
     let says = records.map(|(part, pause)| Kind::Says { head: b"", part, pause });
     let within: [&[u8]; 2] = [PARTS[0], b"HTTP/1.1 200 OK\r\nX: y\r\n"];
-    let shows = bombs(ip)
-        .into_iter()
-        .flat_map(|config| within.map(|part| Kind::Shows { config: Arc::clone(&config), part }));
+    let shows = bombs
+        .iter()
+        .flat_map(|config| within.map(|part| Kind::Shows { config: Arc::clone(config), part }));
     says.chain(shows).collect()
 }
 
-/// A server for each; until they are let loose they answer as they should, or close.
-fn servers(ip: Ipv4Addr, kinds: Vec<Kind>, loose: &Arc<AtomicBool>, tls: bool) -> Vec<SocketAddr> {
+/// A server for each; until they are let loose they answer as they should, over TLS with such a certificate.
+fn servers(
+    ip: Ipv4Addr,
+    kinds: Vec<Kind>,
+    loose: &Arc<AtomicBool>,
+    tls: Option<&Arc<ServerConfig>>,
+) -> Vec<SocketAddr> {
     let serve = |kind: Kind| {
-        let loose = Arc::clone(loose);
+        let (loose, tls) = (Arc::clone(loose), tls.map(Arc::clone));
         server(TcpListener::bind((ip, 0)).unwrap(), move |stream| {
-            match loose.load(Ordering::Relaxed) {
-                true => kind.serve(stream),
-                false if tls => drop(stream),
-                false => well(stream),
+            match (loose.load(Ordering::Relaxed), &tls) {
+                (true, _) => kind.serve(stream),
+                (false, None) => well(stream),
+                (false, Some(config)) => {
+                    let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+                    well(StreamOwned::new(connection, stream));
+                }
             }
         })
     };
@@ -182,7 +190,7 @@ fn resident(proxy: &Proxy) -> u64 {
 }
 
 fn table_of(name: &str, listen: SocketAddr, servers: &[SocketAddr], check: &str) -> String {
-    let times = "interval = \"400ms\", timeout = \"300ms\", rise = 1, fall = 1";
+    let times = "interval = \"1s\", timeout = \"700ms\", rise = 1, fall = 1";
     let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
     format!(
         "[[proxy]]\nname = \"{name}\"\nlisten = [\"{listen}\"]\nservers = [{}]\ncheck = {{ {check}, {times} }}\n",
@@ -200,8 +208,9 @@ fn checks(proxy: &Proxy, place: usize) -> Vec<u64> {
 fn a_hundred_kinds_at_once_cost_neither_time_nor_room() {
     let ip = own_ip();
     let loose = Arc::new(AtomicBool::new(false));
-    let plain = servers(ip, plain_kinds(), &loose, false);
-    let tls = servers(ip, tls_kinds(ip), &loose, true);
+    let bombs = bombs(ip);
+    let plain = servers(ip, plain_kinds(), &loose, None);
+    let tls = servers(ip, tls_kinds(&bombs), &loose, bombs.first());
     assert!(plain.len() + tls.len() >= 100);
     let good = server(TcpListener::bind((ip, 0)).unwrap(), well);
     let served = SocketAddr::from((ip, 7000));
