@@ -215,6 +215,7 @@ pub(super) fn wanted(entries: &[ServerConfig], names: &[NameRecord]) -> Vec<Want
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test that meets something else panics")]
 mod tests {
     use super::*;
 
@@ -260,13 +261,16 @@ mod tests {
             let servers = wanted(&proxy.servers, std::slice::from_ref(&self.name));
             let servers: Vec<String> =
                 servers.iter().map(|one| format!("{} {}", one.name, one.located)).collect();
-            let logs = effects.into_iter().map(|effect| match effect {
-                Effect::Log(Event::Found { addresses, surplus, .. }) => {
-                    format!("found {} of {}", addresses.len(), addresses.len() + surplus)
+            let logs = effects.into_iter().map(|effect| {
+                let Effect::Log(event) = effect else { panic!("{effect:?}") };
+                match event {
+                    Event::Found { addresses, surplus, .. } => {
+                        format!("found {} of {}", addresses.len(), addresses.len() + surplus)
+                    }
+                    Event::OwnAddress { address, .. } => format!("own {address}"),
+                    Event::NameLost { words, .. } => words,
+                    event => panic!("{event:?}"),
                 }
-                Effect::Log(Event::OwnAddress { address, .. }) => format!("own {address}"),
-                Effect::Log(Event::NameLost { words, .. }) => words,
-                other => format!("{other:?}"),
             });
             (changed.then(|| servers.join(", ")), logs.collect())
         }
