@@ -112,6 +112,9 @@ pub struct RouterStatus {
     /// How often others deleted one of them; it was added again each time.
     #[serde(default)]
     pub deletions: u64,
+    /// Those of them that are on this node although it is not Active: two nodes may have them.
+    #[serde(default)]
+    pub stale: Vec<StaleStatus>,
     /// Milliseconds until its timer ends: the next advert of an Active router, the down timer of a
     /// Backup, the last moment of one that resigned.
     #[serde(default)]
@@ -150,6 +153,15 @@ pub struct Mismatch {
     pub explanation: String,
     /// Milliseconds since it was heard.
     pub ago_ms: u64,
+}
+
+/// A virtual address on a node that is not Active.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleStatus {
+    /// The address.
+    pub address: IpAddr,
+    /// The interface that has it.
+    pub interface: InterfaceName,
 }
 
 /// A station that claimed an address which was held here.

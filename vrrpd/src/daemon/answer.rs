@@ -10,7 +10,8 @@ use super::Daemon;
 use crate::clock::now;
 use crate::driver::RouterReport;
 use crate::reconciler::Managed;
-use crate::status::{ConflictStatus, RouterStatus, Status};
+use crate::status::{ConflictStatus, RouterStatus, StaleStatus, Status};
+use vrrp::reconciler::StaleAddress;
 use vrrp::tracking::Tracking;
 
 impl Daemon {
@@ -34,7 +35,7 @@ impl Daemon {
                     position.map(|p| std::mem::take(&mut conflicts[p])).unwrap_or_default();
                 let config = position.map(|position| &routers[position]);
                 let trackers = config.map(|config| trackers(config, &tracking)).unwrap_or_default();
-                let managed = managed.get(&router.config.id).copied().unwrap_or_default();
+                let managed = managed.get(&router.config.id).cloned().unwrap_or_default();
                 status(router, managed, trackers, conflicts, moment)
             });
             let status = Status {
@@ -84,6 +85,7 @@ fn status(
         source: report.source,
         addresses: config.managed.addresses.iter().map(|held| held.address).collect(),
         deletions: managed.deletions,
+        stale: managed.stale.into_iter().map(stale).collect(),
         timer_ms: report.timer_ms,
         lease_left_ms: left.map(millis),
         active: report.active,
@@ -96,6 +98,11 @@ fn status(
         conflicts,
         history: report.history,
     }
+}
+
+fn stale(stale: StaleAddress) -> StaleStatus {
+    let StaleAddress { net, interface, .. } = stale;
+    StaleStatus { address: net.addr(), interface }
 }
 
 fn millis(time: Duration) -> u64 {

@@ -18,6 +18,7 @@ use vrrp::reconciler::{Plan, Routing, placed_routing};
 use vrrp::router::{Core, Place, Surroundings};
 use vrrp::tracking::Tracking;
 use vrrp::wire::virtual_mac::virtual_mac;
+use vrrp::wish::{Wanted, Wish};
 
 /// Every running router.
 pub(super) struct Routers {
@@ -25,6 +26,7 @@ pub(super) struct Routers {
     handles: Handles,
     surroundings: watch::Sender<Arc<AllSurroundings>>,
     plans: BTreeMap<RouterId, watch::Sender<Plan>>,
+    wishes: BTreeMap<RouterId, watch::Receiver<Wish>>,
     managed: BTreeMap<RouterId, watch::Receiver<Managed>>,
     reconcilers: JoinSet<()>,
     watches_routing: bool,
@@ -36,8 +38,16 @@ impl Routers {
         handles: Handles,
         surroundings: watch::Sender<Arc<AllSurroundings>>,
     ) -> Self {
-        let (plans, managed, reconcilers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
-        Self { driver, handles, surroundings, plans, managed, reconcilers, watches_routing: false }
+        Self {
+            driver,
+            handles,
+            surroundings,
+            plans: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            managed: BTreeMap::new(),
+            reconcilers: JoinSet::new(),
+            watches_routing: false,
+        }
     }
 
     pub(super) fn driver(&self) -> &Handle {
@@ -103,6 +113,7 @@ impl Routers {
         let (publish, managed) = watch::channel(Managed::default());
         let handles = self.handles.clone();
         let id = config.id.clone();
+        self.wishes.insert(config.id.clone(), wishes.clone());
         let reconciler = AddressReconciler::new(id, wishes, plans, handles, publish);
         self.reconcilers.spawn(reconciler.run());
         self.managed.insert(config.id.clone(), managed);
@@ -126,6 +137,7 @@ impl Routers {
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
             info!(router = %gone.id, "ends: the configuration has it no more");
             self.plans.remove(&gone.id);
+            self.wishes.remove(&gone.id);
             self.managed.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
@@ -172,9 +184,14 @@ impl Routers {
         self.surroundings.send_if_modified(|known| replace_if_other(known, Arc::new(all)));
     }
 
+    /// Whether a router's election wants its addresses here. The kernel may have them a moment longer.
+    pub(super) fn wants_addresses(&self, router: &RouterId) -> bool {
+        self.wishes.get(router).is_some_and(|wish| wish.borrow().wanted == Wanted::Hold)
+    }
+
     /// What each router has in the kernel.
     pub(super) fn managed(&self) -> BTreeMap<RouterId, Managed> {
-        self.managed.iter().map(|(router, managed)| (router.clone(), *managed.borrow())).collect()
+        self.managed.iter().map(|(router, managed)| (router.clone(), managed.borrow().clone())).collect()
     }
 
     /// Ends every router in order; told twice, at once.

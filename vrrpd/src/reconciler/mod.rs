@@ -18,7 +18,7 @@ use std::time::Instant;
 use tokio::sync::{broadcast, watch};
 use vocabulary::RouterId;
 use vrrp::interfaces::Interfaces;
-use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, Turns};
+use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, StaleAddress, Turns};
 use vrrp::wish::Wish;
 
 use crate::channels::Hub;
@@ -54,12 +54,14 @@ pub struct Handles {
 }
 
 /// What is published of a router's addresses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managed {
     /// How often others deleted an address.
     pub deletions: u64,
     /// When the kernel deletes the addresses, were nobody to renew their leases.
     pub lease_ends: Option<Instant>,
+    /// The addresses that are on this node although the router is not Active here.
+    pub stale: Vec<StaleAddress>,
 }
 
 /// One router's task.
@@ -148,7 +150,8 @@ impl AddressReconciler {
         self.work(event).await;
         self.work(Event::Tick).await;
         let (deletions, lease_ends) = (self.reconciler.deletions(), self.reconciler.lease_ends());
-        self.managed.send_replace(Managed { deletions, lease_ends });
+        let stale = self.reconciler.stale();
+        self.managed.send_replace(Managed { deletions, lease_ends, stale });
     }
 
     /// Performs what is to be done about an event, one operation after another.

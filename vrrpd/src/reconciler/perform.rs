@@ -45,6 +45,7 @@ impl AddressReconciler {
                 done(addresses.add(address, *lease).await)
             }
             KernelOp::RemoveAddress { address, .. } => done(addresses.remove(address).await),
+            KernelOp::RemoveStale(stale) => done(addresses.remove_stale(stale).await),
             KernelOp::Connect { address, index, lease } => {
                 done(routes.connect(*address, *index, *lease).await)
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lbproxy::control::status::{Certificate, ProxyStatus, RouteStatus, ServerStatus};
 use vocabulary::{TrackerHealth, VirtualAddress};
 use vrrpd::status::{
-    Change, ConflictStatus, Mismatch, RejectedAdvert, RejectedSender, RouterStatus,
+    Change, ConflictStatus, Mismatch, RejectedAdvert, RejectedSender, RouterStatus, StaleStatus,
 };
 
 use super::Status;
@@ -144,6 +144,9 @@ fn write_router(router: &RouterStatus, out: &mut String) -> fmt::Result {
     if router.deletions > 0 {
         let times = router.deletions;
         writeln!(out, "    addresses were deleted by others {times} times, and added again")?;
+    }
+    for StaleStatus { address, interface } in &router.stale {
+        writeln!(out, "    {address} is here on {interface} as well, from another program: remove it")?;
     }
     if let Some(active) = router.active {
         let (address, priority) = (active.address, active.priority);

@@ -28,6 +28,7 @@ mod place;
 mod plan;
 mod release;
 mod resources;
+mod stale;
 mod turns;
 
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub use self::op::{Done, Event, Failure, KernelOp, Report};
 use self::place::Places;
 pub use self::place::placed_routing;
 pub use self::resources::{Macvlan, ManagedAddress, Plan, Routing};
+pub use self::stale::StaleAddress;
+use self::stale::StaleAddresses;
 pub use self::turns::Turns;
 use crate::election::Release;
 use crate::interfaces::Interfaces;
@@ -64,6 +67,7 @@ pub struct Reconciler {
     phase: Phase,
     macvlan: MacvlanState,
     deletions: Deletions,
+    stale: StaleAddresses,
     /// Plan or interfaces changed since they were last compared with what is held.
     compare: bool,
     /// The election has ended.
@@ -105,6 +109,7 @@ impl Reconciler {
             phase,
             macvlan,
             deletions,
+            stale: StaleAddresses::default(),
             compare: true,
             ends: false,
         }
@@ -149,7 +154,8 @@ impl Reconciler {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let phase = match &self.phase {
-            Phase::Released | Phase::Resetting(_) => None,
+            Phase::Released => self.stale.deadline(),
+            Phase::Resetting(_) => None,
             Phase::Yielding(_, until) => Some(*until),
             Phase::Held(holding) => {
                 let renew_at = holding.renew_at().filter(|_| !holding.starved);
@@ -176,6 +182,12 @@ impl Reconciler {
     #[must_use]
     pub fn deletions(&self) -> u64 {
         self.deletions.total()
+    }
+
+    /// The addresses that are on this node although the router is not Active here.
+    #[must_use]
+    pub fn stale(&self) -> Vec<StaleAddress> {
+        self.stale.present().cloned().collect()
     }
 
     /// When the kernel deletes the addresses, were nobody to renew their leases.
@@ -212,6 +224,7 @@ impl Reconciler {
             Wanted::Hold => self.hold(now, turns, ops),
             Wanted::Release(release) => self.release(release, now, ops),
         }
+        self.remove_stale(now, ops);
     }
 
     fn hold(&mut self, now: Instant, turns: &mut Turns, ops: &mut Vec<KernelOp>) {
@@ -242,7 +255,7 @@ impl Reconciler {
         if interfaces.named(&self.plan.interface).is_none() {
             // The interface is gone, and with it all that it had.
             if let Phase::Held(holding) = std::mem::take(&mut self.phase) {
-                self.let_go(&holding, ops);
+                self.let_go(&holding, now, ops);
             }
             return;
         }

@@ -9,7 +9,7 @@ use config::Lease;
 use vocabulary::{InterfaceName, VirtualAddress};
 
 use super::deletions::Worth;
-use super::{Macvlan, ManagedAddress, Plan, Routing};
+use super::{Macvlan, ManagedAddress, Plan, Routing, StaleAddress};
 use crate::interfaces::Interfaces;
 use crate::wish::Wish;
 
@@ -64,6 +64,8 @@ pub enum KernelOp {
         /// Then this no longer needs to be what it is secondary to.
         own_source: Option<Ipv4Addr>,
     },
+    /// Remove an address that another program left.
+    RemoveStale(StaleAddress),
     /// Add or renew the route to an IPv6 address's network.
     Connect {
         /// The address.
@@ -175,6 +177,15 @@ pub enum Report {
     MadeMacvlan(Macvlan),
     /// A route or rule was added.
     AddedRouting(Routing),
+    /// An address that another program left was removed.
+    RemovedStale {
+        /// Which.
+        address: StaleAddress,
+        /// How often by now.
+        times: u32,
+    },
+    /// An address is on this node that the router is not Active for, and is not ours to remove.
+    Stale(StaleAddress),
     /// Something failed.
     Failed(Failure, String),
 }
@@ -206,6 +217,8 @@ pub enum Failure {
     MacvlanUp,
     /// It could not be removed.
     MacvlanLeft,
+    /// An address that another program left could not be removed.
+    Stale,
     /// Routes could not be compared.
     Compare,
     /// A route could not be added.

@@ -39,6 +39,7 @@ impl Reconciler {
                 // The lease takes it away; without one the next start does.
                 said(Failure::Remove, result, ops);
             }
+            KernelOp::RemoveStale(address) => self.stale_removed(address, result.map(drop), ops),
             KernelOp::Connect { address, .. } => {
                 self.said_once(address.network().to_string(), Failure::Connect, result, ops);
             }
@@ -51,7 +52,7 @@ impl Reconciler {
             }
             KernelOp::AddRouting(routing) => self.routing_added(routing, result, now, ops),
             KernelOp::RemoveRouting(_) => said(Failure::RouteLeft, result, ops),
-            KernelOp::ResetClients(_) => self.clients_reset(ops),
+            KernelOp::ResetClients(_) => self.clients_reset(now, ops),
             KernelOp::Announce(_) => {
                 let due = |holding: &mut Holding| holding.announcing.log_is_due(now);
                 if result.is_err() && self.holding_mut().is_some_and(due) {
