@@ -124,14 +124,27 @@ mod tests {
     #[test]
     fn the_peers_frames_around_a_move_are_no_conflict() {
         for (what, story) in [
-            ("we give it away: it announces, we let go", vec![(0, Takes), (9_000, Peer), (9_060, LetsGo)]),
+            (
+                "we give it away: it announces, we let go",
+                vec![(0, Takes), (9_000, Peer), (9_060, LetsGo)],
+            ),
             ("we take it back: its burst is just over", vec![(0, Peer), (1, Takes), (90, Peer)]),
             ("a reply of before is late", vec![(0, Takes), (999, Peer)]),
             (
                 "back and forth within a burst",
-                vec![(0, Takes), (1_500, Peer), (1_560, LetsGo), (1_600, Peer), (1_610, Takes), (1_650, Peer)],
+                vec![
+                    (0, Takes),
+                    (1_500, Peer),
+                    (1_560, LetsGo),
+                    (1_600, Peer),
+                    (1_610, Takes),
+                    (1_650, Peer),
+                ],
             ),
-            ("it is gone before it is judged, and back", vec![(0, Takes), (5_000, Peer), (5_010, LetsGo), (5_050, Takes)]),
+            (
+                "it is gone before it is judged, and back",
+                vec![(0, Takes), (5_000, Peer), (5_010, LetsGo), (5_050, Takes)],
+            ),
             ("we never had it", vec![(0, Peer), (500, Peer)]),
         ] {
             assert_eq!(told(&story), [], "{what}");

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use config::{Config, Problems, RouterConfig};
 use process::control::{self, Control};
+use process::messages::HookFailure;
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{Request, Requests};
 use process::transaction::Transaction;
@@ -147,6 +148,7 @@ struct Daemon {
     seen: mpsc::Receiver<Sighting>,
     grace: HealthGrace,
     routers: Routers,
+    failing_hooks: Vec<HookFailure>,
     channels: Channels,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
@@ -202,6 +204,7 @@ impl Daemon {
             seen,
             grace: HealthGrace::default(),
             routers: Routers::new(driver, handles, surroundings),
+            failing_hooks: Vec::new(),
             channels,
             asked,
             occurrences,
@@ -302,6 +305,7 @@ impl Daemon {
                 );
                 self.grace.trust(trackers, UNTOLD);
             }
+            Asked::Hooks(failing) => self.failing_hooks = failing,
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {
                 self.obey(order).await;

@@ -191,7 +191,10 @@ impl Routers {
 
     /// What each router has in the kernel.
     pub(super) fn managed(&self) -> BTreeMap<RouterId, Managed> {
-        self.managed.iter().map(|(router, managed)| (router.clone(), managed.borrow().clone())).collect()
+        self.managed
+            .iter()
+            .map(|(router, managed)| (router.clone(), managed.borrow().clone()))
+            .collect()
     }
 
     /// Ends every router in order; told twice, at once.

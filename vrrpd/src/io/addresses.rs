@@ -173,11 +173,9 @@ impl Addresses {
         interface: &InterfaceName,
     ) -> Result<(), AddressError> {
         match self.netlink.address().del(message).execute().await {
-            Err(error) if !is_gone(&error) => Err(AddressError::Remove {
-                address,
-                interface: interface.clone(),
-                source: error,
-            }),
+            Err(error) if !is_gone(&error) => {
+                Err(AddressError::Remove { address, interface: interface.clone(), source: error })
+            }
             _ => Ok(()),
         }
     }

@@ -74,7 +74,10 @@ fn consequence(failure: Failure) -> &'static str {
             "cannot remove a virtual address that another program left here: two nodes have it while another is Active"
         }
         Failure::Compare => "cannot compare the routes",
-        Failure::Route => "cannot have a route; trying again every 100ms",
+        Failure::Route => {
+            "cannot have a route; trying again whenever the interfaces change, and with pauses that grow to 30s"
+        }
+        Failure::RouteLease => "cannot lease a route: were this daemon to die, it would stay",
         Failure::RouteLeft => "cannot remove a route; the next start does",
         Failure::Announce => {
             "cannot announce the addresses; hosts may still look for them elsewhere"

@@ -62,6 +62,8 @@ pub struct Managed {
     pub lease_ends: Option<Instant>,
     /// The addresses that are on this node although the router is not Active here.
     pub stale: Vec<StaleAddress>,
+    /// The routes and rules that the kernel refuses, and why.
+    pub refused_routing: Vec<(String, String)>,
 }
 
 /// One router's task.
@@ -151,7 +153,9 @@ impl AddressReconciler {
         self.work(Event::Tick).await;
         let (deletions, lease_ends) = (self.reconciler.deletions(), self.reconciler.lease_ends());
         let stale = self.reconciler.stale();
-        self.managed.send_replace(Managed { deletions, lease_ends, stale });
+        let refused = self.reconciler.refused_routing();
+        let refused_routing = refused.map(|(what, error)| (what.clone(), error.clone())).collect();
+        self.managed.send_replace(Managed { deletions, lease_ends, stale, refused_routing });
     }
 
     /// Performs what is to be done about an event, one operation after another.

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use vocabulary::{TrackerHealth, Usability};
 use vrrp::election::StateName;
-use vrrpd::status::{Change, Evidence, LastHeard, RouterStatus, StaleStatus};
+use vrrpd::status::{Change, Evidence, LastHeard, RefusedRoute, RouterStatus, StaleStatus};
 
 use super::text::ago;
 
@@ -24,8 +24,14 @@ fn write(router: &RouterStatus, out: &mut String) -> fmt::Result {
     if configured != effective {
         writeln!(out, "  priority {configured} became {effective}: {}", trackers(router))?;
     }
+    for RefusedRoute { route, error } in &router.refused_routes {
+        writeln!(out, "  cannot have the {route}: {error}")?;
+    }
     for StaleStatus { address, interface } in &router.stale {
-        writeln!(out, "  {address} is here on {interface} as well, though this node is not Active")?;
+        writeln!(
+            out,
+            "  {address} is here on {interface} as well, though this node is not Active"
+        )?;
     }
     for (reason, count) in &router.discarded {
         writeln!(out, "  discarded {count} adverts for the reason {reason:?}")?;

@@ -159,7 +159,9 @@ impl Reconciler {
             Phase::Yielding(_, until) => Some(*until),
             Phase::Held(holding) => {
                 let renew_at = holding.renew_at().filter(|_| !holding.starved);
-                [holding.announcing.next(), holding.retry_at, renew_at].into_iter().flatten().min()
+                let (announce_at, retry_at) = (holding.announcing.next(), holding.retry_at);
+                let all = [announce_at, retry_at, holding.routing_retry, renew_at];
+                all.into_iter().flatten().min()
             }
         };
         let macvlan = self.macvlan.retry_at.filter(|_| !self.ends);
@@ -182,6 +184,11 @@ impl Reconciler {
     #[must_use]
     pub fn deletions(&self) -> u64 {
         self.deletions.total()
+    }
+
+    /// The routes and rules that the kernel refuses, and why.
+    pub fn refused_routing(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.holding().into_iter().flat_map(|holding| &holding.refused_routing)
     }
 
     /// The addresses that are on this node although the router is not Active here.

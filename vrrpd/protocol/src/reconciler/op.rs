@@ -86,6 +86,8 @@ pub enum KernelOp {
     CompareRouting(Vec<Routing>),
     /// Add a route or a rule.
     AddRouting(Routing),
+    /// Start the lease of an IPv6 route that is there: without renewal the kernel drops it.
+    LeaseRoute(Routing, NonZeroU32),
     /// Remove a route or a rule.
     RemoveRouting(Routing),
     /// Have the proxies reset the clients of these addresses, and wait until they have. Before its result
@@ -223,6 +225,8 @@ pub enum Failure {
     Compare,
     /// A route could not be added.
     Route,
+    /// A route could not be leased.
+    RouteLease,
     /// A route could not be removed.
     RouteLeft,
     /// Addresses could not be announced.

@@ -126,6 +126,7 @@ impl Kernel {
                 | KernelOp::Connect { .. }
                 | KernelOp::Disconnect { .. }
                 | KernelOp::AddRouting(_)
+                | KernelOp::LeaseRoute(..)
                 | KernelOp::RemoveRouting(_)
                 | KernelOp::DestroySockets(_)
                 | KernelOp::TellActive(_)

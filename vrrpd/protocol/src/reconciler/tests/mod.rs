@@ -5,6 +5,7 @@ mod holding;
 mod leases;
 mod macvlans;
 mod releasing;
+mod routes;
 mod stale;
 
 use std::collections::VecDeque;
@@ -135,6 +136,7 @@ fn words(op: &KernelOp) -> String {
         KernelOp::Disconnect { address, index } => format!("disconnect {address} at {index}"),
         KernelOp::CompareRouting(routing) => format!("compare {}", routing.len()),
         KernelOp::AddRouting(routing) => format!("add {routing}"),
+        KernelOp::LeaseRoute(routing, seconds) => format!("lease {routing} for {seconds}"),
         KernelOp::RemoveRouting(routing) => format!("drop {routing}"),
         KernelOp::ResetClients(ips) => format!("reset {}", list(ips)),
         KernelOp::DestroySockets(ips) => format!("destroy {}", list(ips)),

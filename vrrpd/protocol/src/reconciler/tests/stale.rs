@@ -58,13 +58,8 @@ fn what_is_ours_to_remove_is_and_the_rest_is_said() {
 #[test]
 fn a_macvlan_upon_the_routers_interface_is_cleared_too() {
     let mut interfaces = node(&[("eth0", "10.0.0.11/24")]);
-    let vrrp = Link {
-        name: name("vrrp.51"),
-        running: true,
-        loopback: false,
-        mac: None,
-        upon: Some(2),
-    };
+    let vrrp =
+        Link { name: name("vrrp.51"), running: true, loopback: false, mac: None, upon: Some(2) };
     interfaces.put(9, vrrp);
     interfaces.put_address(9, address_of("10.0.0.100/32"));
     let mut rig = Rig::new(plan(&[("eth0", "10.0.0.100")]), interfaces);
@@ -91,7 +86,10 @@ fn what_comes_back_is_removed_with_growing_pauses() {
     // After five quiet minutes nobody remembers.
     rig.feed(at + 1, Event::Interfaces(Arc::new(node(&[("eth0", "10.0.0.11/24")]))));
     rig.tick(at + 300_001);
-    assert_eq!(rig.feed(at + 300_002, Event::Interfaces(there()))[1], "says: cleared 10.0.0.100/32, 1 times");
+    assert_eq!(
+        rig.feed(at + 300_002, Event::Interfaces(there()))[1],
+        "says: cleared 10.0.0.100/32, 1 times"
+    );
 }
 
 #[test]
@@ -112,7 +110,10 @@ fn what_was_just_released_is_not_stale() {
     rig.feed(10, Event::Interfaces(ours()));
     rig.feed(20, Event::Wanted(AT_ONCE));
     assert_eq!(rig.deadline(), Some(1020));
-    assert_eq!(rig.feed(30, Event::Interfaces(Arc::new(node(&[("eth0", "10.0.0.11/24")])))), [""; 0]);
+    assert_eq!(
+        rig.feed(30, Event::Interfaces(Arc::new(node(&[("eth0", "10.0.0.11/24")])))),
+        [""; 0]
+    );
     assert_eq!(rig.deadline(), None);
     // But what stays is.
     rig.feed(40, Event::Interfaces(ours()));
@@ -135,7 +136,8 @@ fn a_router_that_holds_its_addresses_has_none_that_are_stale() {
 /// What another program had there when this router took over goes with the rest.
 #[test]
 fn what_was_there_before_a_takeover_is_released_with_it() {
-    let mut rig = Rig::new(plan(&[("eth0", "10.0.0.100/24")]), left(&[("eth0", "10.0.0.100/24 s")]));
+    let mut rig =
+        Rig::new(plan(&[("eth0", "10.0.0.100/24")]), left(&[("eth0", "10.0.0.100/24 s")]));
     rig.feed(0, Event::Wanted(HOLD));
     assert!(rig.feed(50, Event::Wanted(AT_ONCE)).contains(&"delete 10.0.0.100/24".to_owned()));
 }
