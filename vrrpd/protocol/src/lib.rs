@@ -1,6 +1,7 @@
 //! VRRPv2/v3 as values: time and packets in, actions out. No sockets, no clock, no log.
 
 pub mod conflicts;
+pub mod desired;
 pub mod election;
 pub mod interfaces;
 pub mod reconciler;
@@ -8,4 +9,3 @@ pub mod router;
 pub mod simulation;
 pub mod tracking;
 pub mod wire;
-pub mod wish;

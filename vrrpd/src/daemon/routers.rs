@@ -13,12 +13,12 @@ use vocabulary::{InterfaceName, RouterId};
 
 use crate::driver::{AllSurroundings, Handle, NewRouter};
 use crate::reconciler::{AddressReconciler, Handles, Managed};
+use vrrp::desired::{DesiredState, Ownership};
 use vrrp::interfaces::Interfaces;
 use vrrp::reconciler::{Plan, Routing, placed_routing};
 use vrrp::router::{Core, Place, Surroundings};
 use vrrp::tracking::Tracking;
 use vrrp::wire::virtual_mac::virtual_mac;
-use vrrp::wish::{Wanted, Wish};
 
 /// Every running router.
 pub(super) struct Routers {
@@ -26,7 +26,7 @@ pub(super) struct Routers {
     handles: Handles,
     surroundings: watch::Sender<Arc<AllSurroundings>>,
     plans: BTreeMap<RouterId, watch::Sender<Plan>>,
-    wishes: BTreeMap<RouterId, watch::Receiver<Wish>>,
+    desired: BTreeMap<RouterId, watch::Receiver<DesiredState>>,
     managed: BTreeMap<RouterId, watch::Receiver<Managed>>,
     reconcilers: JoinSet<()>,
     watches_routing: bool,
@@ -43,7 +43,7 @@ impl Routers {
             handles,
             surroundings,
             plans: BTreeMap::new(),
-            wishes: BTreeMap::new(),
+            desired: BTreeMap::new(),
             managed: BTreeMap::new(),
             reconcilers: JoinSet::new(),
             watches_routing: false,
@@ -108,17 +108,17 @@ impl Routers {
 
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
         self.watch_routing(config);
-        let (wish, wishes) = watch::channel(Core::first_desire(resume_until.is_some()));
+        let (desired, follows) = watch::channel(Core::first_desire(resume_until.is_some()));
         let (plan, plans) = watch::channel(Plan::of(config));
         let (publish, managed) = watch::channel(Managed::default());
         let handles = self.handles.clone();
         let id = config.id.clone();
-        self.wishes.insert(config.id.clone(), wishes.clone());
-        let reconciler = AddressReconciler::new(id, wishes, plans, handles, publish);
+        self.desired.insert(config.id.clone(), follows.clone());
+        let reconciler = AddressReconciler::new(id, follows, plans, handles, publish);
         self.reconcilers.spawn(reconciler.run());
         self.managed.insert(config.id.clone(), managed);
         self.plans.insert(config.id.clone(), plan);
-        self.driver.run(NewRouter { config: config.clone(), wish, resume_until }).await;
+        self.driver.run(NewRouter { config: config.clone(), desired, resume_until }).await;
     }
 
     /// From the first router on that has routes or rules.
@@ -137,7 +137,7 @@ impl Routers {
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
             info!(router = %gone.id, "ends: the configuration has it no more");
             self.plans.remove(&gone.id);
-            self.wishes.remove(&gone.id);
+            self.desired.remove(&gone.id);
             self.managed.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
@@ -186,7 +186,7 @@ impl Routers {
 
     /// Whether a router's election wants its addresses here. The kernel may have them a moment longer.
     pub(super) fn wants_addresses(&self, router: &RouterId) -> bool {
-        self.wishes.get(router).is_some_and(|wish| wish.borrow().wanted == Wanted::Hold)
+        self.desired.get(router).is_some_and(|state| state.borrow().ownership == Ownership::Hold)
     }
 
     /// What each router has in the kernel.
@@ -207,7 +207,7 @@ impl Routers {
         self.surroundings.closed().await;
     }
 
-    /// Waits until the addresses are gone; the advert thread has ended, and with it every wish.
+    /// Waits until the addresses are gone; the advert thread has ended, and with it every desire.
     pub(super) async fn wait_for_reconcilers(mut self, limit: Duration) {
         let all = async { while self.reconcilers.join_next().await.is_some() {} };
         if tokio::time::timeout(limit, all).await.is_err() {

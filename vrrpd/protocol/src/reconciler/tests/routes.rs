@@ -30,7 +30,7 @@ fn refused(rig: &Rig) -> Vec<String> {
 fn a_route_that_is_refused_is_said_once_and_tried_again_with_growing_pauses() {
     let mut rig = without_its_route();
     rig.refused = vec!["add"];
-    let done = rig.feed(0, Event::Wanted(HOLD));
+    let done = rig.feed(0, Event::Desired(HOLD));
     assert!(done.contains(&"says: Route, no".to_owned()), "{done:?}");
     let pauses = [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000];
     let mut at = 0;
@@ -65,7 +65,7 @@ fn a_route_that_is_refused_is_said_once_and_tried_again_with_growing_pauses() {
 #[test]
 fn routes_that_cannot_be_compared_are_said_once_and_compared_again() {
     let mut rig = without_its_route();
-    rig.feed(0, Event::Wanted(HOLD));
+    rig.feed(0, Event::Desired(HOLD));
     rig.missing.clear();
     rig.refused = vec!["compare"];
     let failed = ["compare 1", "says: Compare, no"];
@@ -85,7 +85,7 @@ fn an_ipv6_route_is_leased_with_the_addresses() {
     both.managed.routes = vec![default_route(), route_v6()];
     let mut rig = Rig::new(both, node(&[("eth0", "10.0.0.11/24"), ("eth0", "fd50::11/64")]));
     rig.missing = vec![Routing::Route(default_route(), 2), Routing::Route(route_v6(), 2)];
-    let added = rig.feed(0, Event::Wanted(HOLD));
+    let added = rig.feed(0, Event::Desired(HOLD));
     let leased = "lease route to fd99::/64 through eth0 in table 254 for 2".to_owned();
     let there = added.iter().position(|words| words.starts_with("add route to fd99::/64"));
     assert_eq!(added[there.unwrap() + 1], leased);

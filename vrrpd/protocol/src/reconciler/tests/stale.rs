@@ -108,7 +108,7 @@ fn what_was_just_released_is_not_stale() {
     let mut rig = Rig::holding(0);
     let ours = || Arc::new(left(&[("eth0", "10.0.0.100/24 *")]));
     rig.feed(10, Event::Interfaces(ours()));
-    rig.feed(20, Event::Wanted(AT_ONCE));
+    rig.feed(20, Event::Desired(AT_ONCE));
     assert_eq!(rig.deadline(), Some(1020));
     assert_eq!(
         rig.feed(30, Event::Interfaces(Arc::new(node(&[("eth0", "10.0.0.11/24")])))),
@@ -127,7 +127,7 @@ fn a_router_that_holds_its_addresses_has_none_that_are_stale() {
     let mut rig = Rig::new(plan(&[("eth0", "10.0.0.100/24")]), on_lo());
     assert_eq!(rig.tick(0), ["says: stale 10.0.0.100/32 on lo"]);
     assert_eq!((rig.tick(5000), rig.deadline()), (vec![], None));
-    rig.feed(6000, Event::Wanted(HOLD));
+    rig.feed(6000, Event::Desired(HOLD));
     assert!(rig.reconciler.stale().is_empty());
     let owner = Plan { owner: true, ..plan(&[("eth0", "10.0.0.11/24")]) };
     assert_eq!(Rig::new(owner, node(&[("eth0", "10.0.0.11/24")])).tick(0), [""; 0]);
@@ -138,6 +138,6 @@ fn a_router_that_holds_its_addresses_has_none_that_are_stale() {
 fn what_was_there_before_a_takeover_is_released_with_it() {
     let mut rig =
         Rig::new(plan(&[("eth0", "10.0.0.100/24")]), left(&[("eth0", "10.0.0.100/24 s")]));
-    rig.feed(0, Event::Wanted(HOLD));
-    assert!(rig.feed(50, Event::Wanted(AT_ONCE)).contains(&"delete 10.0.0.100/24".to_owned()));
+    rig.feed(0, Event::Desired(HOLD));
+    assert!(rig.feed(50, Event::Desired(AT_ONCE)).contains(&"delete 10.0.0.100/24".to_owned()));
 }
