@@ -137,7 +137,7 @@ fn are_not_the_peers_around_handovers() {
     let first = duel.vipd(0, &node(150, ""));
     duel.wait_for(&[0]);
     let second = duel.vipd(1, &node(100, ""));
-    second.wait_for_log("to=Backup", LIMIT).unwrap();
+    second.wait_for_log("became Backup", LIMIT).unwrap();
     for _ in 0..5 {
         order(&duel, "handover");
         duel.wait_for(&[1]);

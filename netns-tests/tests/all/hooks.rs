@@ -228,7 +228,7 @@ fn whoever_stays_active_after_a_partition_is_told_that_the_other_yielded() {
     duel.wait_for(&[0]);
     let _peer = duel.vipd(1, &ours("").replace("101", "100"));
     // Not of the peer's start, nor of a takeover.
-    vipd.wait_for_log("to=Active", LIMIT).unwrap();
+    vipd.wait_for_log("became Active", LIMIT).unwrap();
     duel.lab.cut("lb1").unwrap();
     duel.wait_for(&[0, 1]);
     std::thread::sleep(Duration::from_secs(1));

@@ -36,6 +36,8 @@ fn of_a_killed_keepalived_are_removed_and_what_is_on_another_interface_is_said()
          virtual_ipaddress_excluded {\nfd77::200\n}\n}\n",
     );
     duel.wait_for(&[1]);
+    let there = || duel.ip(1, "-6 address show dev eth0").contains(VIP6);
+    wait_until("keepalived had the IPv6 address", LIMIT, there).unwrap();
     keepalived.die();
     let _active = duel.vipd(0, &node(150));
     duel.wait_for(&[0, 1]);

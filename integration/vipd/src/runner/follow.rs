@@ -86,5 +86,6 @@ impl Following {
 /// Whether a line went out whole. A `vrrpd` that lets its socket fill up hangs, and is replaced.
 fn written(stream: &UnixStream, message: &RunnerToVrrpd) -> bool {
     let line = line(message);
-    stream.try_write(&line).is_ok_and(|length| length == line.len())
+    // Past the runtime, which knows nothing yet of a stream that was just made and would refuse.
+    nix::unistd::write(stream, &line).is_ok_and(|length| length == line.len())
 }
