@@ -15,7 +15,8 @@ use crate::wire::Claim;
 /// and what it said before it heard us.
 const TAKEOVER: Duration = Duration::from_secs(1);
 
-/// Two contests end no sooner after each other: whoever can send adverts shall not have hooks run as he likes.
+/// Two contests end no sooner after each other: whoever can send adverts shall not have hooks run as he
+/// likes.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Another router was Active while we were.
