@@ -246,7 +246,7 @@ mod tests {
             Some(CommandLine { program, arguments })
         };
         let hooks = HooksConfig {
-            user: "nobody".to_owned(),
+            user: None,
             timeout: Duration::from_secs(1),
             retry: true,
             any: hook("any"),
