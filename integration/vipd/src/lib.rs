@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod drill;
 pub mod events;
 pub mod handover;
+mod host;
 pub mod orders;
 mod reload;
 pub mod runner;

@@ -155,6 +155,8 @@ codes! {
     PairChecksum = "E0606";
     /// Unicast peers that do not name each other.
     PairPeers = "E0607";
+    /// Of one and the same source.
+    PairSource = "E0608";
     /// `allow` of a warning that does not arise.
     AllowsNothing = "W0001";
     /// An idle timeout that ends the watches of a Kubernetes API.
@@ -207,6 +209,8 @@ codes! {
     PairLonely = "W0604";
     /// A pair whose virtual addresses differ.
     PairAddresses = "W0605";
+    /// A pair of which one node does not listen where the other does.
+    PairListens = "W0606";
 }
 
 impl Code {

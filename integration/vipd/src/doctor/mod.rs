@@ -29,12 +29,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use config::load;
+use config::load_on;
 
 use self::context::Context;
 use self::network::Network;
 pub use self::report::{Finding, Report, Verdict};
 use crate::cli::Node;
+use crate::host;
 use crate::runner::trust::look_at_programs;
 use crate::status;
 
@@ -77,7 +78,7 @@ pub fn run(options: &Options) -> ExitCode {
 
 fn findings(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let Node { config: path, runtime_dir } = options.node.clone();
-    let loaded = match load(&path).and_then(look_at_programs) {
+    let loaded = match load_on(&path, &host::addresses()).and_then(look_at_programs) {
         Ok(loaded) => loaded,
         Err(problems) => {
             let seen = format!("it cannot be used\n{problems}");

@@ -18,6 +18,7 @@ use super::program::{Program, Wanted};
 use super::reload::{Effect, Event, Problem, What};
 use super::requests::Outcome;
 use crate::clock::now;
+use crate::host;
 use crate::runner::trust::look_at_programs;
 use rustix::process::Signal;
 
@@ -46,7 +47,7 @@ impl Generation {
     /// # Errors
     /// Everything that is wrong with it.
     pub(super) fn read(path: &Path, number: u64) -> Result<(Self, Loaded), Problems> {
-        let (snapshot, loaded) = Snapshot::read(path)?;
+        let (snapshot, loaded) = Snapshot::read(path, &host::addresses())?;
         let loaded = look_at_programs(loaded)?;
         let config = loaded.config.clone();
         let snapshot = snapshot.with_files(Files::of(&config));
