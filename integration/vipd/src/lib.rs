@@ -15,5 +15,6 @@ mod reload;
 pub mod runner;
 pub mod status;
 pub mod supervisor;
+mod trust;
 mod upgrade;
 mod watched;

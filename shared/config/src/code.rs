@@ -143,6 +143,8 @@ codes! {
     ServesItself = "E0415";
     /// A script that cannot run on this host.
     ProgramUnusable = "E0501";
+    /// A file that others than root may write, where root would go by it.
+    WritableByOthers = "E0502";
     /// A pair's nodes of different VRIDs.
     PairVrid = "E0601";
     /// Of different versions.
@@ -199,6 +201,8 @@ codes! {
     OwnPeer = "W0209";
     /// A hook that cannot run on this host.
     HookUnusable = "W0501";
+    /// A file that others than root may write: root would not go by it.
+    WouldBeRefused = "W0502";
     /// A pair's nodes of different intervals in version 3.
     PairPace = "W0601";
     /// Of equal priorities.
@@ -244,7 +248,11 @@ impl Code {
 
     /// Whether one file tells by itself that it arises: others depend on the host or on a second file.
     pub(super) fn is_of_one_file(self) -> bool {
-        !matches!(self, Self::HookUnusable) && !self.is_of_pair()
+        let of_host = matches!(
+            self,
+            Self::HookUnusable | Self::WouldBeRefused | Self::NobodyListens | Self::OwnPeer
+        );
+        !of_host && !self.is_of_pair()
     }
 }
 

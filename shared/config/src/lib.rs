@@ -115,6 +115,8 @@ pub struct Loaded {
     pub programs: Vec<NamedProgram>,
     /// The files that it includes.
     pub included: Vec<PathBuf>,
+    /// The patterns that found them, and may find others.
+    pub include_patterns: Vec<String>,
     places: Places,
 }
 
@@ -124,6 +126,11 @@ impl Loaded {
         let needed = program.is_needed;
         let code = if needed { Code::ProgramUnusable } else { Code::HookUnusable };
         self.warnings.tell(code, program.span.clone(), fault, help);
+    }
+
+    /// Finds fault with the file, or with one that belongs to it.
+    pub fn object_to_file(&mut self, code: Code, fault: &str, help: &str) {
+        self.warnings.tell_of_file(code, fault, help);
     }
 
     /// Finds fault with a key of a router's table, or with the table where the key is left out.
@@ -179,9 +186,12 @@ pub fn parse_in(
     let mut problems = Problems::new(name, source);
     let read = read::read(source, surroundings, &mut problems);
     let (mut programs, mut included, mut places) = (Vec::new(), Vec::new(), Places::default());
+    let mut patterns = Vec::new();
     let config = read.map(|read| {
         places = Places::of(&read.file);
         included = read.included.into_iter().map(PathBuf::from).collect();
+        let given = read.file.include.iter().flat_map(|list| list.get_ref());
+        patterns = given.map(|pattern| pattern.get_ref().clone()).collect();
         let mut check = Check::new(&read.file, read.cut, &mut problems);
         let config = config(&read.file, surroundings.own, &mut check);
         programs = check.programs;
@@ -193,7 +203,8 @@ pub fn parse_in(
     problems.sort();
     match config.flatten() {
         Some(config) if !problems.any_error() => {
-            Ok(Loaded { config, warnings: problems, programs, included, places })
+            let include_patterns = patterns;
+            Ok(Loaded { config, warnings: problems, programs, included, include_patterns, places })
         }
         _ => Err(problems),
     }

@@ -16,7 +16,8 @@ use self::pair::Two;
 use self::report::Report;
 use crate::clock::now;
 use crate::host;
-use crate::runner::trust::look_at_programs;
+use crate::trust::files::{Rule, Sources, look_at_files};
+use crate::trust::programs::look_at_programs;
 
 /// What to check, and how to tell.
 #[derive(Args, Clone, Debug)]
@@ -98,7 +99,12 @@ struct Checked {
 
 impl Checked {
     fn of(path: &Path, own: &[IpAddr]) -> Self {
-        Self { path: path.to_owned(), outcome: load_on(path, own).and_then(look_at_programs) }
+        let loaded = load_on(path, own).and_then(look_at_programs);
+        let outcome = loaded.and_then(|loaded| {
+            let sources = Sources::of(path, &loaded);
+            look_at_files(loaded, &sources, Rule::Warn)
+        });
+        Self { path: path.to_owned(), outcome }
     }
 
     fn name(&self) -> String {

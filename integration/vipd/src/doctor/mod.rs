@@ -36,8 +36,9 @@ use self::network::Network;
 pub use self::report::{Finding, Report, Verdict};
 use crate::cli::Node;
 use crate::host;
-use crate::runner::trust::look_at_programs;
 use crate::status;
+use crate::trust::files::Sources;
+use crate::trust::programs::look_at_programs;
 
 /// What to look at.
 #[derive(Args, Clone, Debug)]
@@ -92,8 +93,10 @@ fn findings(options: &Options) -> anyhow::Result<Vec<Finding>> {
     runtime.block_on(async {
         let network = Network::read().await.context("ask the kernel for its interfaces")?;
         let mut found = vec![configuration(&path, &loaded.warnings.to_string())];
+        let writable = Sources::of(&path, &loaded).writable();
         let context = Context {
             path,
+            writable,
             included: loaded.included,
             config: loaded.config,
             endpoints: options.endpoint.clone(),

@@ -15,7 +15,6 @@ mod job;
 mod lane;
 mod program;
 mod scripts;
-pub(crate) mod trust;
 mod word;
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use nix::unistd::{Pid, User, geteuid};
 use tokio::process::Command;
 use tracing::warn;
 
-use super::trust::{Distrust, resolve};
+use crate::trust::programs::{Distrust, resolve};
 
 /// Where programs are looked for. Of our own environment nothing is for others: whoever has systemd's
 /// part of it could speak in our name.

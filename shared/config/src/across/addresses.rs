@@ -77,7 +77,8 @@ fn peers(router: &RawRouter, known: &Known, check: &mut Check<'_>) {
             check.problems.tell(Code::StandsTwice, given.span(), title, "");
         } else if known.virtual_not_owned(*ip).is_some() {
             let title = format!("`peers` has {ip}, a virtual address");
-            let help = "while this node has it, it speaks to itself; write the other node's own address";
+            let help =
+                "while this node has it, it speaks to itself; write the other node's own address";
             check.problems.tell(Code::NotBetweenNodes, given.span(), title, help);
         } else if is_own(*ip) && others().all(|(_, other)| is_own(*other)) {
             let title = format!("`peers` has nobody but {ip}, which is this node itself");

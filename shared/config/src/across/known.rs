@@ -138,9 +138,11 @@ fn servers(proxy: usize, raw: &RawProxy) -> Vec<Server> {
             Endpoint::Name { .. } => vec![],
         };
         let at = |ip| SocketAddr::new(ip, endpoint.port());
-        servers.extend(
-            addresses.into_iter().map(|ip| Server { proxy, span: text.span(), at: at(ip) }),
-        );
+        servers.extend(addresses.into_iter().map(|ip| Server {
+            proxy,
+            span: text.span(),
+            at: at(ip),
+        }));
     }
     servers
 }

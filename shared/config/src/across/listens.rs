@@ -34,8 +34,7 @@ fn overlap(file: &RawFile, other: &Listen, this: &Listen, check: &mut Check<'_>)
         let name = file.proxy[listen.proxy].get_ref().name.as_ref();
         name.map_or_else(|| listen.at.to_string(), |name| name.get_ref().clone())
     };
-    let (wide, narrow) =
-        if this.at.ip().is_unspecified() { (this, other) } else { (other, this) };
+    let (wide, narrow) = if this.at.ip().is_unspecified() { (this, other) } else { (other, this) };
     let title = format!("{} is a part of {}", narrow.at, wide.at);
     let help = format!(
         "its connections come to {} alone, all others of that port to {}",

@@ -123,9 +123,11 @@ impl Served<'_> {
         if serving.is_empty() || serving.iter().any(|proxy| is_followed(proxy, &followed)) {
             return;
         }
-        let names: Vec<String> = serving.iter().map(|proxy| format!("{:?}", proxy.name.as_str())).collect();
+        let names: Vec<String> =
+            serving.iter().map(|proxy| format!("{:?}", proxy.name.as_str())).collect();
         let span = raw.track.as_ref().map_or_else(|| name.span(), Spanned::span);
-        let title = format!("nothing moves {} when {} has no server", name.get_ref(), serving[0].name);
+        let title =
+            format!("nothing moves {} when {} has no server", name.get_ref(), serving[0].name);
         let help = format!(
             "its clients are reset as long as this node lives: write track = [{}]; or, if that is meant, allow = [\"W0208\"]",
             names.join(", ")

@@ -96,7 +96,8 @@ fn routed_ports(raw: &RawProxy, proxy: &ProxyConfig, check: &mut Check<'_>) {
     let ports = raw.route.iter().filter_map(|route| route.get_ref().port.as_ref());
     for given in ports.flat_map(|list| list.get_ref()) {
         if !proxy.listen.iter().any(|listen| i64::from(listen.port()) == *given.get_ref()) {
-            let title = format!("no connection of {} comes to port {}", proxy.name, given.get_ref());
+            let title =
+                format!("no connection of {} comes to port {}", proxy.name, given.get_ref());
             let help = "add it to `listen`, or name a port that stands there";
             check.problems.tell(Code::PortNotListened, given.span(), title, help);
         }
@@ -118,7 +119,8 @@ fn nobody_allowed(raw: &RawProxy, proxy: &ProxyConfig, check: &mut Check<'_>) {
     };
     if nobody {
         let title = format!("{} serves nobody: `deny` has everyone", proxy.name);
-        let help = "`deny` counts whatever `allow` says: where only some are served, leave `deny` out";
+        let help =
+            "`deny` counts whatever `allow` says: where only some are served, leave `deny` out";
         check.problems.tell(Code::NobodyAllowed, deny.span(), title, help);
     }
 }

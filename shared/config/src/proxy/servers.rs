@@ -26,9 +26,8 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
         }
         _ => {}
     }
-    let listed = check.each("servers", &raw.servers, SERVERS_HELP, |text| {
-        endpoint(text).and_then(unnamed)
-    });
+    let listed =
+        check.each("servers", &raw.servers, SERVERS_HELP, |text| endpoint(text).and_then(unnamed));
     let mut servers: Vec<Spanned<ServerConfig>> = listed;
     servers.extend(raw.server.iter().filter_map(|raw| {
         let server = server(raw, check)?;
@@ -94,8 +93,7 @@ fn unnamed(address: Endpoint) -> Result<ServerConfig, Fault> {
 fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
     let help = "such as address = \"192.168.1.1:6443\"";
-    let address = check
-        .required(&table, "address", &raw.address, help, |text| endpoint(text));
+    let address = check.required(&table, "address", &raw.address, help, |text| endpoint(text));
     let named =
         check.optional("name", &raw.name, "", None, |text| Name::try_from(text.as_str()).map(Some));
     let help = "its share of the connections; with 0 it gets none";

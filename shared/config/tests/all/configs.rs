@@ -70,7 +70,13 @@ fn every_bad_one_is_told_all_at_once() {
 }
 
 /// What no text gives by itself: it depends on the host, and is tested beside its code.
-const OF_THE_HOST: [Code; 3] = [Code::Unreadable, Code::ProgramUnusable, Code::HookUnusable];
+const OF_THE_HOST: [Code; 5] = [
+    Code::Unreadable,
+    Code::ProgramUnusable,
+    Code::WritableByOthers,
+    Code::HookUnusable,
+    Code::WouldBeRefused,
+];
 
 #[test]
 fn every_code_has_a_bad_example() {

@@ -227,16 +227,36 @@ mod tests {
     #[test]
     fn a_network_and_its_broadcast_address_are_no_hosts() {
         for (ip, network, expected) in [
-            ("10.77.0.0", "10.77.0.0/24", Some("10.77.0.0 is the address of the network 10.77.0.0/24 itself")),
-            ("10.77.0.255", "10.77.0.0/24", Some("10.77.0.255 is the broadcast address of 10.77.0.0/24")),
+            (
+                "10.77.0.0",
+                "10.77.0.0/24",
+                Some("10.77.0.0 is the address of the network 10.77.0.0/24 itself"),
+            ),
+            (
+                "10.77.0.255",
+                "10.77.0.0/24",
+                Some("10.77.0.255 is the broadcast address of 10.77.0.0/24"),
+            ),
             ("10.77.0.255", "10.77.0.0/16", None),
-            ("10.77.255.255", "10.77.0.0/16", Some("10.77.255.255 is the broadcast address of 10.77.0.0/16")),
-            ("10.77.0.3", "10.77.0.0/30", Some("10.77.0.3 is the broadcast address of 10.77.0.0/30")),
+            (
+                "10.77.255.255",
+                "10.77.0.0/16",
+                Some("10.77.255.255 is the broadcast address of 10.77.0.0/16"),
+            ),
+            (
+                "10.77.0.3",
+                "10.77.0.0/30",
+                Some("10.77.0.3 is the broadcast address of 10.77.0.0/30"),
+            ),
             ("10.77.0.0", "10.77.0.0/31", None),
             ("10.77.0.1", "10.77.0.0/31", None),
             ("10.77.0.0", "10.77.0.0/32", None),
             ("10.77.0.1", "0.0.0.0/0", Some("10.77.0.1/0 makes every address a neighbour's")),
-            ("fd77::", "fd77::/64", Some("fd77:: is the anycast address of the routers of fd77::/64")),
+            (
+                "fd77::",
+                "fd77::/64",
+                Some("fd77:: is the anycast address of the routers of fd77::/64"),
+            ),
             ("fd77::", "fd77::/127", None),
             ("fd77::ffff:ffff:ffff:ffff", "fd77::/64", None),
         ] {

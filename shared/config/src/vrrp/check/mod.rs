@@ -141,7 +141,8 @@ fn source(raw: &RawRouter, check: &mut Check<'_>) -> Option<IpAddr> {
 fn host(text: &str) -> Result<IpAddr, Fault> {
     match ip(text)? {
         ip if VirtualAddress::try_from(text).is_err() => {
-            let words = if ip.is_loopback() { "no other host can reach it" } else { "no host has it" };
+            let words =
+                if ip.is_loopback() { "no other host can reach it" } else { "no host has it" };
             Err(Fault::new(Code::Address, format!("must be the address of one host: {words}")))
         }
         ip => Ok(ip),
