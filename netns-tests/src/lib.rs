@@ -10,6 +10,7 @@ pub mod bench;
 pub mod capture;
 pub mod frr;
 pub mod link;
+pub mod logfmt;
 pub mod rival;
 pub mod usage;
 pub mod web;

@@ -6,15 +6,13 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::Builder;
-use std::time::Duration;
 
 use config::LogFormat;
+use process::output::{Flush, Output};
 
 use crate::clock;
 use crate::data::access_line;
@@ -29,30 +27,14 @@ const ONE_LINE: usize = 512;
 /// Batches that may wait for a slow reader, 2 MiB; the lines of later ones are dropped and counted.
 const WAITING: usize = 128;
 
-/// How long the end waits for the last lines to be written.
-const END: Duration = Duration::from_secs(1);
-
 /// Where access lines go.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessLog {
-    batches: SyncSender<Message>,
+    output: Output,
     dropped: Arc<AtomicU64>,
     /// None: no lines are wanted.
     format: Option<LogFormat>,
     stamped: bool,
-}
-
-#[derive(Debug)]
-enum Message {
-    Lines(String),
-    End,
-}
-
-/// Has the last lines written when dropped.
-#[derive(Debug)]
-pub(crate) struct Flush {
-    batches: SyncSender<Message>,
-    ended: Receiver<()>,
 }
 
 /// The lines of one worker.
@@ -76,22 +58,12 @@ impl AccessLog {
     }
 
     fn start_on(
-        mut output: File,
+        output: File,
         format: Option<LogFormat>,
         stamped: bool,
     ) -> io::Result<(Self, Flush)> {
-        let (batches, waiting) = sync_channel(WAITING);
-        let (end, ended) = sync_channel(1);
-        Builder::new().name("access-log".to_owned()).spawn(move || {
-            while let Ok(Message::Lines(text)) = waiting.recv() {
-                // There is nowhere to say that nobody reads.
-                drop(output.write_all(text.as_bytes()));
-            }
-            drop(end);
-        })?;
-        let dropped = Arc::default();
-        let log = Self { batches: batches.clone(), dropped, format, stamped };
-        Ok((log, Flush { batches, ended }))
+        let (output, flush) = Output::start("access-log", output, WAITING)?;
+        Ok((Self { output, dropped: Arc::default(), format, stamped }, flush))
     }
 
     /// Lines that did not fit.
@@ -114,7 +86,7 @@ impl Lines {
         }
         let wall = clock::wall();
         if self.log.stamped {
-            let stamped = write!(text, "{} ", humantime::format_rfc3339_millis(wall));
+            let stamped = write!(text, "time={} ", humantime::format_rfc3339_millis(wall));
             debug_assert!(stamped.is_ok(), "a string takes everything");
         }
         access_line::write(&mut text, record, format, wall);
@@ -135,7 +107,7 @@ impl Lines {
     /// Hands over what there is.
     pub(crate) fn flush(&self) {
         let count = self.count.take();
-        if count > 0 && self.log.batches.try_send(Message::Lines(self.text.take())).is_err() {
+        if count > 0 && !self.log.output.send(self.text.take()) {
             self.log.dropped.fetch_add(count, Ordering::Relaxed);
         }
     }
@@ -147,18 +119,11 @@ impl Drop for Lines {
     }
 }
 
-impl Drop for Flush {
-    fn drop(&mut self) {
-        if self.batches.try_send(Message::End).is_ok() {
-            // It ends by the thread's end, or in vain.
-            self.ended.recv_timeout(END).ok();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek};
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
 
     use vocabulary::Name;
 
@@ -213,15 +178,24 @@ mod tests {
 
     #[test]
     fn lines_that_nobody_takes_are_counted() {
-        let (batches, _nobody_receives) = sync_channel(1);
-        let dropped = Arc::default();
-        let log = AccessLog { batches, dropped, format: Some(LogFormat::Words), stamped: true };
+        let (reader, pipe) = io::pipe().unwrap();
+        let (log, flush) =
+            AccessLog::start_on(File::from(OwnedFd::from(pipe)), Some(LogFormat::Words), true)
+                .unwrap();
+        // The first fills the pipe and stays with the thread.
+        assert!(log.output.send("x".repeat(100_000)));
+        for _ in 0..WAITING {
+            while !log.output.send(String::new()) {}
+        }
         let lines = log.lines();
         for _ in 0..3 {
             lines.write(&record(End::ClientClosed));
             lines.write(&record(End::ClientClosed));
             lines.flush();
         }
-        assert_eq!(log.dropped(), 4);
+        assert_eq!(log.dropped(), 6);
+        // Now the thread is rid of it all, and ends.
+        drop(reader);
+        drop((lines, flush));
     }
 }

@@ -169,7 +169,7 @@ fn an_https_check_demands_the_right_authority() {
     drop(Proxy::ready(&check("verify = false"), &["up"]));
     std::fs::remove_file(&path).unwrap();
     let mut proxy = Proxy::start(&with_ca);
-    let line = proxy.log("ERROR");
+    let line = proxy.log("level=error");
     assert!(line.contains(path.to_str().unwrap()), "{line}");
     assert_eq!(proxy.wait().code(), Some(2));
 }

@@ -167,14 +167,14 @@ fn a_check_shows_its_token_as_the_file_had_it_at_the_last_reload() {
     assert_eq!(proxy.wait().code(), Some(2));
     std::fs::write(&path, "wrong\n").unwrap();
     let proxy = Proxy::ready(&check("ok"), &["up"]);
-    proxy.log("GET / answered 403 \"ok\": counted as alive");
+    proxy.log(r#"GET / answered 403 \"ok\": counted as alive"#);
     std::fs::write(&path, "right\n").unwrap();
     proxy.reload(&check("ok"));
     let last = |proxy: &Proxy| proxy.status().unwrap().proxies[0].servers[0].last_check.clone();
     eventually("the token is taken", || last(&proxy) == "GET / answered 200");
     proxy.reload(&check("fine"));
     let line = proxy.log("draining");
-    assert!(line.contains("GET / answered 200 \"ok\" without \"fine\""), "{line}");
+    assert!(line.contains(r#"GET / answered 200 \"ok\" without \"fine\""#), "{line}");
 }
 
 #[test]

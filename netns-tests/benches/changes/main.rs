@@ -114,7 +114,7 @@ fn of_ours(ours: &Path) -> anyhow::Result<Told> {
     let told = bench.load(&vipd, changes)?;
     let count = |words| vipd.log().matches(words).count();
     // Each is told by the supervisor, a reload by the proxy as well.
-    let (reloads, upgrades) = (count(" INFO reloaded"), count(" INFO upgraded"));
+    let (reloads, upgrades) = (count("msg=reloaded "), count("msg=upgraded"));
     ensure!(reloads == RELOADS as usize, "{reloads} reloads: {}", vipd.log_tail(20));
     ensure!(upgrades == UPGRADES as usize, "{upgrades} upgrades: {}", vipd.log_tail(20));
     Ok(told)

@@ -182,7 +182,7 @@ fn the_lock_is_nobody_elses_during_an_upgrade() {
     };
     vipd.signal(Signal::SIGUSR2).unwrap();
     let mut tries = 0_u32;
-    while !vipd.log().contains(" INFO upgraded") {
+    while !vipd.log().contains("msg=upgraded") {
         for _ in 0..100 {
             assert!(!may_lock(&path), "after {tries} tries");
             tries += 1;

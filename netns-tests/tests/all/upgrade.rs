@@ -56,7 +56,7 @@ fn measures_no_client_notices_three_in_a_row() {
         assert!(before.iter().zip(&after).all(|(old, new)| old != new), "{before:?} {after:?}");
         // The first one serves the client that is connected; those between had none.
         wait_until("two proxies", LIMIT, || proxies(&first) == 2).unwrap();
-        assert_eq!(first.log().matches(" INFO upgraded").count(), round);
+        assert_eq!(first.log().matches("msg=upgraded").count(), round);
     }
     let silence = Duel::silence(&ping.stop(), since);
     assert!(silence <= 50, "{silence} ms");

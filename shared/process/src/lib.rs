@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod channels;
 pub mod control;
 pub mod messages;
+pub mod output;
 pub mod passing;
 pub mod privileges;
 pub mod scheduling;

@@ -1,5 +1,6 @@
 //! VRRPv2/v3 as values: time and packets in, actions out. No sockets, no clock, no log.
 
+pub mod desired;
 pub mod election;
 pub mod interfaces;
 pub mod reconciler;
@@ -7,4 +8,3 @@ pub mod router;
 pub mod simulation;
 pub mod tracking;
 pub mod wire;
-pub mod wish;

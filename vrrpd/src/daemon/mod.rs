@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main thread:   signals, netlink (links, address reconcilers), the channels to other programs, status
-//!    │  surroundings (watch), commands (mpsc)        ▲ wishes, pulse (watch)
+//!    │  surroundings (watch), commands (mpsc)        ▲ desired state, pulse (watch)
 //!    ▼                                               │
 //! advert thread: raw sockets, elections
 //! ```

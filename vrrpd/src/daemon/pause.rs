@@ -1,4 +1,4 @@
-//! An operator's wish that this node rests. It outlives the daemon, not the machine.
+//! An operator's order that this node rests. It outlives the daemon, not the machine.
 
 use std::fs::{self, File};
 use std::io;

@@ -98,16 +98,16 @@ impl Routers {
 
     async fn run(&mut self, config: &RouterConfig, resume_until: Option<Instant>) {
         self.watch_routing(config);
-        let (wish, wishes) = watch::channel(Core::first_desire(resume_until.is_some()));
+        let (desired, follows) = watch::channel(Core::first_desire(resume_until.is_some()));
         let (plan, plans) = watch::channel(Plan::of(config));
         let (publish, managed) = watch::channel(Managed::default());
         let handles = self.handles.clone();
         let id = config.id.clone();
-        let reconciler = AddressReconciler::new(id, wishes, plans, handles, publish);
+        let reconciler = AddressReconciler::new(id, follows, plans, handles, publish);
         self.reconcilers.spawn(reconciler.run());
         self.managed.insert(config.id.clone(), managed);
         self.plans.insert(config.id.clone(), plan);
-        self.driver.run(NewRouter { config: config.clone(), wish, resume_until }).await;
+        self.driver.run(NewRouter { config: config.clone(), desired, resume_until }).await;
     }
 
     /// From the first router on that has routes or rules.
@@ -187,7 +187,7 @@ impl Routers {
         self.surroundings.closed().await;
     }
 
-    /// Waits until the addresses are gone; the advert thread has ended, and with it every wish.
+    /// Waits until the addresses are gone; the advert thread has ended, and with it every desire.
     pub(super) async fn wait_for_reconcilers(mut self, limit: Duration) {
         let all = async { while self.reconcilers.join_next().await.is_some() {} };
         if tokio::time::timeout(limit, all).await.is_err() {

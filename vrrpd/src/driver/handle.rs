@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use vocabulary::{Name, Priority, RouterId};
 
 use crate::status::{ActiveStatus, Change, Mismatch, Rejected};
+use vrrp::desired::DesiredState;
 use vrrp::election::StateName;
-use vrrp::wish::Wish;
 
 /// Commands that may wait; whoever gives them waits when it is full.
 pub(super) const COMMAND_QUEUE: usize = 16;
@@ -21,8 +21,8 @@ pub(super) const COMMAND_QUEUE: usize = 16;
 pub struct NewRouter {
     /// Its configuration.
     pub config: RouterConfig,
-    /// Where its wishes go.
-    pub wish: watch::Sender<Wish>,
+    /// Where the desired state of its addresses goes.
+    pub desired: watch::Sender<DesiredState>,
     /// Until when it may go on as Active for a predecessor that died.
     pub resume_until: Option<Instant>,
 }

@@ -19,16 +19,16 @@ use super::sender::Sender;
 use crate::io::port::Port;
 use crate::occurrence::Occurrences;
 use crate::status::ActiveStatus;
+use vrrp::desired::DesiredState;
 use vrrp::election::{Received, State, Transition, group};
 use vrrp::router::{Core, Effect, Evidence, Input};
 use vrrp::wire::{Discard, Heard};
-use vrrp::wish::Wish;
 
 /// A router at work.
 pub(super) struct Router {
     core: Core,
     sender: Sender,
-    desired: watch::Sender<Wish>,
+    desired: watch::Sender<DesiredState>,
     received: u64,
     discards: Discards,
     history: History,
@@ -37,7 +37,7 @@ pub(super) struct Router {
 
 impl Router {
     pub(super) fn new(new: NewRouter, occurrences: Occurrences, now: Instant) -> Self {
-        let NewRouter { config, wish: desired, resume_until } = new;
+        let NewRouter { config, desired, resume_until } = new;
         Self {
             history: History::new(config.id.clone(), occurrences, now),
             core: Core::new(Arc::new(config), resume_until),

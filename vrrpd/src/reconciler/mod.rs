@@ -1,7 +1,7 @@
 //! Performs what the reconciler of a router's addresses, routes and rules decides (`vrrp::reconciler`).
 //!
 //! One task for each router. It owns nothing but the reconciler: netlink, announcer and link are shared.
-//! Stops: when the election's wish closes, after releasing. Cancel-safe: yes, a cut-off change is redone
+//! Stops: when the election's desired state closes, after releasing. Cancel-safe: yes, a cut-off change is redone
 //! at the next start, where leftovers are known by their tag.
 //!
 //! It runs on another thread than the adverts: a netlink request waits in the kernel for whoever holds its
@@ -17,9 +17,9 @@ use std::time::Instant;
 
 use tokio::sync::{broadcast, watch};
 use vocabulary::RouterId;
+use vrrp::desired::DesiredState;
 use vrrp::interfaces::Interfaces;
 use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, Turns};
-use vrrp::wish::Wish;
 
 use crate::channels::Hub;
 use crate::clock::{now, sleep_until};
@@ -66,8 +66,8 @@ pub struct Managed {
 pub struct AddressReconciler {
     router: RouterId,
     reconciler: Reconciler,
-    wish: watch::Receiver<Wish>,
-    /// The election, and with it the wish, has ended.
+    desired: watch::Receiver<DesiredState>,
+    /// The election, and with it the desired state, has ended.
     closed: bool,
     plan: watch::Receiver<Plan>,
     interfaces: watch::Receiver<Arc<Interfaces>>,
@@ -81,20 +81,21 @@ impl AddressReconciler {
     #[must_use]
     pub fn new(
         router: RouterId,
-        mut wish: watch::Receiver<Wish>,
+        mut desired: watch::Receiver<DesiredState>,
         mut plan: watch::Receiver<Plan>,
         handles: Handles,
         managed: watch::Sender<Managed>,
     ) -> Self {
         let (gone, mut interfaces) = (handles.links.gone(), handles.links.interfaces.clone());
         let first = interfaces.borrow_and_update().clone();
-        let (wanted, planned) = (*wish.borrow_and_update(), plan.borrow_and_update().clone());
-        let reconciler = Reconciler::new(router.clone(), planned, first, wanted, now());
+        let (first_desired, planned) =
+            (*desired.borrow_and_update(), plan.borrow_and_update().clone());
+        let reconciler = Reconciler::new(router.clone(), planned, first, first_desired, now());
         let closed = false;
-        Self { router, reconciler, wish, closed, plan, interfaces, gone, handles, managed }
+        Self { router, reconciler, desired, closed, plan, interfaces, gone, handles, managed }
     }
 
-    /// Runs until the wish has closed and everything is removed.
+    /// Runs until the election has ended and everything is removed.
     pub async fn run(mut self) {
         self.feed(Event::Tick).await;
         while !self.reconciler.has_ended() {
@@ -108,8 +109,8 @@ impl AddressReconciler {
         let deadline = self.reconciler.deadline();
         tokio::select! {
             biased;
-            changed = self.wish.changed(), if !self.closed => match changed {
-                Ok(()) => Event::Wanted(*self.wish.borrow_and_update()),
+            changed = self.desired.changed(), if !self.closed => match changed {
+                Ok(()) => Event::Desired(*self.desired.borrow_and_update()),
                 Err(_) => self.end(),
             },
             gone = self.gone.recv() => match gone.unwrap_or(Gone::Anything) {
@@ -172,8 +173,8 @@ impl AddressReconciler {
 
     /// It may have changed while the clients were reset.
     fn look_at_wish(&mut self) -> Vec<KernelOp> {
-        let event = match self.wish.has_changed() {
-            Ok(true) => Event::Wanted(*self.wish.borrow_and_update()),
+        let event = match self.desired.has_changed() {
+            Ok(true) => Event::Desired(*self.desired.borrow_and_update()),
             Err(_) if !self.closed => self.end(),
             Ok(false) | Err(_) => return Vec::new(),
         };

@@ -133,7 +133,7 @@ impl Fault {
 
     /// Makes sure that what leaves no trace in the figures happened all the same.
     pub(super) fn confirm(self, pair: &Pair) -> anyhow::Result<()> {
-        let upgraded = self != Self::Upgrade || pair.nodes[0].has_said(" INFO upgraded");
+        let upgraded = self != Self::Upgrade || pair.nodes[0].has_said("msg=upgraded");
         anyhow::ensure!(upgraded, "the node was not upgraded:\n{}", pair.log());
         Ok(())
     }

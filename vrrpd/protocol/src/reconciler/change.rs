@@ -17,7 +17,7 @@ impl Reconciler {
             Phase::Released | Phase::Yielding(..) | Phase::Resetting(_) => None,
         };
         let first = before.is_none();
-        let nothing = || Box::new(Holding::nothing(plan.clone(), self.wish.announcements, now));
+        let nothing = || Box::new(Holding::nothing(plan.clone(), self.desired.announcements, now));
         let mut holding = before.unwrap_or_else(nothing);
         let left = places.left_over(&holding);
         let leaving = holding.routing.iter().filter(|routing| !places.routing.contains(routing));

@@ -10,7 +10,7 @@
 //! The executor performs the operations of an event one after another. It feeds the result of each, but
 //! of reports, before it performs the next; what that asks for comes first. Only then does it feed
 //! another event, with one exception: [`KernelOp::ResetClients`] takes time, and before its result comes
-//! the latest [`Event::Wanted`], for the addresses stay if they are wanted again. [`Event::Tick`] is due
+//! the latest [`Event::Desired`], for the addresses stay if they are wanted again. [`Event::Tick`] is due
 //! at [`Reconciler::deadline`], and after each event. A beat of the advert thread ([`Event::Pulse`]) only
 //! notes the time: it is fed before the next event, or, if it is awaited
 //! ([`Reconciler::awaits_pulse`]), with a tick.
@@ -45,9 +45,9 @@ use self::place::Places;
 pub use self::place::placed_routing;
 pub use self::resources::{Macvlan, ManagedAddress, Plan, Routing};
 pub use self::turns::Turns;
+use crate::desired::{DesiredState, Ownership};
 use crate::election::Release;
 use crate::interfaces::Interfaces;
-use crate::wish::{Wanted, Wish};
 
 /// How soon a failed change is tried again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -58,7 +58,7 @@ pub struct Reconciler {
     router: RouterId,
     plan: Plan,
     interfaces: Arc<Interfaces>,
-    wish: Wish,
+    desired: DesiredState,
     /// When the advert thread was last alive.
     pulse: Instant,
     phase: Phase,
@@ -91,7 +91,7 @@ impl Reconciler {
         router: RouterId,
         plan: Plan,
         interfaces: Arc<Interfaces>,
-        wish: Wish,
+        desired: DesiredState,
         now: Instant,
     ) -> Self {
         let (macvlan, deletions) = (MacvlanState::default(), Deletions::default());
@@ -100,7 +100,7 @@ impl Reconciler {
             router,
             plan,
             interfaces,
-            wish,
+            desired,
             pulse: now,
             phase,
             macvlan,
@@ -115,7 +115,7 @@ impl Reconciler {
     pub fn handle(&mut self, event: Event, now: Instant, turns: &mut Turns) -> Vec<KernelOp> {
         let mut ops = Vec::new();
         match event {
-            Event::Wanted(wish) => self.wish = wish,
+            Event::Desired(desired) => self.desired = desired,
             Event::Plan(plan) => {
                 self.plan = *plan;
                 self.compare = true;
@@ -185,8 +185,8 @@ impl Reconciler {
     }
 
     /// What is wanted now.
-    fn wanted(&self) -> Wanted {
-        if self.ends { Wanted::Release(Release::AtOnce) } else { self.wish.wanted }
+    fn ownership(&self) -> Ownership {
+        if self.ends { Ownership::Release(Release::AtOnce) } else { self.desired.ownership }
     }
 
     fn holding(&self) -> Option<&Holding> {
@@ -208,9 +208,9 @@ impl Reconciler {
         if !self.ends {
             self.ensure_macvlan(now, ops);
         }
-        match self.wanted() {
-            Wanted::Hold => self.hold(now, turns, ops),
-            Wanted::Release(release) => self.release(release, now, ops),
+        match self.ownership() {
+            Ownership::Hold => self.hold(now, turns, ops),
+            Ownership::Release(release) => self.release(release, now, ops),
         }
     }
 
@@ -265,7 +265,7 @@ impl Reconciler {
     fn announce(&mut self, now: Instant, turns: &mut Turns, ops: &mut Vec<KernelOp>) {
         let Phase::Held(holding) = &mut self.phase else { return };
         let Holding { announcing, addresses, plan, .. } = &mut **holding;
-        let (asked, router) = (self.wish.announcements, &self.router);
+        let (asked, router) = (self.desired.announcements, &self.router);
         let due = announcing.due(addresses, &plan.schedule, asked, router, now, turns);
         if !due.is_empty() {
             ops.push(KernelOp::Announce(due));

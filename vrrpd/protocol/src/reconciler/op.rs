@@ -10,8 +10,8 @@ use vocabulary::{InterfaceName, VirtualAddress};
 
 use super::deletions::Worth;
 use super::{Macvlan, ManagedAddress, Plan, Routing};
+use crate::desired::DesiredState;
 use crate::interfaces::Interfaces;
-use crate::wish::Wish;
 
 /// One thing to be done in the kernel, or said. The executor performs one after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub enum KernelOp {
     /// Remove a route or a rule.
     RemoveRouting(Routing),
     /// Have the proxies reset the clients of these addresses, and wait until they have. Before its result
-    /// is fed, so is the latest [`Event::Wanted`].
+    /// is fed, so is the latest [`Event::Desired`].
     ResetClients(Vec<IpAddr>),
     /// Reset other programs' connections at these addresses.
     DestroySockets(Vec<IpAddr>),
@@ -116,7 +116,7 @@ pub enum Done {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// What the election wants; only the latest counts.
-    Wanted(Wish),
+    Desired(DesiredState),
     /// Another configuration.
     Plan(Box<Plan>),
     /// Interfaces and addresses as they are now.

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{Holding, KernelOp, Phase, Reconciler, Report};
+use crate::desired::{Ownership, RELIEF_HOLD};
 use crate::election::Release;
-use crate::wish::{RELIEF_HOLD, Wanted};
 
 impl Reconciler {
     /// The addresses are not wanted. Whoever is connected is reset first, for afterwards no packet leaves.
@@ -32,7 +32,7 @@ impl Reconciler {
                 return;
             }
         };
-        if self.wanted() == Wanted::Hold {
+        if self.ownership() == Ownership::Hold {
             ops.push(KernelOp::TellActive(holding.ips()));
             self.phase = Phase::Held(holding);
             return;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use vocabulary::Priority;
 
+use crate::desired::DesiredState;
 use crate::election::{State, Transition};
 use crate::wire::Claim;
-use crate::wish::Wish;
 
 /// One thing to do, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Effect {
         only: Option<IpAddr>,
     },
     /// What is desired of the addresses from now on.
-    Desire(Wish),
+    Desire(DesiredState),
     /// The state changed.
     Changed {
         /// From what to what, and why.

@@ -22,11 +22,11 @@ use self::effect::Before;
 pub use self::effect::{Effect, Evidence, LastHeard};
 pub use self::input::Input;
 pub use self::surroundings::{Place, Surroundings, share_faults};
+use crate::desired::{DesiredState, Ownership};
 use crate::election::{
     Action, Election, Event, Following, Release, Settings, State, Transition, group, timing,
 };
 use crate::wire::{Claim, Coverage, Expectation};
-use crate::wish::{Wanted, Wish};
 
 /// A virtual router. Clones go their own ways.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct Core {
     /// A predecessor was Active; until then we may go on for it.
     resume_until: Option<Instant>,
     stopping: bool,
-    desired: Wish,
+    desired: DesiredState,
     /// The last change of state that its siblings do not know of.
     news: Option<Transition>,
 }
@@ -68,8 +68,8 @@ impl Core {
 
     /// What is desired of the addresses before anything was decided; `resumes`: a predecessor was Active.
     #[must_use]
-    pub fn first_desire(resumes: bool) -> Wish {
-        if resumes { Wish::LEGACY } else { Wish::NOTHING }
+    pub fn first_desire(resumes: bool) -> DesiredState {
+        if resumes { DesiredState::INHERITED } else { DesiredState::RELEASED }
     }
 
     /// As configured.
@@ -98,7 +98,7 @@ impl Core {
 
     /// What is desired of its addresses.
     #[must_use]
-    pub fn desired(&self) -> Wish {
+    pub fn desired(&self) -> DesiredState {
         self.desired
     }
 
@@ -230,7 +230,7 @@ impl Core {
     /// It is too late to go on for a predecessor, whose addresses are still here.
     fn release_inherited(&mut self) -> Effect {
         self.resume_until = None;
-        self.desire(Wanted::Release(Release::AtOnce))
+        self.desire(Ownership::Release(Release::AtOnce))
     }
 
     /// To the peer of our family in `to`, if there is one. It alone hears of it then, and takes over long
@@ -266,8 +266,8 @@ impl Core {
             Action::Advertise(claim) => {
                 Effect::Advertise { claim, only: only.filter(|_| claim == Claim::Resign) }
             }
-            Action::ClaimAddresses => self.desire(Wanted::Hold),
-            Action::ReleaseAddresses(release) => self.desire(Wanted::Release(release)),
+            Action::ClaimAddresses => self.desire(Ownership::Hold),
+            Action::ReleaseAddresses(release) => self.desire(Ownership::Release(release)),
             Action::Announce => {
                 self.desired.announcements += 1;
                 Effect::Desire(self.desired)
@@ -280,8 +280,8 @@ impl Core {
         actions.into_iter().map(&mut effect).collect()
     }
 
-    fn desire(&mut self, wanted: Wanted) -> Effect {
-        self.desired.wanted = wanted;
+    fn desire(&mut self, ownership: Ownership) -> Effect {
+        self.desired.ownership = ownership;
         Effect::Desire(self.desired)
     }
 

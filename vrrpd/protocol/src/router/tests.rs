@@ -94,11 +94,11 @@ fn lead(number: u8) -> Effect {
 }
 
 fn hold() -> Effect {
-    Effect::Desire(Wish { wanted: Wanted::Hold, announcements: 0 })
+    Effect::Desire(DesiredState { ownership: Ownership::Hold, announcements: 0 })
 }
 
 fn release(release: Release) -> Effect {
-    Effect::Desire(Wish { wanted: Wanted::Release(release), announcements: 0 })
+    Effect::Desire(DesiredState { ownership: Ownership::Release(release), announcements: 0 })
 }
 
 /// The changes of state among these effects.
@@ -178,7 +178,10 @@ fn a_changed_priority_is_advertised_at_once() {
 #[test]
 fn goes_on_for_a_predecessor_within_its_time() {
     let mut bench = Bench::new("", Some(500));
-    assert_eq!(Core::first_desire(true), Wish { wanted: Wanted::Hold, announcements: 0 });
+    assert_eq!(
+        Core::first_desire(true),
+        DesiredState { ownership: Ownership::Hold, announcements: 0 }
+    );
     assert_eq!(bench.core.deadline(), Some(bench.start + Duration::from_millis(500)));
     bench.millis = 499;
     // Its trackers have not told anything: its predecessor's had.
@@ -274,7 +277,7 @@ fn a_handover_to_who_is_no_configured_peer_is_refused() {
 fn announces_again_when_another_was_active() {
     let mut bench = Bench::active("");
     let effects = bench.hears(Claim::Lead(priority(50)), Coverage::Message);
-    let again = Effect::Desire(Wish { wanted: Wanted::Hold, announcements: 1 });
+    let again = Effect::Desire(DesiredState { ownership: Ownership::Hold, announcements: 1 });
     assert_eq!(effects, [lead(100), again]);
 }
 

@@ -68,7 +68,7 @@ impl Lan {
     /// A reconciler learns what is desired by now.
     pub(super) fn reconcile_desired(&mut self, node: usize, router: usize) {
         let desired = self.nodes[node].routers[router].core.desired();
-        self.reconcile(node, router, Event::Wanted(desired));
+        self.reconcile(node, router, Event::Desired(desired));
     }
 
     pub(super) fn reconcile(&mut self, node: usize, router: usize, event: Event) {

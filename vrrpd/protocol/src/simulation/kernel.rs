@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use config::{Lease, RouterConfig};
 
+use crate::desired::DesiredState;
 use crate::interfaces::{Configured, Interfaces, Link};
 use crate::reconciler::{Done, Event, KernelOp, Plan, Reconciler, Turns};
 use crate::router::Place;
-use crate::wish::Wish;
 
 /// What a kernel has of one router.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Kernel {
     pub(super) fn new(config: &RouterConfig, place: Place, now: Instant) -> Self {
         let interfaces = Arc::new(interfaces(config, place));
         let wanted = config.managed.addresses.len();
-        let reconciler = reconciler(config, &interfaces, Wish::NOTHING, now);
+        let reconciler = reconciler(config, &interfaces, DesiredState::RELEASED, now);
         Self { reconciler, interfaces, held: vec![], wanted }
     }
 
@@ -35,7 +35,7 @@ impl Kernel {
     pub(super) fn start(
         &mut self,
         config: &RouterConfig,
-        desired: Wish,
+        desired: DesiredState,
         inherits: bool,
         now: Instant,
     ) {
@@ -78,7 +78,7 @@ impl Kernel {
     pub(super) fn feed(
         &mut self,
         event: Event,
-        desired: Wish,
+        desired: DesiredState,
         now: Instant,
         turns: &mut Turns,
     ) -> bool {
@@ -88,7 +88,13 @@ impl Kernel {
         announced | self.perform(Event::Tick, desired, now, turns)
     }
 
-    fn perform(&mut self, event: Event, desired: Wish, now: Instant, turns: &mut Turns) -> bool {
+    fn perform(
+        &mut self,
+        event: Event,
+        desired: DesiredState,
+        now: Instant,
+        turns: &mut Turns,
+    ) -> bool {
         let mut ops = self.reconciler.handle(event, now, turns);
         ops.reverse();
         let mut announced = false;
@@ -110,7 +116,7 @@ impl Kernel {
                     Done::Yes
                 }
                 KernelOp::ResetClients(_) => {
-                    let meanwhile = self.reconciler.handle(Event::Wanted(desired), now, turns);
+                    let meanwhile = self.reconciler.handle(Event::Desired(desired), now, turns);
                     ops.extend(meanwhile.into_iter().rev());
                     Done::Yes
                 }
@@ -151,7 +157,7 @@ impl Kernel {
 fn reconciler(
     config: &RouterConfig,
     interfaces: &Arc<Interfaces>,
-    desired: Wish,
+    desired: DesiredState,
     now: Instant,
 ) -> Reconciler {
     let (id, plan) = (config.id.clone(), Plan::of(config));

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Conditions, Member, Node, Random, Way};
+use crate::desired::{DesiredState, Ownership};
 use crate::election::Received;
 use crate::reconciler::Event;
 use crate::router::{Core, Effect, Input};
 use crate::wire::Coverage;
-use crate::wish::{Wanted, Wish};
 
 /// An advert in flight.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub struct Packet {
 #[derive(Debug)]
 pub struct Fed<'a> {
     /// What was desired of the addresses before.
-    pub before: Wish,
+    pub before: DesiredState,
     /// The router afterwards.
     pub core: &'a Core,
     /// What it was fed.
@@ -200,7 +200,7 @@ impl Lan {
         for client in 0..self.nodes.len() {
             for router in 0..self.routers() {
                 let holds = |owner: &usize| {
-                    self.nodes[*owner].routers[router].core.desired().wanted == Wanted::Hold
+                    self.nodes[*owner].routers[router].core.desired().ownership == Ownership::Hold
                 };
                 let believed = self.nodes[client].believed[router].filter(holds);
                 self.nodes[client].believed[router] = believed;

@@ -62,7 +62,7 @@ fn a_peer_that_cannot_serve_does_not_relieve_one_that_can() {
     let on = transition(StateName::Releasing, StateName::Active, Cause::NotRelieved);
     let actions = vec![Action::Advertise(lead(150)), Action::ClaimAddresses, on];
     assert_eq!(router.hears_lead(PEER, 1), actions);
-    // Of two that cannot serve, the operator's wish decides.
+    // Of two that cannot serve, the operator's order decides.
     let mut unusable = handing_over();
     let _ = unusable.feed(Event::PriorityChanged(priority(1)));
     let _ = unusable.hears_lead(PEER, 1);

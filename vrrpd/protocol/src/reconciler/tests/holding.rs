@@ -20,7 +20,7 @@ fn addresses_come_first_then_routes_then_the_announcement() {
     assert_eq!(rig.deadline(), None);
     rig.missing = vec![Routing::Route(default_route(), 2)];
     assert_eq!(
-        rig.feed(10, Event::Wanted(HOLD)),
+        rig.feed(10, Event::Desired(HOLD)),
         [
             "own 10.0.0.11 10.0.0.100",
             "put 10.0.0.100/32 at 2 for 1",
@@ -46,7 +46,7 @@ fn addresses_come_first_then_routes_then_the_announcement() {
 #[test]
 fn nothing_is_held_without_the_interface() {
     let mut rig = Rig::new(plan(&[("eth0", "10.0.0.100/24")]), Interfaces::default());
-    assert!(rig.feed(0, Event::Wanted(HOLD)).is_empty());
+    assert!(rig.feed(0, Event::Desired(HOLD)).is_empty());
     let there = Arc::new(node(&[("eth0", "10.0.0.11/24")]));
     let held = rig.feed(1, Event::Interfaces(Arc::clone(&there)));
     assert_eq!(held[0], "put 10.0.0.100/24 at 2 for 0");
@@ -110,7 +110,7 @@ fn an_address_connects_when_the_nodes_own_leaves() {
     let own = [("eth0", "192.168.50.11/24"), ("eth0", "fd50::11/64")];
     let both = plan(&[("eth0", "192.168.50.10/24"), ("eth0", "fd50::10/64")]);
     let mut rig = Rig::new(both, node(&own));
-    rig.feed(0, Event::Wanted(HOLD));
+    rig.feed(0, Event::Desired(HOLD));
     let ours = [("eth0", "192.168.50.10/24*"), ("eth0", "fd50::10/64*")];
     let done = rig.feed(10, Event::Interfaces(Arc::new(node(&ours))));
     assert_eq!(
@@ -139,7 +139,7 @@ fn an_address_connects_when_the_nodes_own_leaves() {
 fn an_address_that_is_refused_is_tried_again() {
     let mut rig = Rig::new(plan(&[("eth0", "10.0.0.100/24")]), node(&[("eth0", "10.0.0.11/24")]));
     rig.refused = vec!["put"];
-    let done = rig.feed(0, Event::Wanted(HOLD));
+    let done = rig.feed(0, Event::Desired(HOLD));
     assert_eq!(done[..2], ["put 10.0.0.100/24 at 2 for 0", "says: Hold, no"]);
     assert_eq!(rig.deadline(), Some(100));
     assert_eq!(rig.tick(99), [""; 0]);
@@ -159,7 +159,7 @@ fn a_route_that_is_refused_is_said_once() {
     rig.missing = vec![Routing::Route(default_route(), 2)];
     rig.refused = vec!["add"];
     let route = "route to 0.0.0.0/0 through eth0 in table 254";
-    let done = rig.feed(0, Event::Wanted(HOLD));
+    let done = rig.feed(0, Event::Desired(HOLD));
     assert!(done.contains(&"says: Route, no".to_owned()), "{done:?}");
     assert_eq!(rig.deadline(), Some(100));
     let again = rig.tick(100);
@@ -191,7 +191,7 @@ fn a_source_or_a_connected_route_that_is_refused_is_said_once() {
         done.into_iter().filter(|words| words.starts_with("says: ")).collect()
     };
     let first = ["says: Source, no", "says: Connect, no", "says: holds", "says: Announce, no"];
-    assert_eq!(said(rig.feed(0, Event::Wanted(HOLD))), first);
+    assert_eq!(said(rig.feed(0, Event::Desired(HOLD))), first);
     let renewed = rig.feed(250, Event::Pulse(moment(250)));
     assert!(renewed.contains(&"connect fd50::10/64 at 3".to_owned()), "{renewed:?}");
     assert_eq!(said(renewed), [""; 0]);
@@ -208,10 +208,10 @@ fn what_is_left_behind_is_said() {
     all.managed.routes = vec![default_route()];
     let mut rig = Rig::new(all, node(&own));
     rig.refused = vec!["own"];
-    let done = rig.feed(0, Event::Wanted(HOLD));
+    let done = rig.feed(0, Event::Desired(HOLD));
     assert_eq!(done[1], "says: Source, no");
     rig.refused = vec!["drop", "take", "disown", "disconnect"];
-    let done = rig.feed(10, Event::Wanted(AT_ONCE));
+    let done = rig.feed(10, Event::Desired(AT_ONCE));
     let said: Vec<_> = done.iter().filter(|words| words.starts_with("says")).collect();
     assert_eq!(
         said,
@@ -225,9 +225,9 @@ fn what_is_left_behind_is_said() {
         ]
     );
     // One that cannot be removed stays secondary to what it was.
-    rig.feed(20, Event::Wanted(HOLD));
+    rig.feed(20, Event::Desired(HOLD));
     rig.refused = vec!["delete 10.0.0.100"];
-    let done = rig.feed(30, Event::Wanted(AT_ONCE));
+    let done = rig.feed(30, Event::Desired(AT_ONCE));
     assert!(done.contains(&"says: Remove, no".to_owned()), "{done:?}");
     assert!(!done.iter().any(|words| words.starts_with("disown")), "{done:?}");
 }
@@ -238,12 +238,12 @@ fn an_owner_leaves_its_own_addresses_alone() {
     let mut own = plan(&[("eth0", "10.0.0.11/24"), ("eth0", "10.0.0.12/24")]);
     (own.owner, own.lease) = (true, Lease::Seconds(NonZeroU32::MIN));
     let mut rig = Rig::new(own, node(&[("eth0", "10.0.0.11/24")]));
-    let done = rig.feed(0, Event::Wanted(HOLD));
+    let done = rig.feed(0, Event::Desired(HOLD));
     assert_eq!(done[..2], ["put 10.0.0.12/24 at 2 for 1", "says: holds"]);
     assert!(done.contains(&"announce 10.0.0.11 10.0.0.12".to_owned()), "{done:?}");
     let renewed = rig.feed(250, Event::Pulse(moment(250)));
     assert_eq!(renewed[0], "renew 10.0.0.12/24 at 2 for 1");
-    let done = rig.feed(300, Event::Wanted(AT_ONCE));
+    let done = rig.feed(300, Event::Desired(AT_ONCE));
     assert!(done.contains(&"delete 10.0.0.12/24".to_owned()), "{done:?}");
     assert!(!done.contains(&"delete 10.0.0.11/24".to_owned()), "{done:?}");
 }
@@ -252,7 +252,7 @@ fn an_owner_leaves_its_own_addresses_alone() {
 #[test]
 fn the_election_has_the_addresses_announced_again() {
     let mut rig = Rig::holding(0);
-    let asked = |announcements| Event::Wanted(Wish { announcements, ..HOLD });
+    let asked = |announcements| Event::Desired(DesiredState { announcements, ..HOLD });
     assert_eq!(rig.feed(50, asked(1)), [""; 0]);
     assert_eq!(rig.tick(100), ["announce 10.0.0.100"]);
     assert_eq!(rig.feed(1_200, asked(2)), ["announce 10.0.0.100"]);

@@ -107,7 +107,7 @@ fn after_lost_messages_everything_is_added_again() {
     both.managed.routes = vec![default_route()];
     let mut rig = Rig::new(both, node(&[("eth0", "10.0.0.11/24")]));
     assert_eq!(rig.feed(0, Event::AnythingGone), [""; 0], "nothing is held");
-    rig.feed(0, Event::Wanted(HOLD));
+    rig.feed(0, Event::Desired(HOLD));
     assert_eq!(
         rig.feed(2_000, Event::AnythingGone),
         [

@@ -29,10 +29,10 @@ fn it_is_made_at_the_start_and_up_while_it_has_the_addresses() {
     let mut rig = Rig::new(with_macvlan(), node(&[("eth0", "10.0.0.11/24")]));
     assert_eq!(rig.tick(0)[..2], ["ensure vrrp.51", "says: made vrrp.51"]);
     assert_eq!(rig.feed(1, Event::Interfaces(made(2, MAC))), [""; 0]);
-    let done = rig.feed(2, Event::Wanted(HOLD));
+    let done = rig.feed(2, Event::Desired(HOLD));
     assert_eq!(done[..3], ["raise vrrp.51", "put 10.0.0.100/24 at 9 for 0", "says: holds"]);
     // It is down before its addresses go.
-    let done = rig.feed(50, Event::Wanted(AT_ONCE));
+    let done = rig.feed(50, Event::Desired(AT_ONCE));
     let order: Vec<_> =
         done.iter().filter(|w| w.starts_with("lower") || w.starts_with("delete")).collect();
     assert_eq!(order, ["lower vrrp.51", "delete 10.0.0.100/24"]);
@@ -87,12 +87,12 @@ fn one_that_stays_down_is_tried_again() {
     rig.tick(0);
     rig.feed(1, Event::Interfaces(made(2, MAC)));
     rig.refused = vec!["raise"];
-    let done = rig.feed(2, Event::Wanted(HOLD));
+    let done = rig.feed(2, Event::Desired(HOLD));
     assert_eq!(done[..2], ["raise vrrp.51", "says: MacvlanDown, no"]);
     assert_eq!(rig.deadline(), Some(102));
     rig.refused = vec!["lower"];
     assert_eq!(rig.tick(102)[0], "raise vrrp.51");
-    let done = rig.feed(150, Event::Wanted(AT_ONCE));
+    let done = rig.feed(150, Event::Desired(AT_ONCE));
     assert!(done.contains(&"says: MacvlanUp, no".to_owned()), "{done:?}");
     assert!(done.contains(&"delete 10.0.0.100/24".to_owned()), "{done:?}");
 }
@@ -102,6 +102,6 @@ fn one_that_stays_down_is_tried_again() {
 fn secondaries_that_may_go_along_are_said() {
     let mut rig = Rig::new(plan(&[("eth0", "192.168.50.10/24")]), node(&[]));
     rig.refused = vec!["promote"];
-    let done = rig.feed(0, Event::Wanted(HOLD));
+    let done = rig.feed(0, Event::Desired(HOLD));
     assert_eq!(done[..2], ["promote eth0", "says: Secondaries, no"]);
 }

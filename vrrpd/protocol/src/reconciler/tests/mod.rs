@@ -27,15 +27,18 @@ struct Rig {
     meanwhile: Option<Event>,
 }
 
-const HOLD: Wish = Wish { wanted: Wanted::Hold, announcements: 0 };
-const RELIEVED: Wish = Wish { wanted: Wanted::Release(Release::Relieved), announcements: 0 };
-const AT_ONCE: Wish = Wish { wanted: Wanted::Release(Release::AtOnce), announcements: 0 };
+const HOLD: DesiredState = DesiredState { ownership: Ownership::Hold, announcements: 0 };
+const RELIEVED: DesiredState =
+    DesiredState { ownership: Ownership::Release(Release::Relieved), announcements: 0 };
+const AT_ONCE: DesiredState =
+    DesiredState { ownership: Ownership::Release(Release::AtOnce), announcements: 0 };
 
 impl Rig {
     fn new(plan: Plan, interfaces: Interfaces) -> Self {
         let router = RouterId { name: Name::try_from("api").unwrap(), family: Family::Ipv4 };
         let interfaces = Arc::new(interfaces);
-        let reconciler = Reconciler::new(router, plan, interfaces, Wish::NOTHING, moment(0));
+        let reconciler =
+            Reconciler::new(router, plan, interfaces, DesiredState::RELEASED, moment(0));
         let turns = Turns::default();
         Self { reconciler, turns, refused: vec![], missing: vec![], meanwhile: None }
     }
@@ -45,7 +48,7 @@ impl Rig {
         let mut plan = plan(&[("eth0", "10.0.0.100/24")]);
         plan.lease = NonZeroU32::new(lease).map_or(Lease::Off, Lease::Seconds);
         let mut rig = Self::new(plan, node(&[("eth0", "10.0.0.11/24")]));
-        rig.feed(0, Event::Wanted(HOLD));
+        rig.feed(0, Event::Desired(HOLD));
         rig
     }
 

@@ -1,10 +1,10 @@
 //! What any router must do whatever happens: have the addresses when its state says so, and move them once.
 
+use vrrp::desired::{DesiredState, Ownership};
 use vrrp::election::{State, StateName};
 use vrrp::router::{Effect, Input};
 use vrrp::simulation::Fed;
 use vrrp::wire::Claim;
-use vrrp::wish::{Wanted, Wish};
 
 /// The first thing that makes no sense in what a router did.
 pub(crate) fn examine(fed: &Fed<'_>) -> Result<(), String> {
@@ -13,13 +13,13 @@ pub(crate) fn examine(fed: &Fed<'_>) -> Result<(), String> {
     broken.map_or(Ok(()), |promise| Err(format!("{promise}: {} after {:?}", state(), fed.input)))
 }
 
-fn holds(wish: Wish) -> bool {
-    wish.wanted == Wanted::Hold
+fn holds(desired: DesiredState) -> bool {
+    desired.ownership == Ownership::Hold
 }
 
 /// Each effect, by what is desired of the addresses at that moment.
 fn effects(fed: &Fed<'_>) -> Option<&'static str> {
-    let claims = |effect: &Effect| matches!(effect, Effect::Desire(wish) if holds(*wish));
+    let claims = |effect: &Effect| matches!(effect, Effect::Desire(desired) if holds(*desired));
     let mut desired = fed.before;
     for (position, effect) in fed.effects.iter().enumerate() {
         match effect {
@@ -65,6 +65,7 @@ fn again(fed: &Fed<'_>) -> Option<&'static str> {
     let has = holds(fed.core.desired());
     let mut twin = fed.core.clone();
     let effects = twin.handle(fed.input.clone(), fed.now);
-    let moves = |effect: &Effect| matches!(effect, Effect::Desire(wish) if holds(*wish) != has);
+    let moves =
+        |effect: &Effect| matches!(effect, Effect::Desire(desired) if holds(*desired) != has);
     effects.iter().any(moves).then_some("moves its addresses twice")
 }

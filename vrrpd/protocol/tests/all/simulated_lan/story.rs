@@ -360,7 +360,7 @@ fn is_replaceable(lan: &Lan, node: usize) -> bool {
     lan.nodes()[node].runs() && serves && nodes(lan).any(watches)
 }
 
-/// Everything is well again, and every operator's wish fulfilled.
+/// Everything is well again, and every operator's order carried out.
 fn heal(lan: &mut Lan) {
     ways(lan).for_each(Way::heal);
     for node in nodes(lan) {

@@ -1,4 +1,4 @@
-//! What an election wants of its addresses.
+//! The desired state of a router's addresses.
 
 use std::time::Duration;
 
@@ -8,29 +8,30 @@ use crate::election::Release;
 /// meanwhile, so that no packet comes to nobody.
 pub const RELIEF_HOLD: Duration = Duration::from_millis(10);
 
-/// The latest wish: a later one replaces it, whether or not it came true.
+/// What the election wants of its addresses: a later one replaces it, whether or not it came true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct DesiredState {
     /// Hold the addresses, or let go of them.
-    pub wanted: Wanted,
+    pub ownership: Ownership,
     /// Grows each time they shall be announced again.
     pub announcements: u64,
 }
 
 /// Hold or let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Ownership {
     /// Configure and announce them.
     Hold,
     /// Remove them, their clients first.
     Release(Release),
 }
 
-impl Wish {
+impl DesiredState {
     /// Before the election has said anything: nothing is held.
-    pub const NOTHING: Self = Self { wanted: Wanted::Release(Release::AtOnce), announcements: 0 };
+    pub const RELEASED: Self =
+        Self { ownership: Ownership::Release(Release::AtOnce), announcements: 0 };
 
     /// Likewise, where a predecessor's addresses are still here: they stay until it is known whether the
     /// election goes on with them.
-    pub const LEGACY: Self = Self { wanted: Wanted::Hold, announcements: 0 };
+    pub const INHERITED: Self = Self { ownership: Ownership::Hold, announcements: 0 };
 }
