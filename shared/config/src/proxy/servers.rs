@@ -78,7 +78,7 @@ fn endpoint(text: &str) -> Result<Endpoint, Fault> {
         Endpoint::Address(at) if at.ip().is_unspecified() || at.ip().is_multicast() => {
             Err(Fault::new(Code::Address, "must be the address of one host"))
         }
-        endpoint => Ok(endpoint),
+        endpoint @ (Endpoint::Address(_) | Endpoint::Name { .. }) => Ok(endpoint),
     }
 }
 
