@@ -17,4 +17,5 @@ pub mod status;
 pub mod supervisor;
 mod trust;
 mod upgrade;
+mod users;
 mod watched;
