@@ -3,7 +3,7 @@
 //! ```text
 //! chain     a path ─► every directory, link and file on the way, with who may write it    (asks the kernel)
 //! here      those ─► the first that somebody else may write, and what mends it             (pure)
-//! programs, files     what is looked at so: hooks and scripts; the configuration, and the binary of an upgrade
+//! programs, files     what is looked at so: hooks and scripts; the configuration, an upgrade's binary
 //! ```
 
 mod chain;

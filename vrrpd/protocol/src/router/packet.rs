@@ -30,8 +30,8 @@ impl Core {
         self.coverage
     }
 
-    /// Where an advert goes: to one peer `only`, or to everyone it concerns. Every node may have the same list
-    /// of peers: nobody speaks to himself.
+    /// Where an advert goes: to one peer `only`, or to everyone it concerns. Every node may have the same
+    /// list of peers: nobody speaks to himself.
     pub fn destinations(&self, only: Option<IpAddr>) -> impl Iterator<Item = IpAddr> + '_ {
         let (one, peers): (_, &[IpAddr]) = match (only, &self.config.audience) {
             (Some(peer), _) => (Some(peer), &[]),
