@@ -16,8 +16,7 @@ mod lane;
 mod program;
 mod retry;
 mod scripts;
-pub(crate) mod trust;
-mod user;
+pub(crate) mod user;
 mod word;
 
 use std::collections::BTreeMap;
