@@ -1,5 +1,4 @@
 //! Virtual addresses that another program left on a node that is not Active.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use lab::wait_until;
 use netns_tests::rival::{Keepalived, Rival};
@@ -48,10 +47,10 @@ fn of_a_killed_keepalived_are_removed_and_what_is_on_another_interface_is_said()
     let removed = "removed a virtual address that another program left here";
     assert_eq!(backup.log().matches(removed).count(), 2, "{}", backup.log());
     // On the loopback interface it has been put on purpose.
-    let _ = duel.ip(1, &format!("address add {VIP}/32 dev lo"));
+    assert_eq!(duel.ip(1, &format!("address add {VIP}/32 dev lo")), "");
     let told = || stale(&duel) == [format!("{VIP} on lo")];
     wait_until("the status tells of it", LIMIT, told).unwrap();
     assert_eq!(backup.log().matches("it is not ours to remove").count(), 1, "{}", backup.log());
-    let _ = duel.ip(1, &format!("address del {VIP}/32 dev lo"));
+    assert_eq!(duel.ip(1, &format!("address del {VIP}/32 dev lo")), "");
     wait_until("the status tells of none", LIMIT, || stale(&duel).is_empty()).unwrap();
 }
