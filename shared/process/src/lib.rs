@@ -1,12 +1,13 @@
 //! What every process of `vipd` needs once: its [command line](arguments), the supervisor's [control] socket,
 //! a program's part in a [reload](transaction), the [channels] and the [messages] between them, how they hand
-//! open files over ([`passing`]), give up [privileges], are [scheduled](scheduling), start without missing a
-//! [signal](signals), and [log](telemetry).
+//! open files over ([`passing`]), [as whom](identity) they run, give up [privileges], are
+//! [scheduled](scheduling), start without missing a [signal](signals), and [log](telemetry).
 
 pub mod alarm;
 pub mod arguments;
 pub mod channels;
 pub mod control;
+pub mod identity;
 pub mod messages;
 pub mod output;
 pub mod passing;

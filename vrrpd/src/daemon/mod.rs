@@ -24,9 +24,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::{Config, Problems};
+use config::{Config, Problems, RouterConfig};
 use process::control::{self, Control};
-use process::privileges::{CapabilitySet, Kept, give_up_all_but};
+use process::messages::HookFailure;
+use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{Request, Requests};
 use process::transaction::Transaction;
 use process::{scheduling, signals, telemetry};
@@ -110,8 +111,11 @@ fn complain(text: &str) {
 /// Gives up what the daemon does not need, and goes on.
 fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
     let Source { config, warnings, control } = source;
-    let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: false };
-    let doubts = give_up_all_but(kept);
+    let doubts = give_up_all_but(Privileges {
+        user: args.common.user,
+        capabilities: CAPABILITIES,
+        new_privileges: false,
+    });
     if control.is_some() {
         control::end_with_parent()?;
     }
@@ -147,6 +151,7 @@ struct Daemon {
     seen: mpsc::Receiver<Sighting>,
     grace: HealthGrace,
     routers: Routers,
+    failing_hooks: Vec<HookFailure>,
     channels: Channels,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
@@ -191,7 +196,7 @@ impl Daemon {
             path: args.common.config.clone(),
             supervised: args.common.supervised,
             transaction: Transaction::new(control).context("hear the supervisor")?,
-            pause: Pause::read(&args.common.runtime_dir),
+            pause: Pause::remembered(args.paused),
             started,
             config,
             links,
@@ -202,6 +207,7 @@ impl Daemon {
             seen,
             grace: HealthGrace::default(),
             routers: Routers::new(driver, handles, surroundings),
+            failing_hooks: Vec::new(),
             channels,
             asked,
             occurrences,
@@ -247,7 +253,7 @@ impl Daemon {
                 step = self.transaction.next() => self.take_step(step).await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
-                Some(sighting) = self.seen.recv() => self.conflicts.seen(&sighting, now()),
+                Some(sighting) = self.seen.recv() => self.conflict_seen(&sighting),
                 Ok(()) = interfaces.changed() => self.conflicts.look_around(&self.config),
                 () = sleep_until(self.grace.ends()) => self.end_health_grace(),
                 () = sleep_until(proof) => proof = None,
@@ -302,11 +308,22 @@ impl Daemon {
                 );
                 self.grace.trust(trackers, UNTOLD);
             }
+            Asked::Hooks(failing) => self.failing_hooks = failing,
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {
                 self.obey(order).await;
                 self.answer(answer);
             }
+        }
+    }
+
+    /// Somebody claims an address. A router that is about to let go of it has heard from its peer, and so
+    /// have we.
+    fn conflict_seen(&mut self, sighting: &Sighting) {
+        let has = |router: &&RouterConfig| router.managed.ips().any(|ip| ip == sighting.address());
+        let router = self.config.routers.iter().find(has);
+        if router.is_some_and(|router| self.routers.wants_addresses(&router.id)) {
+            self.conflicts.seen(sighting, now());
         }
     }
 
@@ -317,11 +334,11 @@ impl Daemon {
                 self.routers.driver().hand_over(name, to).await;
             }
             Order::Pause => {
-                self.pause.set(true);
+                self.pause.set(true, &self.transaction);
                 self.routers.driver().hand_over(None, Vec::new()).await;
             }
             Order::Resume => {
-                self.pause.set(false);
+                self.pause.set(false, &self.transaction);
                 self.routers.driver().reclaim().await;
             }
         }

@@ -14,8 +14,9 @@ mod follow;
 mod job;
 mod lane;
 mod program;
+mod retry;
 mod scripts;
-pub(crate) mod trust;
+pub(crate) mod user;
 mod word;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,8 @@ use std::time::Duration;
 
 use config::{Config, NotifyConfig};
 use process::channels::Channel;
-use process::privileges::{CapabilitySet, Kept, give_up_all_but};
+use process::identity::Identity;
+use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{self, Request, Requests};
 use process::transaction::{Step, Transaction};
 use process::{scheduling, telemetry};
@@ -38,13 +40,17 @@ use vrrpd::occurrence::Occurrence;
 
 use self::fifo::Fifo;
 use self::follow::Following;
+use self::job::Failed;
 use self::lane::Lane;
+use self::retry::{Retries, Try};
 use self::scripts::Scripts;
-use self::word::{Notice, Told};
+use self::word::Told;
+use crate::clock::{now, sleep_until};
 use crate::watched::{Source, Ticker, parse};
 
-/// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
-/// root has root's rights again: the kernel gives them at its start.
+/// To become a program's user, to kill what that started, to give the FIFO to its reader. It can become root
+/// for a moment, as it has to: for a hook of root's, to whom the kernel gives root's rights at its start, and
+/// for a FIFO in root's directory.
 const CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL)
@@ -56,17 +62,38 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// What the last hooks may take, whatever their own limit is: the node is to go down.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
+/// The argument by which it knows the hooks' own user.
+pub(crate) const HOOKS_USER: &str = "--hooks-user";
+
+/// The command line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What all programs share
+    #[command(flatten)]
+    pub common: process::arguments::Args,
+
+    /// The user that programs run as where the file names none
+    #[arg(long, hide = true, value_name = "UID:GID")]
+    pub hooks_user: Option<Identity>,
+}
+
 /// Runs until told to end.
 ///
 /// Exit codes: 0 ended in order; 1 something failed that nothing works without; 2 the configuration is
 /// wrong.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run(args: &Args) -> ExitCode {
     signals::hold();
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
     scheduling::spare_no_more();
+    let doubts = give_up_all_but(Privileges {
+        user: args.common.user,
+        capabilities: CAPABILITIES,
+        new_privileges: true,
+    });
     let _log = telemetry::init();
+    doubts.iter().for_each(|doubt| warn!("{doubt}"));
     let source = match Source::read() {
         Ok(source) => source,
         Err(words) => {
@@ -74,7 +101,8 @@ pub fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match follow(source) {
+    let own = args.hooks_user.unwrap_or_else(Identity::current);
+    match follow(source, own) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "no program is run any more");
@@ -83,15 +111,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn follow(source: Source) -> io::Result<()> {
-    let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: true };
-    for doubt in give_up_all_but(kept) {
-        warn!("{doubt}");
-    }
+fn follow(source: Source, own: Identity) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (config, ticker, transaction) = source.split()?;
-        let mut runner = Runner::new(config);
+        let mut runner = Runner::new(config, own);
         runner.follow(ticker, transaction).await?;
         runner.end().await;
         Ok(())
@@ -101,10 +125,15 @@ fn follow(source: Source) -> io::Result<()> {
 /// Whom to tell, and what is being told.
 struct Runner {
     config: NotifyConfig,
+    /// Whom programs run as where the file names nobody.
+    own: Identity,
     told: Told,
     fifo: Option<Fifo>,
-    lanes: BTreeMap<Name, Lane<Notice>>,
-    jobs: JoinSet<Name>,
+    lanes: BTreeMap<Name, Lane<Try>>,
+    jobs: JoinSet<(Name, Try, Failed)>,
+    retries: Retries,
+    /// The node is to go down: what fails is not tried again.
+    ending: bool,
     dropped: u64,
     following: Following,
     scripts: Scripts,
@@ -112,15 +141,18 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(config: Config) -> Self {
-        let (mut scripts, results) = Scripts::new();
+    fn new(config: Config, own: Identity) -> Self {
+        let (mut scripts, results) = Scripts::new(own);
         scripts.run(&config.trackers);
         let mut runner = Self {
             config: config.notify,
+            own,
             told: Told::default(),
             fifo: None,
             lanes: BTreeMap::new(),
             jobs: JoinSet::new(),
+            retries: Retries::default(),
+            ending: false,
             dropped: 0,
             following: Following::default(),
             scripts,
@@ -161,6 +193,7 @@ impl Runner {
                 },
                 () = ticker.tick() => {}
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
+                () = sleep_until(self.retries.deadline()) => self.try_again(),
                 Some(health) = self.results.recv() => self.following.tell(health),
                 occurrence = self.following.next() => self.take(&occurrence),
             }
@@ -169,19 +202,34 @@ impl Runner {
 
     fn take(&mut self, occurrence: &Occurrence) {
         let Some(notice) = self.told.news(occurrence) else { return };
-        if let Some(fifo) = &mut self.fifo {
+        // keepalived's FIFO knows nothing but states.
+        if let Some(fifo) = self.fifo.as_mut().filter(|_| !notice.contested) {
             fifo.write(&notice.line());
         }
         let name = notice.router.name.clone();
         if !self.config.hooks.contains_key(&name) {
             return;
         }
-        if let Some(old) = self.lanes.entry(name.clone()).or_default().push(notice) {
+        let attempt = self.retries.news(notice);
+        self.following.tell_hooks(self.retries.failures());
+        self.push(&name, attempt);
+    }
+
+    fn push(&mut self, name: &Name, attempt: Try) {
+        if let Some(old) = self.lanes.entry(name.clone()).or_default().push(attempt) {
             self.dropped += 1;
-            let (router, state, dropped) = (&old.router, old.word, self.dropped);
+            let (router, state, dropped) = (&old.notice.router, old.notice.word, self.dropped);
             warn!(%router, %state, dropped, "hooks are slower than the changes they are to tell: dropped the oldest");
         }
-        self.next(&name);
+        self.next(name);
+    }
+
+    /// What failed is due again.
+    fn try_again(&mut self) {
+        for attempt in self.retries.due(now()) {
+            let name = attempt.notice.router.name.clone();
+            self.push(&name, attempt);
+        }
     }
 
     /// Starts what waits for `name`, if nothing of that name is under way.
@@ -192,17 +240,25 @@ impl Runner {
             self.lanes.remove(name);
             return;
         };
-        if let Some(notice) = lane.next() {
-            let name = name.clone();
+        while let Some(attempt) = lane.next() {
+            if !self.retries.is_current(&attempt) {
+                lane.done();
+                continue;
+            }
+            let (name, own) = (name.clone(), self.own);
             self.jobs.spawn(async move {
-                job::tell(notice, hooks).await;
-                name
+                let failed = job::tell(&attempt, &hooks, own).await;
+                (name, attempt, failed)
             });
+            return;
         }
     }
 
-    fn done(&mut self, name: Option<Name>) {
-        let Some(name) = name else { return };
+    fn done(&mut self, done: Option<(Name, Try, Failed)>) {
+        let Some((name, attempt, failed)) = done else { return };
+        let again = self.config.hooks.get(&name).is_some_and(|hooks| hooks.retry) && !self.ending;
+        self.retries.done(attempt, failed.filter(|_| again), now());
+        self.following.tell_hooks(self.retries.failures());
         if let Some(lane) = self.lanes.get_mut(&name) {
             lane.done();
         }
@@ -213,6 +269,8 @@ impl Runner {
         self.scripts.run(&config.trackers);
         self.following.retain(|tracker| self.scripts.has(tracker));
         self.config = config.notify;
+        self.retries.retain(|router| self.config.hooks.contains_key(&router.name));
+        self.following.tell_hooks(self.retries.failures());
         if self.fifo.as_ref().map(Fifo::config) != self.config.fifo.as_ref() {
             self.open_fifo();
         }
@@ -223,7 +281,7 @@ impl Runner {
         self.fifo = None;
         let Some(config) = self.config.fifo.clone() else { return };
         let path = config.path.clone();
-        match Fifo::open(config) {
+        match Fifo::open(config, self.own) {
             Ok(fifo) => self.fifo = Some(fifo),
             Err(error) => {
                 error!(path = %path.display(), %error, "cannot open the FIFO: nothing is told there until a reload");
@@ -233,6 +291,7 @@ impl Runner {
 
     /// Tells what is left to be told.
     async fn end(mut self) {
+        self.ending = true;
         while let Ok(occurrence) = timeout(LAST_WORDS, self.following.next()).await {
             self.take(&occurrence);
             if occurrence == Occurrence::Ended {

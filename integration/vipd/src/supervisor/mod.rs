@@ -20,6 +20,7 @@ mod files;
 mod instance;
 mod notice;
 mod orphans;
+mod pause;
 mod pid;
 mod pid_file;
 mod program;
@@ -40,6 +41,8 @@ use tracing::error;
 use self::executor::Supervisor;
 use self::pid_file::PidFile;
 use self::reloading::Generation;
+use crate::trust::files::Rule;
+use crate::users;
 
 /// Exit code after a second signal: everything was ended at once.
 pub const ENDED_AT_ONCE: u8 = 3;
@@ -65,7 +68,9 @@ pub struct Options {
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     signals::hold();
-    let (generation, loaded) = match Generation::read(&options.config, 1) {
+    // After an upgrade there is a node already, which does not end for this.
+    let rule = if options.adopt { Rule::Warn } else { Rule::Refuse };
+    let (generation, loaded) = match Generation::read(&options.config, 1, rule) {
         Ok(read) => read,
         Err(problems) => {
             complain(&problems.to_string());
@@ -113,7 +118,8 @@ fn supervise(options: &Options, generation: Generation) -> anyhow::Result<ExitCo
         let pid_file =
             pid_file.with_context(|| format!("run in {}", options.runtime_dir.display()))?;
         let asked = requests::serve(&options.runtime_dir);
-        let supervisor = Supervisor::new(options, generation, pid_file, asked);
+        let users = users::choose_for(&options.runtime_dir);
+        let supervisor = Supervisor::new(options, generation, pid_file, users, asked);
         let supervisor = supervisor.context("watch for signals")?;
         signals::release();
         Ok(supervisor.run(adopted).await)
