@@ -11,6 +11,7 @@ pub mod messages;
 pub mod output;
 pub mod passing;
 pub mod privileges;
+pub mod recent;
 pub mod scheduling;
 pub mod signals;
 pub mod telemetry;

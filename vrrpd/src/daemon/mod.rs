@@ -260,9 +260,9 @@ impl Daemon {
 
     async fn stop(&mut self, stopping: &mut bool) {
         if *stopping {
-            info!("told to end again: releasing every address at once");
+            info!("stopping at once: asked again");
         } else {
-            info!("told to end: every Active router serves until a peer has taken over");
+            info!("stopping: every Active router serves until a peer has taken over");
         }
         *stopping = true;
         self.routers.stop().await;
@@ -273,7 +273,7 @@ impl Daemon {
         let joined = self.advert_thread.join();
         self.occurrences.tell(|| Occurrence::Ended);
         if tokio::time::timeout(FAREWELL, self.occurrences.nobody_follows()).await.is_err() {
-            info!("a follower has not read the last lines after {FAREWELL:?}");
+            info!(limit = ?FAREWELL, "a follower of events did not read the last ones in time");
         }
         match joined {
             Ok(()) => Ok(()),
@@ -287,19 +287,16 @@ impl Daemon {
                 self.told(health);
             }
             Asked::Health(_, TrackerHealth { tracker, .. }) => {
-                debug!(%tracker, "health of what the configuration does not have; not heard");
+                debug!(%tracker, "health of what is not configured: ignored");
             }
             Asked::Lost(trackers, reason) => {
                 for tracker in &trackers {
-                    warn!(%tracker, reason, "a proxy is lost: it counts as unusable");
+                    warn!(proxy = %tracker, reason, "lost the proxy: it counts as unusable");
                     self.lost(tracker);
                 }
             }
             Asked::Left(trackers) => {
-                warn!(
-                    ?trackers,
-                    "nobody runs the scripts: their last results stand for {UNTOLD:?}"
-                );
+                warn!(limit = ?UNTOLD, "lost the runner: the last results of its scripts stand for a while");
                 self.grace.trust(trackers, UNTOLD);
             }
             Asked::Status(answer) => self.answer(answer),
@@ -313,7 +310,8 @@ impl Daemon {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::HandOver(name, to) => {
-                info!(router = name.as_ref().map_or("all", Name::as_str), ?to, "told to hand over");
+                let (router, to) = (name.as_ref().map_or("all", Name::as_str), Listed(&to));
+                info!(router, %to, "handover requested");
                 self.routers.driver().hand_over(name, to).await;
             }
             Order::Pause => {

@@ -21,6 +21,7 @@ use vrrp::desired::DesiredState;
 use vrrp::interfaces::Interfaces;
 use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, Turns};
 
+use self::log::Log;
 use crate::channels::Hub;
 use crate::clock::{now, sleep_until};
 use crate::io::addresses::Addresses;
@@ -65,6 +66,7 @@ pub struct Managed {
 /// One router's task.
 pub struct AddressReconciler {
     router: RouterId,
+    log: Log,
     reconciler: Reconciler,
     desired: watch::Receiver<DesiredState>,
     /// The election, and with it the desired state, has ended.
@@ -91,8 +93,8 @@ impl AddressReconciler {
         let (first_desired, planned) =
             (*desired.borrow_and_update(), plan.borrow_and_update().clone());
         let reconciler = Reconciler::new(router.clone(), planned, first, first_desired, now());
-        let closed = false;
-        Self { router, reconciler, desired, closed, plan, interfaces, gone, handles, managed }
+        let (closed, log) = (false, Log::new(router.clone()));
+        Self { router, log, reconciler, desired, closed, plan, interfaces, gone, handles, managed }
     }
 
     /// Runs until the election has ended and everything is removed.
@@ -157,13 +159,13 @@ impl AddressReconciler {
         let mut queue: VecDeque<KernelOp> = self.handle(event).into();
         while let Some(op) = queue.pop_front() {
             if let KernelOp::Report(report) = op {
-                log::report(&self.router, &report);
+                self.log.take(&report, now());
                 continue;
             }
             // What is rare is large, and in a box: hundreds of tasks wait most of the time.
             let result = Box::pin(self.perform(&op)).await;
             if let KernelOp::ResetClients(_) = op {
-                queue.extend(self.look_at_wish());
+                queue.extend(self.look_at_desired());
             }
             for next in self.handle(Event::Done(Box::new(op), result)).into_iter().rev() {
                 queue.push_front(next);
@@ -172,7 +174,7 @@ impl AddressReconciler {
     }
 
     /// It may have changed while the clients were reset.
-    fn look_at_wish(&mut self) -> Vec<KernelOp> {
+    fn look_at_desired(&mut self) -> Vec<KernelOp> {
         let event = match self.desired.has_changed() {
             Ok(true) => Event::Desired(*self.desired.borrow_and_update()),
             Err(_) if !self.closed => self.end(),
