@@ -39,8 +39,11 @@ pub(crate) fn run(runtime_dir: &Path) -> ExitCode {
 
 fn ask(runtime_dir: &Path) -> io::Result<Outcome> {
     let mut stream = UnixStream::connect(runtime_dir.join(SOCKET)).map_err(|error| {
-        let absent = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
-        let words = if absent.contains(&error.kind()) {
+        let words = if error.kind() == io::ErrorKind::PermissionDenied {
+            "only root may".to_owned()
+        } else if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused]
+            .contains(&error.kind())
+        {
             "no vipd runs there".to_owned()
         } else {
             error.to_string()

@@ -187,12 +187,13 @@ impl ServerRecord {
 
     /// The time between two checks while it is like this.
     fn pace(&self, config: &CheckConfig) -> Duration {
-        match self.health.state() {
-            _ if self.health.is_changing() => config.fast_interval,
+        let steady = match self.health.state() {
             None | Some(State::Unknown) => config.fast_interval,
             Some(State::Down | State::Draining) => config.down_interval,
             Some(State::Up | State::Maint) => config.interval,
-        }
+        };
+        // A result that speaks against the state brings the next check forward, never puts it off.
+        if self.health.is_changing() { steady.min(config.fast_interval) } else { steady }
     }
 
     /// By which its checks go on.

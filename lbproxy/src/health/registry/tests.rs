@@ -163,6 +163,23 @@ fn what_checks_find_is_told_when_it_changes_something() {
 }
 
 #[test]
+fn what_speaks_against_a_state_never_puts_the_next_check_off() {
+    let check = |more: &str| {
+        proxy("p", &format!("{PAIR}check = {{ tcp = true, timeout = \"1s\", rise = 2, {more} }}\n"))
+    };
+    // Without a `fast_interval`: the first pass of one that is down is not the last for an hour.
+    let mut story = Story::of(&check("interval = \"1h\", down_interval = \"20ms\""));
+    assert_eq!(story.found(1, 1, 'd')[0], "update 1 every 20ms");
+    assert_eq!(story.found(2, 1, 'p'), [""; 0]);
+    let returned = ["update 1 every 3600s", "log 10.0.0.1:1 down up: p", "publish"];
+    assert_eq!(story.found(3, 1, 'p'), returned);
+    // One that is slower than the others.
+    let mut story = Story::of(&check("interval = \"2s\", fast_interval = \"9s\""));
+    story.found(1, 1, 'p');
+    assert_eq!(story.found(2, 1, 'd'), [""; 0], "every 2s");
+}
+
+#[test]
 fn an_answer_that_needs_authority_is_logged_once() {
     let mut story = Story::of(&proxy("p", &format!("{PAIR}{CHECK}")));
     let denied = || {

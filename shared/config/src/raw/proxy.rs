@@ -151,7 +151,7 @@ pub(crate) struct RawCheck {
     pub(crate) verify: Given<bool>,
     /// Time between two checks of a server; default `"1s"`.
     pub(crate) interval: Given<String>,
-    /// Time between two checks while a change is under way; default: `interval`.
+    /// Time between two checks while a change is under way, where that is less; default: `interval`.
     pub(crate) fast_interval: Given<String>,
     /// Time between two checks while the server is not up; default: `interval`.
     pub(crate) down_interval: Given<String>,

@@ -200,6 +200,18 @@ fn who_yields_is_not_called_back_by_old_news() {
     }
 }
 
+/// Of a handover one family is relieved, the other is not and goes on, its peer having lost an advert.
+#[test]
+fn who_was_relieved_takes_along_a_sibling_that_was_not() {
+    let mut pair = active();
+    pair.iter_mut().for_each(|sibling| sibling.told(Event::HandOver));
+    assert_eq!(settled(&mut pair), [StateName::Releasing, StateName::Releasing]);
+    pair[1].tick();
+    assert_eq!(settled(&mut pair), [StateName::Releasing, StateName::Active]);
+    pair[0].hears_lead(PEER, 150);
+    assert_eq!(settled(&mut pair), BACKUP);
+}
+
 #[test]
 fn a_fault_and_an_end_are_not_passed_on() {
     for event in [Event::Fault, Event::Shutdown, Event::HandOver] {
