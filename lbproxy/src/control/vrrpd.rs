@@ -77,7 +77,7 @@ impl ToSpeaker {
                     read(stream, &mut lines)?;
                     while let Some(news) = lines.message().map_err(io::Error::other)? {
                         if !std::mem::replace(&mut spoke, true) {
-                            info!("hears vrrpd");
+                            info!("connected to vrrpd");
                         }
                         if self.events.send(Event::Heard(news)).await.is_err() {
                             return Ok(());

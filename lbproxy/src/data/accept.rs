@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use process::throttle::Throttle;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
@@ -28,8 +28,10 @@ use crate::plan::{LiveClient, ProxyPlan};
 /// How long to wait when the system has no file or memory for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Time between two log lines about one thing.
-pub(crate) const REPEAT: Duration = Duration::from_secs(1);
+/// What the log takes, of all workers and listeners together: each once a minute.
+static FULL: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static LOST: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// A listening socket and whom it serves.
 #[derive(Debug)]
@@ -51,20 +53,19 @@ impl Listener {
 
     /// Accepts until aborted.
     pub(crate) async fn run(self: Rc<Self>, worker: Rc<Worker>) {
-        let mut throttle = Throttle::new(REPEAT);
         loop {
             if worker.sessions.is_full() {
                 let limit = worker.sessions.limit();
-                if let Some(count) = throttle.take(clock::now()) {
-                    warn!(listen = %self.address, limit, count, "as many connections as files allow: new ones wait");
+                if let Some(times) = FULL.take(clock::now()) {
+                    warn!(proxy = %self.proxy.borrow().name, listen = %self.address, limit, times, "as many connections as files allow: new ones wait");
                 }
                 worker.sessions.room().await;
             }
             match self.socket.accept().await {
                 Ok((stream, address)) => self.admit(&worker, stream, address),
                 Err(error) if remedy(&error) == Remedy::Pause => {
-                    if let Some(count) = throttle.take(clock::now()) {
-                        warn!(listen = %self.address, %error, count, "cannot accept; new connections wait");
+                    if let Some(times) = FAILED.take(clock::now()) {
+                        warn!(proxy = %self.proxy.borrow().name, listen = %self.address, %error, times, "cannot accept connections: new ones wait");
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -114,8 +115,8 @@ pub(crate) fn accept_handoff(worker: &Rc<Worker>, handoff: Handoff) {
     match TcpStream::from_std(stream) {
         Ok(stream) => serve(worker, proxy, Client { stream, address, local, accepted }),
         Err(error) => {
-            if let Some(count) = worker.throttle.borrow_mut().take(clock::now()) {
-                warn!(listen = %local, %error, count, "cannot watch new connections; closed them");
+            if let Some(times) = LOST.take(clock::now()) {
+                warn!(proxy = %proxy.name, listen = %local, %error, times, "cannot watch a new connection: closed it");
             }
         }
     }

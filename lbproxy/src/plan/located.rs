@@ -3,13 +3,17 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use process::blocking;
+use process::throttle::{SharedThrottle, Throttle};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 use vocabulary::Endpoint;
+
+use crate::clock;
 
 /// From one successful look-up of a name to the next.
 const FRESH: Duration = Duration::from_secs(10);
@@ -33,6 +37,7 @@ pub(crate) struct Located {
     /// The address must be of the same family.
     source: Option<IpAddr>,
     found: watch::Sender<Lookup>,
+    log: SharedThrottle,
 }
 
 impl Located {
@@ -42,7 +47,8 @@ impl Located {
             Endpoint::Address(address) => Lookup::Found(*address),
             Endpoint::Name { .. } => Lookup::Pending,
         };
-        Self { endpoint, source, found: watch::Sender::new(known) }
+        let log = SharedThrottle::new(Throttle::changes());
+        Self { endpoint, source, found: watch::Sender::new(known), log }
     }
 
     /// As the configuration has it.
@@ -92,8 +98,13 @@ impl Located {
             return std::future::pending().await;
         };
         loop {
-            let answer = tokio::net::lookup_host((host.as_str(), *port)).await;
-            self.learn(answer.map(Iterator::collect).map_err(|error| error.to_string()));
+            let asked = (host.clone(), *port);
+            let resolve = move || {
+                let (host, port) = asked;
+                (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+            };
+            let answer = blocking::run("look-up", resolve).await.flatten();
+            self.learn(answer.map_err(|error| error.to_string()));
             let known = matches!(*self.found.borrow(), Lookup::Found(_));
             sleep(if known { FRESH } else { AGAIN }).await;
         }
@@ -114,10 +125,17 @@ impl Located {
             if next == *known {
                 return false;
             }
-            match &next {
-                Lookup::Found(address) => info!(name = %self.endpoint, %address, "looked up"),
-                Lookup::Failed(why) => warn!("{why}"),
-                Lookup::Pending => {}
+            if let Some(times) = self.log.take(clock::now()) {
+                let (name, left_out) = (&self.endpoint, (times > 1).then(|| times - 1));
+                match &next {
+                    Lookup::Found(address) => {
+                        info!(%name, %address, left_out, "looked up the name")
+                    }
+                    Lookup::Failed(error) => {
+                        warn!(%name, error, left_out, "cannot look the name up")
+                    }
+                    Lookup::Pending => {}
+                }
             }
             *known = next;
             true

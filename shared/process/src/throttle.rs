@@ -1,6 +1,7 @@
 //! One throttle for log lines that somebody else can cause: a few lines a pause, with the count of those left
 //! out.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::recent::Recent;
@@ -92,6 +93,23 @@ impl Throttle {
     }
 }
 
+/// A throttle that the threads of a process share: all of them write to one log.
+#[derive(Debug)]
+pub struct SharedThrottle(Mutex<Throttle>);
+
+impl SharedThrottle {
+    /// Takes lines as this one does.
+    #[must_use]
+    pub const fn new(throttle: Throttle) -> Self {
+        Self(Mutex::new(throttle))
+    }
+
+    /// As [`Throttle::take`].
+    pub fn take(&self, now: Instant) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+}
+
 /// A throttle for each of many things, which strangers may name, and a bound for all of them together.
 #[derive(Clone, Debug)]
 pub struct Throttles<K> {
@@ -166,12 +184,16 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let mut throttles = Throttles::new(Throttle::new(MINUTE), 4, 3);
         let mut take = |key, millis| throttles.take(key, at(millis));
-        assert_eq!([1, 1, 2, 2, 3].map(|key| take(key, 0)), [Some(1), None, Some(1), None, Some(1)]);
+        assert_eq!(
+            [1, 1, 2, 2, 3].map(|key| take(key, 0)),
+            [Some(1), None, Some(1), None, Some(1)]
+        );
         // The fourth has room, and no line; the fifth has no room.
         assert_eq!((take(4, 1), take(5, 1)), (None, None));
         assert_eq!((take(4, 60_000), take(1, 60_000)), (Some(2), Some(2)));
         // Whatever keys are made up, there are no more lines.
-        let lines = (0..60_000).filter(|millis| take(millis % 1_000 + 10, 120_000 + millis).is_some());
+        let lines =
+            (0..60_000).filter(|millis| take(millis % 1_000 + 10, 120_000 + millis).is_some());
         assert_eq!(lines.count(), 3);
     }
 }

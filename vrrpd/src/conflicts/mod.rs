@@ -136,15 +136,16 @@ impl Conflicts {
         let all = self.known.latest_first().filter(|((interface, known), ..)| {
             *interface == router.interface && router.managed.ips().any(|ip| ip == known.address)
         });
-        let status = |((_, Claimant { address, mac }), conflict, last): (&(_, Claimant), &Conflict, _)| {
-            let ago = now.saturating_duration_since(last);
-            ConflictStatus {
-                address: *address,
-                mac: mac.to_string(),
-                times: conflict.times,
-                ago_ms: u64::try_from(ago.as_millis()).unwrap_or(u64::MAX),
-            }
-        };
+        let status =
+            |((_, Claimant { address, mac }), conflict, last): (&(_, Claimant), &Conflict, _)| {
+                let ago = now.saturating_duration_since(last);
+                ConflictStatus {
+                    address: *address,
+                    mac: mac.to_string(),
+                    times: conflict.times,
+                    ago_ms: u64::try_from(ago.as_millis()).unwrap_or(u64::MAX),
+                }
+            };
         all.map(status).collect()
     }
 }

@@ -28,6 +28,7 @@ use config::{Config, Problems};
 use process::control::{self, Control};
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{Request, Requests};
+use process::throttle::{Throttle, Throttles};
 use process::transaction::Transaction;
 use process::{scheduling, signals, telemetry};
 use tokio::sync::{mpsc, watch};
@@ -70,6 +71,10 @@ const HEALTH_GRACE: Duration = Duration::from_secs(1);
 /// For so long the last results of scripts stand while nobody runs them: the supervisor starts another
 /// runner at once, but no faster than this when each dies.
 const UNTOLD: Duration = Duration::from_secs(5);
+
+/// Trackers whose changes of health are logged each by itself, and lines about all of them a minute.
+const TRACKERS_LOGGED: usize = 256;
+const HEALTH_LINES: u32 = 100;
 
 /// How long followers may take to read what happened until the end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -118,7 +123,7 @@ fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
-    doubts.iter().for_each(|doubt| warn!("{doubt}"));
+    doubts.iter().for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
     warnings.iter().for_each(Problems::log);
     scheduling::lock_memory();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -146,6 +151,8 @@ struct Daemon {
     conflicts: Conflicts,
     seen: mpsc::Receiver<Sighting>,
     grace: HealthGrace,
+    /// Changes of health in the log.
+    log: Throttles<Name>,
     routers: Routers,
     channels: Channels,
     asked: mpsc::Receiver<Asked>,
@@ -201,6 +208,7 @@ impl Daemon {
             conflicts,
             seen,
             grace: HealthGrace::default(),
+            log: Throttles::new(Throttle::changes(), TRACKERS_LOGGED, HEALTH_LINES),
             routers: Routers::new(driver, handles, surroundings),
             channels,
             asked,
@@ -310,8 +318,7 @@ impl Daemon {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::HandOver(name, to) => {
-                let (router, to) = (name.as_ref().map_or("all", Name::as_str), Listed(&to));
-                info!(router, %to, "handover requested");
+                info!(router = name.as_ref().map(Name::as_str), ?to, "handover requested");
                 self.routers.driver().hand_over(name, to).await;
             }
             Order::Pause => {

@@ -22,7 +22,7 @@ impl Pause {
         let mark = runtime_dir.join(FILE);
         let on = mark.exists();
         if on {
-            info!(mark = %mark.display(), "paused by an operator: takes nothing that another can serve; `vipd resume` ends that");
+            info!(mark = %mark.display(), "paused by an operator: it takes nothing that another can serve until `vipd resume`");
         }
         Self { mark, on }
     }
@@ -37,7 +37,7 @@ impl Pause {
         let kept = if on { File::create(&self.mark).map(drop) } else { remove(&self.mark) };
         if let Err(error) = kept {
             let mark = self.mark.display();
-            warn!(%mark, %error, "cannot keep this for the next start; it counts until then");
+            warn!(%mark, %error, "cannot note the pause for the next start: it counts until then");
         }
     }
 }

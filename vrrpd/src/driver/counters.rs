@@ -181,13 +181,19 @@ mod tests {
         let start = Instant::now();
         let mut lines = Lines::default();
         let mut routers: Vec<Discards> = (0..100).map(|_| Discards::default()).collect();
-        let reasons = [Discard::Hops(64), Discard::Own, Discard::Password, Discard::Audience([10, 0, 0, 9].into())];
+        let reasons = [
+            Discard::Hops(64),
+            Discard::Own,
+            Discard::Password,
+            Discard::Audience([10, 0, 0, 9].into()),
+        ];
         let mut logged = 0;
         for second in 0..120 {
             let now = start + Duration::from_secs(second);
             for router in &mut routers {
                 for (reason, last) in reasons.iter().zip([1, 2, 3, 4].into_iter().cycle()) {
-                    logged += router.count_and_log(*reason, sender(last), &mut lines, now).iter().count();
+                    logged +=
+                        router.count_and_log(*reason, sender(last), &mut lines, now).iter().count();
                 }
             }
         }

@@ -43,8 +43,7 @@ impl Differences {
         }
         let both_own = config.priority.is_owner()
             && matches!(heard.advert.claim, Claim::Lead(priority) if priority.is_owner());
-        if both_own && let Some(times) = self.owner_log.take("two_owners", Some(from), lines, now)
-        {
+        if both_own && let Some(times) = self.owner_log.take("two_owners", Some(from), lines, now) {
             warn!(router = %name, %family, %from, times, "the peer has priority 255 as we have: only one router can own the addresses; give the other a lower `priority`");
         }
     }

@@ -91,7 +91,9 @@ fn consequence(failure: Failure) -> &'static str {
         Failure::Hold => "cannot hold an address: tries again every 100 ms",
         Failure::Renew => "cannot renew an address: tries again every 100 ms",
         Failure::Remove => "cannot remove an address: the kernel does when its lease ends",
-        Failure::Source => "cannot keep the virtual address from being the source of clients on this node",
+        Failure::Source => {
+            "cannot keep the virtual address from being the source of clients on this node"
+        }
         Failure::SourceLeft => "cannot remove a local route: it expires",
         Failure::Secondaries => {
             "cannot set promote_secondaries: addresses that come to the network of a virtual one may go with it"
@@ -101,11 +103,15 @@ fn consequence(failure: Failure) -> &'static str {
         Failure::NoMacvlan => {
             "Initialize: cannot make the interface for the virtual MAC address; tries again every second"
         }
-        Failure::MacvlanDown => "cannot bring the interface of the virtual MAC address up: tries again every 100 ms",
+        Failure::MacvlanDown => {
+            "cannot bring the interface of the virtual MAC address up: tries again every 100 ms"
+        }
         Failure::MacvlanUp => {
             "cannot bring the interface of the virtual MAC address down: it stays up, without an address"
         }
-        Failure::MacvlanLeft => "cannot remove the interface of the virtual MAC address: the next start does",
+        Failure::MacvlanLeft => {
+            "cannot remove the interface of the virtual MAC address: the next start does"
+        }
         Failure::Compare => "cannot compare the routes",
         Failure::Route => "cannot add a route or rule: tries again every 100 ms",
         Failure::RouteLeft => "cannot remove a route or rule: the next start does",

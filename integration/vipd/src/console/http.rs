@@ -18,12 +18,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{info, warn};
 
 use super::metrics::{self, page};
 use super::seats::{Busy, Seats};
 use super::sources::Sources;
+use crate::clock::now;
 
 /// Connections at once: a few scrapers, and somebody with a browser.
 const CONNECTIONS: usize = 16;
@@ -33,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a request's header may take.
 const HEADER_TIME: Duration = Duration::from_secs(2);
+
+/// Connections that could not be accepted, in the log.
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// Time before another attempt where the kernel gives no connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -72,7 +77,7 @@ impl Http {
         }
         (self.address, self.listener) = (address, bound);
         if let Some(address) = address {
-            info!(%address, "tells metrics");
+            info!(%address, "serving metrics");
         }
     }
 
@@ -85,7 +90,9 @@ impl Http {
                 self.seats.take(|busy| converse(stream, sources, busy));
             }
             Err(error) => {
-                warn!(%error, "cannot accept a connection for metrics");
+                if let Some(times) = FAILED.take(now()) {
+                    warn!(%error, times, "cannot accept a connection for metrics");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

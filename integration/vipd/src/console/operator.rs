@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::unistd::{Group, chown, geteuid};
 use process::messages::line;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::fs::Mode;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +27,7 @@ use vrrpd::channels::Follower;
 use super::request::{Answer, REQUEST_LIMIT, Request};
 use super::seats::{Busy, Seats};
 use super::sources::Sources;
+use crate::clock::now;
 
 /// The group whose members may ask.
 const GROUP: &str = "vipd";
@@ -41,6 +43,9 @@ const REQUEST_TIME: Duration = Duration::from_secs(2);
 
 /// How long it may take to read its answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// Connections that could not be accepted, in the log.
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// Time before another attempt where the kernel gives no connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -118,7 +123,9 @@ impl Operator {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection of an operator");
+                    if let Some(times) = FAILED.take(now()) {
+                        warn!(%error, times, "cannot accept a connection of an operator");
+                    }
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }

@@ -9,7 +9,13 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::{User, fchown, mkfifo};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tracing::warn;
+
+use crate::clock::now;
+
+/// Lines that nobody read, in the log.
+static DROPPED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// The pipe, open.
 #[derive(Debug)]
@@ -59,9 +65,10 @@ impl Fifo {
     pub(super) fn write(&mut self, line: &str) {
         if let Err(error) = self.pipe.write_all(line.as_bytes()) {
             self.dropped += 1;
-            // Lines are as rare as changes of state, and so is this.
-            let (path, dropped) = (self.config.path.display(), self.dropped);
-            warn!(%path, %error, dropped, "nobody reads the FIFO: a line was dropped");
+            if DROPPED.take(now()).is_some() {
+                let (path, dropped) = (self.config.path.display(), self.dropped);
+                warn!(%path, %error, dropped, "nobody reads the FIFO: lines were dropped");
+            }
         }
     }
 }

@@ -27,13 +27,14 @@ use config::{Config, NotifyConfig};
 use process::channels::Channel;
 use process::privileges::{CapabilitySet, Kept, give_up_all_but};
 use process::signals::{self, Request, Requests};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use process::transaction::{Step, Transaction};
 use process::{scheduling, telemetry};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
-use vocabulary::{Name, TrackerHealth};
+use vocabulary::{Name, RouterId, TrackerHealth};
 use vrrpd::occurrence::Occurrence;
 
 use self::fifo::Fifo;
@@ -41,6 +42,7 @@ use self::follow::Following;
 use self::lane::Lane;
 use self::scripts::Scripts;
 use self::word::{Notice, Told};
+use crate::clock::now;
 use crate::watched::{Source, Ticker, parse};
 
 /// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
@@ -49,6 +51,9 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::CHOWN);
+
+/// Changes that no hook was told of, in the log.
+static DROPPED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// How long to listen for `vrrpd`'s last words once told to end: the supervisor ended it before us.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -70,14 +75,14 @@ pub fn run() -> ExitCode {
     let source = match Source::read() {
         Ok(source) => source,
         Err(words) => {
-            error!("{words}");
+            error!(reason = words, "cannot start");
             return ExitCode::from(2);
         }
     };
     match follow(source) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(%error, "no program is run any more");
+            error!(%error, "runner failed");
             ExitCode::FAILURE
         }
     }
@@ -86,7 +91,7 @@ pub fn run() -> ExitCode {
 fn follow(source: Source) -> io::Result<()> {
     let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: true };
     for doubt in give_up_all_but(kept) {
-        warn!("{doubt}");
+        warn!(reason = %doubt, "cannot give a privilege up");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -178,8 +183,11 @@ impl Runner {
         }
         if let Some(old) = self.lanes.entry(name.clone()).or_default().push(notice) {
             self.dropped += 1;
-            let (router, state, dropped) = (&old.router, old.word, self.dropped);
-            warn!(%router, %state, dropped, "hooks are slower than the changes they are to tell: dropped the oldest");
+            if DROPPED.take(now()).is_some() {
+                let RouterId { name, family } = &old.router;
+                let (state, dropped) = (old.word, self.dropped);
+                warn!(router = %name, %family, %state, dropped, "hooks are slower than the changes: the oldest were dropped");
+            }
         }
         self.next(&name);
     }
@@ -226,7 +234,7 @@ impl Runner {
         match Fifo::open(config) {
             Ok(fifo) => self.fifo = Some(fifo),
             Err(error) => {
-                error!(path = %path.display(), %error, "cannot open the FIFO: nothing is told there until a reload");
+                error!(path = %path.display(), %error, "cannot open the FIFO: nothing is written there until a reload");
             }
         }
     }
@@ -245,9 +253,9 @@ impl Runner {
             }
         };
         if timeout(FAREWELL, all).await.is_err() {
-            warn!("hooks were still at work after {FAREWELL:?}: killing them");
+            warn!(limit = ?FAREWELL, "killing hooks: they were still running at the end");
             self.jobs.shutdown().await;
         }
-        info!("told the last word");
+        info!("ended");
     }
 }

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use config::{ScriptConfig, TrackerConfig, TrackerKind};
+use process::throttle::Throttle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 use vocabulary::{Name, RiseFall, Thresholds, TrackerHealth, Usability};
 
 use super::program::{self, ProgramError};
+use crate::clock::now;
 
 /// Results that may wait. A script whose result does not fit waits.
 const RESULTS: usize = 16;
@@ -67,6 +69,7 @@ async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<Tracke
         return;
     }
     let mut last = String::new();
+    let mut log = Throttle::changes();
     let mut starts = interval(script.interval);
     // A machine that slept has nothing to make up for.
     starts.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,10 +101,15 @@ async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<Tracke
         };
         let why = words(&ended, script.timeout);
         if why != last {
-            let program = script.command.program.display();
-            match &ended {
-                Ok(()) => info!(%tracker, %program, "a tracked script succeeded"),
-                Err(_) => warn!(%tracker, %program, user = %script.user, "a tracked script: {why}"),
+            if let Some(times) = log.take(now()) {
+                let left_out = (times > 1).then(|| times - 1);
+                let (program, user) = (script.command.program.display(), &script.user);
+                match &ended {
+                    Ok(()) => info!(%tracker, %program, left_out, "a tracked script succeeded"),
+                    Err(_) => {
+                        warn!(%tracker, %program, %user, result = why, left_out, "a tracked script did not succeed");
+                    }
+                }
             }
             last = why;
         }

@@ -9,12 +9,14 @@ use std::task::{Context, Poll};
 
 use process::control::{self, Answer, Order, Report};
 use process::messages::Tick;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::process::Signal;
 use tokio::net::UnixStream;
 use tracing::warn;
 
 use super::pid::Process;
 use super::program::Program;
+use crate::clock::now;
 
 /// A running child.
 #[derive(Debug)]
@@ -135,13 +137,18 @@ impl Child {
     }
 }
 
+/// Reports that were not understood, in the log.
+static INVALID: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+
 /// A program that says what we do not understand is one of before an upgrade: it works.
 fn report(program: Program, packet: &[u8]) -> Option<Heard> {
     match serde_json::from_slice(packet) {
         Ok(Report::Tick(tick)) => Some(Heard::Tick(tick)),
         Ok(Report::Answer(answer)) => Some(Heard::Answer(answer)),
         Err(error) => {
-            warn!(%program, %error, "what a program says is not understood");
+            if let Some(times) = INVALID.take(now()) {
+                warn!(%program, %error, times, "invalid report of a program");
+            }
             None
         }
     }

@@ -151,10 +151,10 @@ impl Supervisor {
     /// Starts to look whether an upgrade can be.
     pub(super) fn try_upgrade(&mut self) {
         if self.trial.is_some() || self.core.is_upgrading() {
-            warn!("told to upgrade while an upgrade is under way; that goes on");
+            info!("upgrade requested while one is under way: that goes on");
             return;
         }
-        info!(binary = %self.binary.display(), "told to upgrade: looks whether the new binary runs");
+        info!(binary = %self.binary.display(), "upgrade requested: trying whether the new binary runs");
         let trial = try_out(self.binary.clone(), self.options.config.clone());
         self.trial = Some(tokio::spawn(trial));
     }
@@ -163,7 +163,7 @@ impl Supervisor {
     pub(super) async fn tried(&mut self, outcome: Result<(), String>) {
         self.trial = None;
         let Err(failed) = outcome.and_then(|()| self.become_binary());
-        error!("no upgrade, everything stays as it is: {failed}");
+        error!(reason = failed, "upgrade refused: everything stays as it is");
     }
 
     /// Returns only why that cannot be, in words.

@@ -70,7 +70,7 @@ impl HandoffState {
         for standing in left.orders {
             let answer = control.order(&standing.proxy, &standing.server, standing.order, now);
             if let Answer::Error(words) = answer {
-                info!("what an operator ordered holds no longer: {words}");
+                info!(reason = words, "dropped an operator's order");
             }
         }
         left.predecessor.set_nonblocking(true)?;
@@ -110,13 +110,13 @@ impl Daemon {
             return;
         };
         if !knows_all {
-            warn!("takes over before every server was checked: that takes over {FIRST_CHECKS:?}");
+            warn!(limit = ?FIRST_CHECKS, "serving before every server was checked");
         }
         self.control.serve();
         self.talk_to_vrrpd();
         match predecessor.try_write(&line(&HandoffRequest::Retire)) {
-            Ok(_) => info!("serves in its predecessor's place"),
-            Err(error) => warn!(%error, "the predecessor is gone; serves alone"),
+            Ok(_) => info!("serving in the predecessor's place"),
+            Err(error) => warn!(%error, "serving alone: the predecessor is gone"),
         }
     }
 
@@ -131,7 +131,7 @@ impl Daemon {
         if self.handoff.is_over() {
             return Err("has a successor already".to_owned());
         }
-        info!("hands its sockets to a successor, and serves until that does");
+        info!("handoff: the successor has the sockets, and this proxy serves until that does");
         self.handoff.handed_over = true;
         Ok(self.control.handoff())
     }
@@ -139,12 +139,12 @@ impl Daemon {
     /// A successor serves: accepts no more.
     pub(super) fn retire(&mut self, now: Instant) {
         if !self.handoff.handed_over {
-            warn!("nobody has the sockets: whoever retires this proxy must take over first");
+            warn!("retirement refused: nobody has the sockets");
             return;
         }
         let limit = self.config.lbproxy.drain_timeout;
         let connections = self.control.live();
-        info!(connections, "a successor serves; what is connected here may last for {limit:?}");
+        info!(connections, ?limit, "draining: a successor serves");
         self.handoff.drains_until = Some(now + limit);
         self.control.retire();
         // The supervisor watches the successor.
@@ -162,7 +162,7 @@ impl Daemon {
                 Some("the last connection has ended")
             }
             connections if clock::now() >= until => {
-                warn!(connections, "drain_timeout is over: ends those that are left");
+                info!(connections, "drain_timeout is over: ending the connections that are left");
                 Some("drain_timeout is over")
             }
             _ => None,
