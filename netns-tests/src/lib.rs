@@ -9,9 +9,9 @@ pub mod attacker;
 pub mod bench;
 pub mod capture;
 pub mod frr;
+pub mod interop;
 pub mod link;
 pub mod logfmt;
-pub mod rival;
 pub mod usage;
 pub mod web;
 

@@ -28,6 +28,7 @@ use tracing::{error, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::phase::Phase;
+use crate::clock;
 use crate::control::handoff::ReceivedSockets;
 use crate::control::status::{Answer, Order, Status, Usage};
 use crate::health::check::Check;
@@ -44,8 +45,9 @@ use crate::plan::{Plan, ProxyPlan};
 /// The listening sockets by their address.
 pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
 
-/// Routers whose changes of ownership are logged each by itself, and lines about all of them a minute.
+/// Routers whose changes of ownership are logged each by itself, and lines about each and all of them a minute.
 const ROUTERS_LOGGED: usize = 512;
+const OWNERSHIP_CHANGES: u32 = 4;
 const OWNERSHIP_LINES: u32 = 100;
 
 /// Clients that were not reset in time, in the log.
@@ -77,7 +79,8 @@ struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        let ownership = Throttles::new(Throttle::changes(), ROUTERS_LOGGED, OWNERSHIP_LINES);
+        let each = Throttle::burst(OWNERSHIP_CHANGES, MINUTE);
+        let ownership = Throttles::new(each, ROUTERS_LOGGED, OWNERSHIP_LINES);
         Self { events: EventLog::default(), ownership }
     }
 }
@@ -165,7 +168,7 @@ impl Control {
         self.listeners = bound;
         self.owned.retain(|router, _| config.routers.iter().any(|wanted| wanted.id == *router));
         let effects = self.registry.replace(&config.proxies, checks, now);
-        self.execute(effects);
+        self.execute(effects, now);
     }
 
     /// Binds what another configuration needs beyond what is bound.
@@ -179,14 +182,14 @@ impl Control {
     /// Folds in what a check or an agent reports.
     pub(crate) fn observe(&mut self, report: Report, now: Instant) {
         let effects = self.registry.observe(report, now);
-        self.execute(effects);
+        self.execute(effects, now);
     }
 
-    fn execute(&mut self, effects: Vec<Effect>) {
+    fn execute(&mut self, effects: Vec<Effect>, now: Instant) {
         for effect in effects {
             match effect {
                 Effect::Check(command) => self.checks.execute(command),
-                Effect::Log(event) => self.log.events.log(&event, clock::now()),
+                Effect::Log(event) => self.log.events.log(&event, now),
                 Effect::Publish => {
                     self.publish();
                     self.tell_scores();
@@ -205,7 +208,7 @@ impl Control {
     ) -> Answer {
         match self.registry.order(proxy, server, order, now) {
             Ok(Ordered { state, weight, effects }) => {
-                self.execute(effects);
+                self.execute(effects, now);
                 Answer::Done(format!("{proxy}/{server} is {state}, weight {weight}"))
             }
             Err(error) => Answer::Error(error.to_string()),

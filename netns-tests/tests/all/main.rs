@@ -13,6 +13,7 @@ mod guides;
 mod hooks;
 mod interop_frr;
 mod interop_keepalived;
+mod log;
 mod managed;
 mod metrics;
 mod nodes;

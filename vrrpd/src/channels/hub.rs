@@ -54,11 +54,11 @@ impl Hub {
         let (done, released) = oneshot::channel();
         let router = ownership.router.clone();
         self.send(Event::Release { ownership, done }).await;
-        if tokio::time::timeout(RELEASE_LIMIT, released).await.is_err() {
-            if let Some(times) = NOT_RESET.take(now()) {
-                let RouterId { name, family } = &router;
-                warn!(router = %name, %family, limit = ?RELEASE_LIMIT, times, "a proxy did not reset its clients in time: the addresses leave all the same");
-            }
+        if tokio::time::timeout(RELEASE_LIMIT, released).await.is_err()
+            && let Some(times) = NOT_RESET.take(now())
+        {
+            let RouterId { name, family } = &router;
+            warn!(router = %name, %family, limit = ?RELEASE_LIMIT, times, "a proxy did not reset its clients in time: the addresses leave all the same");
         }
     }
 

@@ -32,7 +32,7 @@ use process::throttle::{Throttle, Throttles};
 use process::transaction::Transaction;
 use process::{scheduling, signals, telemetry};
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::health_grace::HealthGrace;
@@ -89,43 +89,48 @@ const RECONCILERS_LIMIT: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let outcome = match Source::read(args) {
+    match Source::read(args) {
         Ok(source) => prepared(args, source),
-        Err(NoSource::Failed(failure)) => Err(failure),
-        Err(NoSource::Wrong(words)) => {
-            complain(&words);
-            return ExitCode::from(2);
-        }
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+        Err(NoSource::Failed(failure)) => {
             complain(&format!("error: vrrpd: {failure:#}\n"));
             ExitCode::FAILURE
+        }
+        Err(NoSource::Wrong(words)) => {
+            complain(&words);
+            ExitCode::from(2)
         }
     }
 }
 
-/// Before logging starts, and after it ended.
+/// Before logging starts.
 #[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn complain(text: &str) {
     eprint!("{text}");
 }
 
 /// Gives up what the daemon does not need, and goes on.
-fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
+fn prepared(args: &Args, source: Source) -> ExitCode {
     let Source { config, warnings, control } = source;
     let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: false };
     let doubts = give_up_all_but(kept);
-    if control.is_some() {
-        control::end_with_parent()?;
-    }
+    let bound = if control.is_some() { control::end_with_parent() } else { Ok(()) };
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
     doubts.iter().for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
     warnings.iter().for_each(Problems::log);
     scheduling::lock_memory();
+    let ended = bound.map_err(Into::into).and_then(|()| serve(args, config, control));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!(error = format!("{failure:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &Args, config: Config, control: Option<Control>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let daemon = Daemon::start(args, config, control).await?;

@@ -10,8 +10,10 @@ use vrrp::reconciler::{Failure, Report, Worth};
 
 use crate::io::culprit::Culprit;
 
-/// Lines a minute about what changed, and about what failed.
-const CHANGES: u32 = 30;
+/// Lines a minute about each kind of change, about all of them, and about what failed. The changes of state
+/// that they come from are logged by themselves.
+const EACH: u32 = 4;
+const CHANGES: u32 = 20;
 const FAILURES: u32 = 10;
 
 /// Kinds of each.
@@ -27,7 +29,7 @@ pub(super) struct Log {
 impl Log {
     /// Of this router.
     pub(super) fn new(router: RouterId) -> Self {
-        let changes = Throttles::new(Throttle::changes(), KINDS, CHANGES);
+        let changes = Throttles::new(Throttle::burst(EACH, MINUTE), KINDS, CHANGES);
         let failures = Throttles::new(Throttle::new(MINUTE), KINDS, FAILURES);
         Self { router, changes, failures }
     }

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{info, warn};
 
 use super::metrics::{self, page};
-use super::seats::{Busy, Seats};
+use super::slots::{Busy, Slots};
 use super::sources::Sources;
 use crate::clock::now;
 
@@ -48,13 +48,13 @@ pub(super) struct Http {
     sources: Sources,
     address: Option<SocketAddr>,
     listener: Option<TcpListener>,
-    seats: Seats,
+    slots: Slots,
 }
 
 impl Http {
     /// Listens nowhere.
     pub(super) fn new(sources: Sources) -> Self {
-        Self { sources, address: None, listener: None, seats: Seats::new(CONNECTIONS) }
+        Self { sources, address: None, listener: None, slots: Slots::new(CONNECTIONS) }
     }
 
     /// Binds an address, unless it is listened on already.
@@ -87,7 +87,7 @@ impl Http {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let sources = self.sources.clone();
-                self.seats.take(|busy| converse(stream, sources, busy));
+                self.slots.take(|busy| converse(stream, sources, busy));
             }
             Err(error) => {
                 if let Some(times) = FAILED.take(now()) {

@@ -13,7 +13,7 @@ mod metrics;
 mod operator;
 mod peer;
 pub mod request;
-mod seats;
+mod slots;
 mod sources;
 
 use std::io;

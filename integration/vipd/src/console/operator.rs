@@ -25,7 +25,7 @@ use tracing::{debug, warn};
 use vrrpd::channels::Follower;
 
 use super::request::{Answer, REQUEST_LIMIT, Request};
-use super::seats::{Busy, Seats};
+use super::slots::{Busy, Slots};
 use super::sources::Sources;
 use crate::clock::now;
 
@@ -96,7 +96,7 @@ impl Orderers {
 #[derive(Debug)]
 pub(super) struct Operator {
     listener: UnixListener,
-    seats: Seats,
+    slots: Slots,
     followers: Arc<Semaphore>,
     orderers: Orderers,
     sources: Sources,
@@ -114,7 +114,7 @@ impl Operator {
     ) -> io::Result<Self> {
         let listener = UnixListener::from_std(listener)?;
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        Ok(Self { listener, seats: Seats::new(CONNECTIONS), followers, orderers, sources })
+        Ok(Self { listener, slots: Slots::new(CONNECTIONS), followers, orderers, sources })
     }
 
     /// Accepts for ever.
@@ -133,7 +133,7 @@ impl Operator {
             let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
             let may_order = self.orderers.may_order(uid);
             let (sources, followers) = (self.sources.clone(), Arc::clone(&self.followers));
-            self.seats.take(|busy| async move {
+            self.slots.take(|busy| async move {
                 let client = Client { stream, may_order, sources, followers };
                 if let Err(error) = client.serve(busy).await {
                     debug!(uid, %error, "a client of the console left");
