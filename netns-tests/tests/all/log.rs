@@ -41,7 +41,7 @@ fn has_lines_that_parsers_take_and_no_warning_for_what_was_asked_for() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
     let metrics = "[metrics]\nlisten = \"127.0.0.1:9911\"\n";
-    let mut first = duel.vipd(0, &web.node(150, metrics));
+    let first = duel.vipd(0, &web.node(150, metrics));
     duel.wait_for(&[0]);
     let mut second = duel.vipd(1, &web.node(100, metrics));
     web.wait_for(&duel.client, "10.77.0.200:6443", "6443");
@@ -52,7 +52,6 @@ fn has_lines_that_parsers_take_and_no_warning_for_what_was_asked_for() {
 
     order(&duel, 0, &["handover", "api"]);
     duel.wait_for(&[1]);
-    order(&duel, 0, &["handover", "api"]);
     order(&duel, 1, &["handover", "api"]);
     duel.wait_for(&[0]);
     order(&duel, 0, &["pause"]);

@@ -117,6 +117,8 @@ async fn run(mut asked: mpsc::Receiver<Question>, mut streams: mpsc::Receiver<Un
     loop {
         let Some(channel) = &mut connected else {
             tokio::select! {
+                // A question that was asked after the channel came is not dropped.
+                biased;
                 stream = streams.recv() => match stream {
                     Some(stream) => connected = Some(Connected::new(stream)),
                     None => return,
