@@ -13,6 +13,7 @@ pub mod interop;
 pub mod link;
 pub mod logfmt;
 pub mod usage;
+pub mod users;
 pub mod web;
 
 use std::net::IpAddr;
@@ -119,12 +120,21 @@ impl Duel {
     /// It does not start.
     #[must_use]
     pub fn vipd(&self, host: usize, config: &str) -> Running {
+        self.hosts[host].start("vipd", &mut self.command(host, config)).expect("vipd")
+    }
+
+    /// How `vipd run` is started on a host.
+    ///
+    /// # Panics
+    /// The file cannot be written.
+    #[must_use]
+    pub fn command(&self, host: usize, config: &str) -> Command {
         let name = self.hosts[host].name();
         let config = self.lab.write(&format!("{name}.toml"), config).expect("a file");
         let mut command = Command::new(binary("vipd"));
         command.arg("run").arg("--config").arg(config);
         command.arg("--runtime-dir").arg(self.runtime_dir(host));
-        self.hosts[host].start("vipd", &mut command).expect("vipd")
+        command
     }
 
     /// Starts `vrrpd` without its supervisor.

@@ -14,7 +14,14 @@ pub struct Args {
     /// A router that a predecessor left as Active, and for how many milliseconds it may go on
     #[arg(long, hide = true, value_name = "NAME/FAMILY/MILLISECONDS", value_parser = resume)]
     pub resume: Vec<(RouterId, u64)>,
+
+    /// An operator paused this node
+    #[arg(long, hide = true)]
+    pub paused: bool,
 }
+
+/// The argument by which `vrrpd` knows that an operator paused this node.
+pub const PAUSED: &str = "--paused";
 
 /// Reads what [`resume_argument`] wrote.
 fn resume(text: &str) -> Result<(RouterId, u64), String> {

@@ -70,7 +70,7 @@ enum Command {
     Lbproxy(lbproxy::cli::Args),
     /// Run hooks and script trackers, write the FIFO (started by `run`)
     #[command(hide = true)]
-    Runner(process::arguments::Args),
+    Runner(runner::Args),
     /// Answer operators and monitoring (started by `run`)
     #[command(hide = true)]
     Console(process::arguments::Args),
@@ -206,9 +206,9 @@ impl Cli {
                 name_process(c"lbproxy");
                 lbproxy::control::daemon::run(&args)
             }
-            Command::Runner(_) => {
+            Command::Runner(args) => {
                 name_process(c"runner");
-                runner::run()
+                runner::run(&args)
             }
             Command::Console(args) => {
                 name_process(c"console");

@@ -15,4 +15,5 @@ pub mod runner;
 pub mod status;
 pub mod supervisor;
 mod upgrade;
+mod users;
 mod watched;

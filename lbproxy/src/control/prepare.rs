@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream as StdStream;
 use config::{Config, Files, Loaded, Problems, ProxyConfig, Snapshot, load};
 use process::channels::Channel;
 use process::control::{Control, end_with_parent};
-use process::privileges::{CapabilitySet, Doubt, Kept, give_up_all_but};
+use process::identity::Identity;
+use process::privileges::{CapabilitySet, Doubt, Privileges, give_up_all_but};
 use process::scheduling;
 use vocabulary::Name;
 
@@ -121,16 +122,27 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
         ),
     };
     let bound = bind(config, &Bound::new(), received.as_mut(), workers)?;
-    let doubts = give_up_all_but(Kept {
-        user: Some(&config.lbproxy.user),
+    let (user, unknown) = user(args, config);
+    let mut doubts = give_up_all_but(Privileges {
+        user,
         // New listeners of a reload may have ports below 1024.
         capabilities: CapabilitySet::NET_BIND_SERVICE,
         new_privileges: false,
     });
+    doubts.extend(unknown);
     if source.control.is_some() {
         end_with_parent().map_err(failed("end with the supervisor"))?;
     }
     Ok(Prepared { source, checks, bound, received, channels, workers, files, doubts })
+}
+
+/// The user that the file names, or else the one that the supervisor chose.
+fn user(args: &Args, config: &Config) -> (Option<Identity>, Option<Doubt>) {
+    let Some(name) = &config.lbproxy.user else { return (args.common.user, None) };
+    match Identity::named(name) {
+        Ok(Some(user)) => (Some(user), None),
+        Ok(None) | Err(_) => (args.common.user, Some(Doubt::of_unknown_user(name))),
+    }
 }
 
 /// Waits for the channel to the predecessor, and asks it for everything.

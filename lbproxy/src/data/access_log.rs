@@ -53,7 +53,7 @@ impl AccessLog {
     pub(crate) fn start(format: Option<LogFormat>) -> io::Result<(Self, Flush)> {
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         // The journal stamps each line itself, and the other forms have the time within.
-        let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+        let in_journal = std::env::var_os(process::telemetry::JOURNAL_VARIABLE).is_some();
         Self::start_on(output, format, format == Some(LogFormat::Words) && !in_journal)
     }
 

@@ -347,7 +347,8 @@ fn a_proxy_follows_the_servers_of_another() {
     // Not ready: no new connections, old ones stay.
     status.store(500, Ordering::Relaxed);
     proxy.wait_for(&["draining"]);
-    let line = proxy.log("as p/");
+    let line = proxy.log("became draining");
+    assert!(line.contains("as p/"), "{line}");
     assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \\\"body\\\"")), "{line}");
     assert!(fetch(join).is_err());
     let mut name = [0; 4];

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use lab::{Lab, wait_until};
+use netns_tests::users::open_to_everyone;
 use netns_tests::{Duel, LIMIT, peer};
 
 const VIP: &str = "10.77.0.200";
@@ -121,15 +122,7 @@ fn the_fifo_has_keepalived_s_lines_and_hooks_their_user_and_environment() {
     let hook = program(&duel.lab, "hook", &text);
     fs::write(&log, "").unwrap();
     fs::set_permissions(&log, fs::Permissions::from_mode(0o666)).unwrap();
-    let mut open = directory.as_path();
-    while let Some(parent) = open.parent() {
-        // The unprivileged user must reach the program; a root's temporary directory is closed.
-        let mode = fs::metadata(open).unwrap().permissions().mode();
-        if mode & 0o005 != 0o005 {
-            fs::set_permissions(open, fs::Permissions::from_mode(mode | 0o055)).unwrap();
-        }
-        open = parent;
-    }
+    open_to_everyone(&directory);
     let config = format!(
         "[notify]\nfifo = \"{}\"\nuser = \"root\"\n{}notify = [\"{}\"]\nnotify_user = \"nobody\"\n",
         fifo.display(),

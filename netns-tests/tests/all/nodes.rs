@@ -1,12 +1,13 @@
 //! Whole nodes with a proxy: what an operator does to them, and what they tell.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use lab::wait_until;
+use netns_tests::users::{open_to_everyone, proc_status, programs, user_of};
 use netns_tests::web::Web;
 use netns_tests::{Duel, LIMIT, binary};
 use nix::sys::signal::Signal;
@@ -123,28 +124,59 @@ fn tell_how_they_are() {
     }
 }
 
-/// A field of `/proc/PID/status`.
-fn proc_status(pid: u32, field: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.trim_start_matches(':').trim().to_owned()
-}
-
 #[test]
 fn give_up_what_they_do_not_need() {
     let mut duel = Duel::new(VIP);
     let web = Web::new(&duel, &[6443]);
-    let _vipd = duel.vipd(0, &web.node(150, ""));
+    // What a hook runs as, it tells itself.
+    let told = duel.lab.directory().join("told");
+    let text = format!("#!/bin/sh\ncat /proc/self/status /proc/self/environ > {}", told.display());
+    let hook = duel.lab.write("hook", &text).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&told, "").unwrap();
+    fs::set_permissions(&told, fs::Permissions::from_mode(0o666)).unwrap();
+    open_to_everyone(duel.lab.directory());
+    let hooks = format!("notify_active = [\"{}\"]\n[[proxy]]", hook.display());
+    let mut command = duel.command(0, &web.node(150, "").replacen("[[proxy]]", &hooks, 1));
+    command.env("PASSWORD", "secret").env("NOTIFY_SOCKET", "/nowhere");
+    let vipd = duel.hosts[0].start("vipd", &mut command).unwrap();
     duel.wait_for(&[0]);
-    let vrrpd = status::vrrpd(&duel.runtime_dir(0)).unwrap().pid;
-    let lbproxy = status::lbproxy(&duel.runtime_dir(0)).unwrap().pid;
-    // CAP_NET_ADMIN is 12, CAP_NET_RAW 13; CAP_IPC_LOCK 14 and CAP_SYS_NICE 23 keep it on time.
-    assert_eq!(proc_status(vrrpd, "CapEff"), "0000000000807000");
-    assert_eq!(proc_status(vrrpd, "NoNewPrivs"), "1");
-    assert_eq!(proc_status(lbproxy, "Uid"), "65534\t65534\t65534\t65534");
-    // CAP_NET_BIND_SERVICE, 10: a reload may bring a low port.
-    assert_eq!(proc_status(lbproxy, "CapEff"), "0000000000000400");
-    assert_eq!(proc_status(lbproxy, "NoNewPrivs"), "1");
+    wait_until("the hook ran", LIMIT, || fs::read_to_string(&told).unwrap().contains("VIPD_STATE"))
+        .unwrap();
+    let mut users = vec![user_of(vipd.pid())];
+    for (program, capabilities, bounding, no_new_privileges) in [
+        // CAP_NET_ADMIN is 12, CAP_NET_RAW 13; CAP_IPC_LOCK 14 and CAP_SYS_NICE 23 keep it on time.
+        ("vrrpd", "0000000000807000", true, "1"),
+        // CAP_NET_BIND_SERVICE, 10: a reload may bring a low port.
+        ("lbproxy", "0000000000000400", true, "1"),
+        ("console", "0000000000000400", true, "1"),
+        // CAP_CHOWN 0, CAP_KILL 5, CAP_SETGID 6, CAP_SETUID 7. What it starts for root has root's rights.
+        ("runner", "00000000000000e1", false, "0"),
+    ] {
+        let pid = programs(vipd.pid(), program)[0];
+        assert_eq!(proc_status(pid, "CapEff"), capabilities, "{program}");
+        assert_eq!(proc_status(pid, "CapPrm"), capabilities, "{program}");
+        assert_eq!(proc_status(pid, "CapBnd") == capabilities, bounding, "{program}");
+        assert_eq!(proc_status(pid, "NoNewPrivs"), no_new_privileges, "{program}");
+        assert_eq!(proc_status(pid, "Groups"), "", "{program}");
+        users.push(user_of(pid));
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        let names = environment.split('\0').filter_map(|line| line.split('=').next());
+        let own = ["", "VIPD_LOG", "JOURNAL_STREAM", "RUST_BACKTRACE"];
+        assert!(names.clone().all(|name| own.contains(&name)), "{program}: {environment}");
+    }
+    let told = fs::read_to_string(&told).unwrap();
+    let field = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    assert_eq!(field("CapEff:"), "0000000000000000");
+    assert_eq!(field("NoNewPrivs:"), "1");
+    assert!(!told.contains("PASSWORD") && told.contains("USER=vipd-hooks"), "{told}");
+    users.push(field("Uid:").split('\t').next().unwrap().parse().unwrap());
+    assert_eq!(users[0], 0);
+    assert!(users[1..].iter().all(|user| (61_184..=65_519).contains(user)), "{users:?}");
+    users.sort_unstable();
+    users.dedup();
+    assert_eq!(users.len(), 6, "each has its own: {users:?}");
 }
 
 #[test]

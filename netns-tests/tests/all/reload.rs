@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lab::{Moment, Running, wait_until};
 use netns_tests::capture::{Capture, Recorded};
+use netns_tests::users::open_to_everyone;
 use netns_tests::{Duel, LIMIT, peer};
 use vipd::status;
 
@@ -101,6 +102,7 @@ fn of_another_priority_touches_no_address() {
     };
     wait_until("the priority", LIMIT, advertised).unwrap();
     sleep(Duration::from_millis(500));
+    open_to_everyone(duel.lab.directory());
     let tracked = format!(
         "{}\n[[track]]\nname = \"drain\"\nfile = \"{}\"\n",
         router(160).replace("lease =", "track = [\"drain\"]\nlease ="),

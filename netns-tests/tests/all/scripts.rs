@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lab::{Lab, Running, wait_until};
+use netns_tests::users::open_to_everyone;
 use netns_tests::{Duel, LIMIT, binary};
 use vipd::status;
 
@@ -155,16 +156,6 @@ fn never_two_run_at_once_though_their_runner_is_killed() {
         // It is our child by now, and buried by us.
         let gone = || !Path::new("/proc").join(left.trim()).exists();
         wait_until("it was buried", LIMIT, gone).unwrap();
-    }
-}
-
-/// An unprivileged user must reach a program; a root's temporary directory is closed.
-fn open_to_everyone(directory: &Path) {
-    for open in directory.ancestors() {
-        let mode = fs::metadata(open).unwrap().permissions().mode();
-        if mode & 0o005 != 0o005 {
-            fs::set_permissions(open, fs::Permissions::from_mode(mode | 0o055)).unwrap();
-        }
     }
 }
 

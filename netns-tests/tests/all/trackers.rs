@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lab::wait_until;
+use netns_tests::users::open_to_everyone;
 use netns_tests::{Duel, LIMIT, copy_program, peer};
 use vipd::status;
 
@@ -33,6 +34,8 @@ fn wait_for_priority(duel: &Duel, expected: u8) {
 fn a_files_number_drains_a_node() {
     let mut duel = Duel::new(VIP);
     let drain = duel.lab.directory().join("drain");
+    // It is not root who reads it.
+    open_to_everyone(duel.lab.directory());
     let track = format!(
         "track = [\"drain\"]\n[[track]]\nname = \"drain\"\nfile = \"{}\"\n",
         drain.display()
@@ -108,6 +111,8 @@ fn an_interface_has_its_weight() {
 fn measures_that_equally_bad_nodes_leave_the_address_where_it_is() {
     let mut duel = Duel::new(VIP);
     let drain = duel.lab.directory().join("drain");
+    // It is not root who reads it.
+    open_to_everyone(duel.lab.directory());
     let track = format!(
         "track = [\"drain\"]\n[[track]]\nname = \"drain\"\nfile = \"{}\"\nweight = 10\n",
         drain.display()

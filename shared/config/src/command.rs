@@ -8,9 +8,6 @@ use super::fault::Fault;
 use super::problem::Span;
 use super::raw::{Given, List};
 
-/// They run as this user unless told otherwise: it owns nothing, and what it could break is little.
-pub(super) const DEFAULT_USER: &str = "nobody";
-
 const HELP: &str = "the absolute path of a program and its arguments, such as [\"/etc/vipd/notify.sh\", \"primary\"]; no shell reads them";
 const USER_HELP: &str = "the name of a user, such as \"root\"";
 
@@ -28,18 +25,18 @@ pub struct CommandLine {
 pub struct NamedProgram {
     /// Its absolute path.
     pub program: PathBuf,
-    /// The user it runs as.
-    pub user: String,
+    /// The user it runs as; none: the hooks' own.
+    pub user: Option<String>,
     /// Without it a router cannot do what the file says.
     pub is_needed: bool,
     pub(super) span: Span,
 }
 
-/// The program under `key`, if it is given and right; it runs as `user`.
+/// The program under `key`, if it is given and right; it runs as `user`, if that is right.
 pub(super) fn command(
     key: &str,
     list: &List,
-    user: Option<&str>,
+    user: Option<&Option<String>>,
     is_needed: bool,
     check: &mut Check<'_>,
 ) -> Option<CommandLine> {
@@ -52,25 +49,26 @@ pub(super) fn command(
     let given = Some(program.clone());
     let program = check.optional(key, &given, HELP, None, |text| absolute(text).map(Some))??;
     if let Some(user) = user {
-        let (program, user) = (program.clone(), user.to_owned());
+        let (program, user) = (program.clone(), user.clone());
         check.programs.push(NamedProgram { program, user, is_needed, span });
     }
     let arguments = arguments.iter().map(|argument| argument.get_ref().clone()).collect();
     Some(CommandLine { program, arguments })
 }
 
-/// The user under `key`.
+/// The user under `key`; `default` where the file names none.
+#[expect(clippy::option_option, reason = "wrong, not named, named")]
 pub(super) fn user(
     key: &str,
     raw: &Given<String>,
-    default: &str,
+    default: Option<String>,
     check: &mut Check<'_>,
-) -> Option<String> {
-    check.optional(key, raw, USER_HELP, default.to_owned(), |user| {
+) -> Option<Option<String>> {
+    check.optional(key, raw, USER_HELP, default, |user| {
         if user.is_empty() {
             Err(Fault::new(Code::EmptyText, "must be the name of a user"))
         } else {
-            Ok(user.clone())
+            Ok(Some(user.clone()))
         }
     })
 }

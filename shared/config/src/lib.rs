@@ -82,8 +82,8 @@ pub struct Config {
 /// How the proxy process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LbproxyConfig {
-    /// The user it becomes when started by root.
-    pub user: String,
+    /// The user it becomes when started by root; none: one of its own.
+    pub user: Option<String>,
     /// Worker threads; none: one for each processor, and at most 8.
     pub threads: Option<NonZeroUsize>,
     /// How access lines are written; none: not at all.
@@ -243,7 +243,7 @@ fn allow(file: &RawFile, check: &mut Check<'_>) {
 fn lbproxy(raw: Option<&RawLbproxy>, check: &mut Check<'_>) -> Option<LbproxyConfig> {
     let default = RawLbproxy::default();
     let raw = raw.unwrap_or(&default);
-    let user = command::user("user", &raw.user, command::DEFAULT_USER, check);
+    let user = command::user("user", &raw.user, None, check);
     let threads = check.optional("threads", &raw.threads, "", None, |number| {
         count_in(1..=256)(number).map(|threads| NonZeroUsize::new(threads as usize))
     });

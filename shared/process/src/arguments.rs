@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::identity::Identity;
+
 /// The command line that all programs share.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
@@ -13,6 +15,10 @@ pub struct Args {
     /// Where the node's files are
     #[arg(long, value_name = "DIR")]
     pub runtime_dir: PathBuf,
+
+    /// The user to become; without it, none
+    #[arg(long, hide = true, value_name = "UID:GID")]
+    pub user: Option<Identity>,
 
     /// Standard input is the supervisor's control socket: start with what comes by it, tick into it, and
     /// end when the supervisor dies

@@ -8,6 +8,7 @@
 //!               program ─► Prepared, or Refused and why: nothing has changed yet
 //! supervisor ─► program   Commit, or Abort
 //!               program ─► Committed
+//!               vrrpd   ─► Pause, when an operator decides so
 //! ```
 //! Ends of [channels](crate::channels) to other programs come down as well. Each message is a packet of its
 //! own. A configuration is a sealed file in memory that comes with it.
@@ -100,6 +101,15 @@ pub enum Report {
     Tick(Tick),
     /// What has become of an order.
     Answer(Answer),
+    /// An operator paused the node, or ended that.
+    Pause(Pause),
+}
+
+/// Whether a node is to rest: `vrrpd` says so when an operator decides it, for the supervisor to remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// It is.
+    pub paused: bool,
 }
 
 /// A pair of ends: ours, which never blocks, and a program's.
@@ -234,6 +244,14 @@ impl Control {
         Ok(Some((order, files.into_iter().next())))
     }
 
+    /// Has the supervisor remember whether the node is to rest.
+    ///
+    /// # Errors
+    /// The supervisor is gone, or does not read.
+    pub fn remember(&self, pause: Pause) -> io::Result<()> {
+        passing::send(&self.socket, &line(&pause), &[])
+    }
+
     /// Says what has become of an order.
     ///
     /// # Errors
@@ -307,7 +325,9 @@ mod tests {
         let answer = Report::Answer(Answer { generation: 7, verdict: refused });
         let text = b"{\"generation\":7,\"verdict\":{\"refused\":\"the port is taken\"}}\n";
         assert_eq!(line(&answer), text);
-        for report in [tick, answer] {
+        let pause = Report::Pause(Pause { paused: true });
+        assert_eq!(line(&pause), b"{\"paused\":true}\n");
+        for report in [tick, answer, pause] {
             assert_eq!(serde_json::from_slice::<Report>(&line(&report)).unwrap(), report);
         }
     }

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use tracing::warn;
 
 use crate::channels::Channel;
-use crate::control::{Control, Order, Received, Verdict, content};
+use crate::control::{Control, Order, Pause, Received, Verdict, content};
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -129,6 +129,15 @@ impl<T> Transaction<T> {
     /// A [`Step::Commit`] is done.
     pub fn committed(&mut self, generation: u64) {
         self.answer(generation, Verdict::Committed);
+    }
+
+    /// Has the supervisor remember whether the node is to rest.
+    ///
+    /// # Errors
+    /// There is no supervisor, or it does not read.
+    pub fn remember(&self, pause: Pause) -> io::Result<()> {
+        let (control, _) = self.control.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        control.remember(pause)
     }
 
     fn answer(&self, generation: u64, verdict: Verdict) {

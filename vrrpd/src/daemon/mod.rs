@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use config::{Config, Problems};
 use process::control::{self, Control};
-use process::privileges::{CapabilitySet, Kept, give_up_all_but};
+use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{Request, Requests};
 use process::throttle::{Throttle, Throttles};
 use process::transaction::Transaction;
@@ -111,8 +111,11 @@ fn complain(text: &str) {
 /// Gives up what the daemon does not need, and goes on.
 fn prepared(args: &Args, source: Source) -> ExitCode {
     let Source { config, warnings, control } = source;
-    let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: false };
-    let doubts = give_up_all_but(kept);
+    let doubts = give_up_all_but(Privileges {
+        user: args.common.user,
+        capabilities: CAPABILITIES,
+        new_privileges: false,
+    });
     let bound = if control.is_some() { control::end_with_parent() } else { Ok(()) };
     // The log's thread is not urgent.
     scheduling::ordinary();
@@ -203,7 +206,7 @@ impl Daemon {
             path: args.common.config.clone(),
             supervised: args.common.supervised,
             transaction: Transaction::new(control).context("hear the supervisor")?,
-            pause: Pause::read(&args.common.runtime_dir),
+            pause: Pause::remembered(args.paused),
             started,
             config,
             links,
@@ -327,11 +330,11 @@ impl Daemon {
                 self.routers.driver().hand_over(name, to).await;
             }
             Order::Pause => {
-                self.pause.set(true);
+                self.pause.set(true, &self.transaction);
                 self.routers.driver().hand_over(None, Vec::new()).await;
             }
             Order::Resume => {
-                self.pause.set(false);
+                self.pause.set(false, &self.transaction);
                 self.routers.driver().reclaim().await;
             }
         }

@@ -1,50 +1,35 @@
-//! An operator's order that this node rests. It outlives the daemon, not the machine.
+//! An operator's order that this node rests. The supervisor remembers it: it outlives this program.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
-
+use process::control::Pause as Remembered;
+use process::transaction::Transaction;
 use tracing::{info, warn};
-
-/// Its mark in the runtime directory.
-const FILE: &str = "paused";
 
 /// Whether an operator paused this node.
 #[derive(Debug)]
 pub(super) struct Pause {
-    mark: PathBuf,
     on: bool,
 }
 
 impl Pause {
-    /// As the last daemon left it.
-    pub(super) fn read(runtime_dir: &Path) -> Self {
-        let mark = runtime_dir.join(FILE);
-        let on = mark.exists();
+    /// As the supervisor remembers it.
+    pub(super) fn remembered(on: bool) -> Self {
         if on {
-            info!(mark = %mark.display(), "paused by an operator: it takes nothing that another can serve until `vipd resume`");
+            info!(
+                "paused by an operator: it takes nothing that another can serve until `vipd resume`"
+            );
         }
-        Self { mark, on }
+        Self { on }
     }
 
     pub(super) fn is_on(&self) -> bool {
         self.on
     }
 
-    pub(super) fn set(&mut self, on: bool) {
+    pub(super) fn set<T>(&mut self, on: bool, supervisor: &Transaction<T>) {
         info!("{}", if on { "paused by an operator" } else { "resumed by an operator" });
         self.on = on;
-        let kept = if on { File::create(&self.mark).map(drop) } else { remove(&self.mark) };
-        if let Err(error) = kept {
-            let mark = self.mark.display();
-            warn!(%mark, %error, "cannot note the pause for the next start: it counts until then");
+        if let Err(error) = supervisor.remember(Remembered { paused: on }) {
+            warn!(%error, "cannot note the pause for the next start: it counts until then");
         }
-    }
-}
-
-fn remove(mark: &Path) -> io::Result<()> {
-    match fs::remove_file(mark) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
     }
 }

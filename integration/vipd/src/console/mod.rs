@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use config::Config;
 use process::arguments::Args;
-use process::privileges::{CapabilitySet, Kept, give_up_all_but};
+use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{self, Request, Requests};
 use process::transaction::Step;
 use process::{scheduling, telemetry};
@@ -52,8 +52,8 @@ pub fn run(args: &Args) -> ExitCode {
     // As long as there is one thread. It meets strangers, and needs nothing.
     scheduling::ordinary();
     scheduling::spare_no_more();
-    let doubts = give_up_all_but(Kept {
-        user: Some(&source.config.lbproxy.user),
+    let doubts = give_up_all_but(Privileges {
+        user: args.user,
         capabilities: CapabilitySet::NET_BIND_SERVICE,
         new_privileges: false,
     });

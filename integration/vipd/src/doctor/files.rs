@@ -28,11 +28,12 @@ enum Role {
 
 /// Looks at each of them.
 pub(super) fn look(context: &Context) -> Vec<Finding> {
-    let name = &context.config.lbproxy.user;
-    let user = User::from_name(name).ok().flatten();
     let mut found = Vec::new();
-    if user.is_none() && !context.config.proxies.is_empty() {
-        let why = "the proxy goes on as root";
+    let is_missing = |name: &&String| !User::from_name(name).is_ok_and(|user| user.is_some());
+    if let Some(name) = context.config.lbproxy.user.as_ref().filter(is_missing)
+        && !context.config.proxies.is_empty()
+    {
+        let why = "the proxy runs as a user of its own instead";
         found.push(
             Finding::warning(ITEM, "lbproxy", format!("there is no user {name:?}"), why)
                 .remedy(format!("sudo useradd --system --shell /usr/sbin/nologin {name}")),

@@ -16,6 +16,7 @@ mod lane;
 mod program;
 mod scripts;
 pub(crate) mod trust;
+mod user;
 mod word;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,8 @@ use std::time::Duration;
 
 use config::{Config, NotifyConfig};
 use process::channels::Channel;
-use process::privileges::{CapabilitySet, Kept, give_up_all_but};
+use process::identity::Identity;
+use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{self, Request, Requests};
 use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use process::transaction::{Step, Transaction};
@@ -45,8 +47,9 @@ use self::word::{Notice, Told};
 use crate::clock::now;
 use crate::watched::{Source, Ticker, parse};
 
-/// To become a hook's user, to kill what it started, to give the FIFO to its reader. A hook that runs as
-/// root has root's rights again: the kernel gives them at its start.
+/// To become a program's user, to kill what that started, to give the FIFO to its reader. It can become root
+/// for a moment, as it has to: for a hook of root's, to whom the kernel gives root's rights at its start, and
+/// for a FIFO in root's directory.
 const CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL)
@@ -61,17 +64,38 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// What the last hooks may take, whatever their own limit is: the node is to go down.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
+/// The argument by which it knows the hooks' own user.
+pub(crate) const HOOKS_USER: &str = "--hooks-user";
+
+/// The command line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What all programs share
+    #[command(flatten)]
+    pub common: process::arguments::Args,
+
+    /// The user that programs run as where the file names none
+    #[arg(long, hide = true, value_name = "UID:GID")]
+    pub hooks_user: Option<Identity>,
+}
+
 /// Runs until told to end.
 ///
 /// Exit codes: 0 ended in order; 1 something failed that nothing works without; 2 the configuration is
 /// wrong.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run(args: &Args) -> ExitCode {
     signals::hold();
     // Neither the log's thread nor any hook is urgent.
     scheduling::ordinary();
     scheduling::spare_no_more();
+    let doubts = give_up_all_but(Privileges {
+        user: args.common.user,
+        capabilities: CAPABILITIES,
+        new_privileges: true,
+    });
     let _log = telemetry::init();
+    doubts.iter().for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
     let source = match Source::read() {
         Ok(source) => source,
         Err(words) => {
@@ -79,7 +103,8 @@ pub fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match follow(source) {
+    let own = args.hooks_user.unwrap_or_else(Identity::current);
+    match follow(source, own) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "runner failed");
@@ -88,15 +113,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn follow(source: Source) -> io::Result<()> {
-    let kept = Kept { user: None, capabilities: CAPABILITIES, new_privileges: true };
-    for doubt in give_up_all_but(kept) {
-        warn!(reason = %doubt, "cannot give a privilege up");
-    }
+fn follow(source: Source, own: Identity) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (config, ticker, transaction) = source.split()?;
-        let mut runner = Runner::new(config);
+        let mut runner = Runner::new(config, own);
         runner.follow(ticker, transaction).await?;
         runner.end().await;
         Ok(())
@@ -106,6 +127,8 @@ fn follow(source: Source) -> io::Result<()> {
 /// Whom to tell, and what is being told.
 struct Runner {
     config: NotifyConfig,
+    /// Whom programs run as where the file names nobody.
+    own: Identity,
     told: Told,
     fifo: Option<Fifo>,
     lanes: BTreeMap<Name, Lane<Notice>>,
@@ -117,11 +140,12 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(config: Config) -> Self {
-        let (mut scripts, results) = Scripts::new();
+    fn new(config: Config, own: Identity) -> Self {
+        let (mut scripts, results) = Scripts::new(own);
         scripts.run(&config.trackers);
         let mut runner = Self {
             config: config.notify,
+            own,
             told: Told::default(),
             fifo: None,
             lanes: BTreeMap::new(),
@@ -201,9 +225,9 @@ impl Runner {
             return;
         };
         if let Some(notice) = lane.next() {
-            let name = name.clone();
+            let (name, own) = (name.clone(), self.own);
             self.jobs.spawn(async move {
-                job::tell(notice, hooks).await;
+                job::tell(notice, hooks, own).await;
                 name
             });
         }
@@ -231,7 +255,7 @@ impl Runner {
         self.fifo = None;
         let Some(config) = self.config.fifo.clone() else { return };
         let path = config.path.clone();
-        match Fifo::open(config) {
+        match Fifo::open(config, self.own) {
             Ok(fifo) => self.fifo = Some(fifo),
             Err(error) => {
                 error!(path = %path.display(), %error, "cannot open the FIFO: nothing is written there until a reload");

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use config::CommandLine;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Pid, User, geteuid};
-use tokio::process::Command;
+use nix::unistd::Pid;
+use process::identity::Identity;
+use process::privileges::as_user;
+use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
 use tracing::warn;
 
 use super::trust::{Distrust, resolve};
+use super::user::{NoUser, ProgramUser};
 
 /// Where programs are looked for. Of our own environment nothing is for others: whoever has systemd's
 /// part of it could speak in our name.
@@ -20,8 +24,10 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Why a program did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProgramError {
-    #[error("there is no user {0:?}")]
-    NoUser(String),
+    #[error(transparent)]
+    NoUser(#[from] NoUser),
+    #[error("become user {name}: {source}")]
+    User { name: String, source: io::Error },
     #[error("not run as root: {0}")]
     Distrusted(#[from] Distrust),
     #[error("start {program}: {source}")]
@@ -32,29 +38,23 @@ pub(super) enum ProgramError {
     Failed(ExitStatus),
 }
 
-/// Runs a program as `user` until it ends, for `limit` at most.
+/// Runs a program until it ends, for `limit` at most: as the user of this name, without a name as the hooks'
+/// own.
 pub(super) async fn run(
     line: &CommandLine,
-    user: &str,
+    (name, own): (Option<&str>, Identity),
     limit: Duration,
     environment: &[(&str, String)],
 ) -> Result<(), ProgramError> {
-    let found = User::from_name(user).ok().flatten();
-    let user = found.ok_or_else(|| ProgramError::NoUser(user.to_owned()))?;
-    let program = resolve(&line.program, user.uid.is_root())?;
-    let mut command = Command::new(&program);
-    command.arg0(&line.program).args(&line.arguments);
-    command.env_clear().env("PATH", PATH);
-    command.env("HOME", &user.dir).env("USER", &user.name).env("LOGNAME", &user.name);
-    command.envs(environment.iter().map(|(name, value)| (*name, value)));
-    command.stdin(Stdio::null()).process_group(0);
-    if user.uid != geteuid() {
-        // Supplementary groups go with the user.
-        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-    }
-    let mut process = command
-        .spawn()
-        .map_err(|source| ProgramError::Start { program: line.program.clone(), source })?;
+    let user = ProgramUser::find(name, own)?;
+    let runtime = Handle::current();
+    // What is looked at and started, is so with the user's rights.
+    let started = as_user(&user.acting, || {
+        let _runtime = runtime.enter();
+        Ok(start(line, &user, environment))
+    });
+    let name = user.name.clone();
+    let mut process = started.map_err(|source| ProgramError::User { name, source })??;
     let group = Group::of(process.id());
     let ended = tokio::time::timeout(limit, process.wait()).await;
     match ended {
@@ -62,9 +62,25 @@ pub(super) async fn run(
             group.leave();
             if status.success() { Ok(()) } else { Err(ProgramError::Failed(status)) }
         }
-        Ok(Err(source)) => Err(ProgramError::Start { program, source }),
+        Ok(Err(source)) => Err(ProgramError::Start { program: line.program.clone(), source }),
         Err(_) => Err(ProgramError::Late(limit)),
     }
+}
+
+/// By the user itself.
+fn start(
+    line: &CommandLine,
+    user: &ProgramUser,
+    environment: &[(&str, String)],
+) -> Result<Child, ProgramError> {
+    let program = resolve(&line.program, user.acting.user.is_root())?;
+    let mut command = Command::new(&program);
+    command.arg0(&line.program).args(&line.arguments);
+    command.env_clear().env("PATH", PATH);
+    command.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name);
+    command.envs(environment.iter().map(|(name, value)| (*name, value)));
+    command.stdin(Stdio::null()).process_group(0);
+    command.spawn().map_err(|source| ProgramError::Start { program: line.program.clone(), source })
 }
 
 /// A program's process group, killed unless it is left in peace.

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use config::{ScriptConfig, TrackerConfig, TrackerKind};
+use process::identity::Identity;
 use process::throttle::Throttle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -14,6 +15,7 @@ use vocabulary::{Name, RiseFall, Thresholds, TrackerHealth, Usability};
 
 use super::program::{self, ProgramError};
 use crate::clock::now;
+use crate::users::Role;
 
 /// Results that may wait. A script whose result does not fit waits.
 const RESULTS: usize = 16;
@@ -21,15 +23,17 @@ const RESULTS: usize = 16;
 /// The scripts that run.
 #[derive(Debug)]
 pub(super) struct Scripts {
+    /// Whom they run as where the file names nobody.
+    own: Identity,
     running: Vec<(TrackerConfig, AbortHandle)>,
     results: mpsc::Sender<TrackerHealth>,
 }
 
 impl Scripts {
     /// None yet; what they find comes out of the receiver.
-    pub(super) fn new() -> (Self, mpsc::Receiver<TrackerHealth>) {
+    pub(super) fn new(own: Identity) -> (Self, mpsc::Receiver<TrackerHealth>) {
         let (results, found) = mpsc::channel(RESULTS);
-        (Self { running: Vec::new(), results }, found)
+        (Self { own, running: Vec::new(), results }, found)
     }
 
     /// Runs exactly these; those that run already are not disturbed.
@@ -44,7 +48,8 @@ impl Scripts {
         for config in wanted {
             let TrackerKind::Script(script) = &config.kind else { continue };
             if !self.running.iter().any(|(running, _)| running == config) {
-                let task = watch(config.name.clone(), script.clone(), self.results.clone());
+                let task =
+                    watch(config.name.clone(), script.clone(), self.own, self.results.clone());
                 self.running.push((config.clone(), tokio::spawn(task).abort_handle()));
             }
         }
@@ -60,7 +65,12 @@ impl Scripts {
 ///
 /// As keepalived counts: a start that a hanging run holds up fails when it would have timed out itself,
 /// unless a run has ended by then.
-async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<TrackerHealth>) {
+async fn watch(
+    tracker: Name,
+    script: ScriptConfig,
+    own: Identity,
+    results: mpsc::Sender<TrackerHealth>,
+) {
     let mut usable = script.initially.map_or_else(RiseFall::unknown, RiseFall::starting_as);
     let needed = Thresholds { rise: script.rise, fall: script.fall };
     if let Some(usable) = usable.state()
@@ -91,7 +101,7 @@ async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<Tracke
             }
             due = starts.tick() => {
                 if running.is_none() {
-                    let (command, user) = (&script.command, &script.user);
+                    let (command, user) = (&script.command, (script.user.as_deref(), own));
                     running = Some(Box::pin(program::run(command, user, script.timeout, &[])));
                 } else if held_up.len() < script.fall.get() as usize {
                     held_up.push_back(due + script.timeout);
@@ -103,11 +113,12 @@ async fn watch(tracker: Name, script: ScriptConfig, results: mpsc::Sender<Tracke
         if why != last {
             if let Some(times) = log.take(now()) {
                 let left_out = (times > 1).then(|| times - 1);
-                let (program, user) = (script.command.program.display(), &script.user);
+                let program = script.command.program.display();
                 match &ended {
                     Ok(()) => info!(%tracker, %program, left_out, "a tracked script succeeded"),
                     Err(_) => {
-                        warn!(%tracker, %program, %user, result = why, left_out, "a tracked script did not succeed");
+                        let user = script.user.as_deref().unwrap_or(Role::Hooks.name());
+                        warn!(%tracker, %program, user, result = why, left_out, "a tracked script did not succeed");
                     }
                 }
             }
@@ -166,7 +177,7 @@ mod tests {
     use std::path::PathBuf;
 
     use config::CommandLine;
-    use nix::unistd::{Uid, User};
+    use nix::unistd::Uid;
     use vocabulary::Usability;
 
     use super::*;
@@ -175,7 +186,7 @@ mod tests {
         let arguments = command[1..].iter().map(|word| (*word).to_owned()).collect();
         ScriptConfig {
             command: CommandLine { program: PathBuf::from(command[0]), arguments },
-            user: User::from_uid(Uid::effective()).unwrap().unwrap().name,
+            user: None,
             interval: Duration::from_millis(50),
             timeout: Duration::from_millis(millis),
             rise: NonZeroU32::MIN,
@@ -196,7 +207,12 @@ mod tests {
         };
         let (sender, mut results) = mpsc::channel(1);
         let began = Instant::now();
-        let task = tokio::spawn(watch(Name::try_from("hangs").unwrap(), hanging, sender));
+        let task = tokio::spawn(watch(
+            Name::try_from("hangs").unwrap(),
+            hanging,
+            Identity::current(),
+            sender,
+        ));
         while results.recv().await.unwrap().state == Usability::Usable {}
         task.abort();
         began.elapsed().as_millis() / 10
@@ -236,7 +252,8 @@ mod tests {
             }
             let (sender, mut results) = mpsc::channel(1);
             let name = Name::try_from("check").unwrap();
-            let task = tokio::spawn(watch(name, script(command, millis), sender));
+            let task =
+                tokio::spawn(watch(name, script(command, millis), Identity::current(), sender));
             let health = results.recv().await.unwrap();
             assert_eq!((health.state, health.reason.as_deref()), (state, words), "{command:?}");
             task.abort();

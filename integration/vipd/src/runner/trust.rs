@@ -1,13 +1,14 @@
 //! Whether a program may run as root: only if nobody but root can replace it.
 
-use std::ffi::CString;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use config::{Loaded, NamedProgram, Problems};
-use nix::unistd::{User, getgrouplist};
+use process::privileges::Acting;
+
+use super::user::ProgramUser;
 
 /// Why a program is not run.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +54,8 @@ pub(crate) fn look_at_programs(mut loaded: Loaded) -> Result<Loaded, Problems> {
 
 fn look_at(named: &NamedProgram) -> Result<(), (String, &'static str)> {
     let NamedProgram { program, user, .. } = named;
-    let found = User::from_name(user).ok().flatten();
-    let found = found.ok_or((format!("there is no user {user:?}"), "name one that exists"))?;
+    let user = ProgramUser::meant(user.as_deref())
+        .map_err(|error| (error.to_string(), "name one that exists"))?;
     let metadata = match program.metadata() {
         Ok(metadata) => metadata,
         // Whoever asks may not see it; root will.
@@ -65,30 +66,28 @@ fn look_at(named: &NamedProgram) -> Result<(), (String, &'static str)> {
         return Err((format!("{} is no file", program.display()), "name a program"));
     }
     for part in program.ancestors() {
-        let may = part.metadata().is_ok_and(|metadata| may_execute(&metadata, &found));
+        let may = part.metadata().is_ok_and(|metadata| may_execute(&metadata, &user.acting));
         if !may {
-            let fault = format!("{user} may not execute {}", part.display());
+            let fault = format!("{} may not execute {}", user.name, part.display());
             return Err((fault, "chmod +x, or let another user run it"));
         }
     }
-    resolve(program, found.uid.is_root())
+    resolve(program, user.acting.user.is_root())
         .map(drop)
         .map_err(|error| (error.to_string(), "chown root, chmod go-w; or let another user run it"))
 }
 
-/// Whether a file's mode lets `user` look into the directory, or run the program, that it is.
-fn may_execute(metadata: &Metadata, user: &User) -> bool {
+/// Whether a file's mode lets a user look into the directory, or run the program, that it is.
+fn may_execute(metadata: &Metadata, who: &Acting) -> bool {
     const EXECUTE: u32 = 0o1;
     let mode = metadata.mode();
-    if user.uid.is_root() {
+    if who.user.is_root() {
         return mode & 0o111 != 0;
     }
-    let groups = CString::new(user.name.as_str())
-        .map(|name| getgrouplist(&name, user.gid).unwrap_or_default())
-        .unwrap_or_default();
-    let bit = if metadata.uid() == user.uid.as_raw() {
+    let is_member = who.user.gid == metadata.gid() || who.groups.contains(&metadata.gid());
+    let bit = if metadata.uid() == who.user.uid {
         EXECUTE << 6
-    } else if groups.iter().any(|group| group.as_raw() == metadata.gid()) {
+    } else if is_member {
         EXECUTE << 3
     } else {
         EXECUTE

@@ -203,7 +203,7 @@ mod tests {
             Some(CommandLine { program, arguments })
         };
         let hooks = HooksConfig {
-            user: "nobody".to_owned(),
+            user: None,
             timeout: Duration::from_secs(1),
             any: hook("any"),
             active: hook("active"),

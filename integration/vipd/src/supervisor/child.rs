@@ -7,8 +7,10 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::task::{Context, Poll};
 
-use process::control::{self, Answer, Order, Report};
+use process::control::{self, Answer, Order, Pause, Report};
+use process::identity::Identity;
 use process::messages::Tick;
+use process::telemetry::{FILTER_VARIABLE, JOURNAL_VARIABLE};
 use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::process::Signal;
 use tokio::net::UnixStream;
@@ -17,6 +19,10 @@ use tracing::warn;
 use super::pid::Process;
 use super::program::Program;
 use crate::clock::now;
+
+/// What of our environment the programs get: how to log. Variables that the configuration names have been put
+/// into it, and systemd's are ours alone.
+const ENVIRONMENT: [&str; 3] = [FILTER_VARIABLE, JOURNAL_VARIABLE, "RUST_BACKTRACE"];
 
 /// A running child.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub(super) struct Child {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start<'a> {
     pub(super) program: Program,
+    /// Whom it becomes once it has what needs root.
+    pub(super) user: Identity,
     pub(super) runtime_dir: &'a Path,
     /// Further arguments.
     pub(super) arguments: &'a [String],
@@ -44,6 +52,7 @@ pub(super) struct Start<'a> {
 pub(super) enum Heard {
     Tick(Tick),
     Answer(Answer),
+    Pause(Pause),
     /// It closed its end.
     Closed,
 }
@@ -60,8 +69,12 @@ impl Child {
             .arg(start.program.to_string())
             .arg("--runtime-dir")
             .arg(start.runtime_dir)
+            .arg("--user")
+            .arg(start.user.to_string())
             .arg("--supervised")
             .args(start.arguments)
+            .env_clear()
+            .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::from(theirs))
             .spawn()?;
         let pid = i32::try_from(process.id()).unwrap_or_default();
@@ -145,6 +158,7 @@ fn report(program: Program, packet: &[u8]) -> Option<Heard> {
     match serde_json::from_slice(packet) {
         Ok(Report::Tick(tick)) => Some(Heard::Tick(tick)),
         Ok(Report::Answer(answer)) => Some(Heard::Answer(answer)),
+        Ok(Report::Pause(pause)) => Some(Heard::Pause(pause)),
         Err(error) => {
             if let Some(times) = INVALID.take(now()) {
                 warn!(%program, %error, times, "invalid report of a program");

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::task::Poll;
 
 use config::Config;
-use process::control::{self, PACKET_LIMIT};
+use process::control::{self, PACKET_LIMIT, Pause};
 use process::messages::Tick;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,13 +17,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 use vocabulary::RouterId;
-use vrrpd::cli::resume_argument;
+use vrrpd::cli::{PAUSED, resume_argument};
 
 use super::channels::Channels;
 use super::child::{Child, Heard, Start};
 use super::core::{Core, Effect, Event, Role};
 use super::files::FileWatch;
 use super::orphans::{self, Orphans};
+use super::pause::PauseMark;
 use super::pid_file::PidFile;
 use super::program::{Program, Wanted};
 use super::reload::{self, Reload};
@@ -32,6 +33,8 @@ use super::requests::Asked;
 use super::upgrade::{self, Adopted};
 use super::{ENDED_AT_ONCE, Options, cleanup};
 use crate::clock::{now, sleep_until};
+use crate::runner::HOOKS_USER;
+use crate::users::{Role as User, Users};
 
 /// Tells `lbproxy` to take over from the one that runs.
 const TAKE_OVER: &str = "--take-over";
@@ -58,6 +61,9 @@ pub(super) struct Supervisor {
     orphans: Orphans,
     /// Kept locked.
     pub(super) pid_file: PidFile,
+    /// Whom the programs run as.
+    users: Users,
+    pause: PauseMark,
     /// The binary's path when it was started: after an upgrade of the package, the new one's.
     pub(super) binary: PathBuf,
     pub(super) trial: Option<JoinHandle<Result<(), String>>>,
@@ -88,6 +94,7 @@ impl Supervisor {
         options: &Options,
         current: Generation,
         pid_file: PidFile,
+        users: Users,
         asked: mpsc::Receiver<Asked>,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -105,6 +112,8 @@ impl Supervisor {
             buffer: vec![0; PACKET_LIMIT],
             orphans: Orphans::default(),
             pid_file,
+            users,
+            pause: PauseMark::of(&options.runtime_dir),
             binary: std::env::current_exe()?,
             trial: None,
             exit: None,
@@ -219,7 +228,7 @@ impl Supervisor {
                 })
                 .collect(),
         };
-        match self.spawn(program, &arguments) {
+        match self.spawn(program, arguments) {
             Ok(child) => {
                 let pid = child.id();
                 self.children.insert(pid, child);
@@ -231,12 +240,20 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&self, program: Program, arguments: &[String]) -> io::Result<Child> {
+    fn spawn(&self, program: Program, mut arguments: Vec<String>) -> io::Result<Child> {
         let content = control::sealed(&self.current.content_for(program))?;
+        match program {
+            Program::Vrrpd if self.pause.is_set() => arguments.push(PAUSED.to_owned()),
+            Program::Runner => {
+                arguments.extend([HOOKS_USER.to_owned(), self.users.of(User::Hooks).to_string()]);
+            }
+            Program::Vrrpd | Program::Lbproxy | Program::Console => {}
+        }
         Child::start(Start {
             program,
+            user: self.users.of(program.user()),
             runtime_dir: &self.options.runtime_dir,
-            arguments,
+            arguments: &arguments,
             content: content.as_fd(),
             generation: self.current.number,
         })
@@ -263,6 +280,10 @@ impl Supervisor {
                 }
                 Heard::Tick(tick) => self.decide(Event::Ticked { pid, tick }).await,
                 Heard::Closed => self.decide(Event::Closed { pid }).await,
+                Heard::Pause(Pause { paused }) if program == Program::Vrrpd => {
+                    self.pause.set(paused);
+                }
+                Heard::Pause(_) => {}
                 Heard::Answer(control::Answer { generation, verdict }) => {
                     let answered = reload::Event::Answered { program, generation, verdict };
                     self.decide_reload(answered).await;

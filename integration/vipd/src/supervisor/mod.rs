@@ -20,6 +20,7 @@ mod files;
 mod instance;
 mod notice;
 mod orphans;
+mod pause;
 mod pid;
 mod pid_file;
 mod program;
@@ -40,6 +41,7 @@ use tracing::error;
 use self::executor::Supervisor;
 use self::pid_file::PidFile;
 use self::reloading::Generation;
+use crate::users;
 
 /// Exit code after a second signal: everything was ended at once.
 pub const ENDED_AT_ONCE: u8 = 3;
@@ -113,7 +115,8 @@ fn supervise(options: &Options, generation: Generation) -> anyhow::Result<ExitCo
         let pid_file =
             pid_file.with_context(|| format!("run in {}", options.runtime_dir.display()))?;
         let asked = requests::serve(&options.runtime_dir);
-        let supervisor = Supervisor::new(options, generation, pid_file, asked);
+        let users = users::choose_for(&options.runtime_dir);
+        let supervisor = Supervisor::new(options, generation, pid_file, users, asked);
         let supervisor = supervisor.context("watch for signals")?;
         signals::release();
         Ok(supervisor.run(adopted).await)

@@ -7,6 +7,7 @@ use config::{Config, TrackerConfig, TrackerKind};
 use serde::{Deserialize, Serialize};
 
 use crate::runner::FAREWELL;
+use crate::users::Role;
 
 /// Which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +26,16 @@ pub(super) enum Program {
 impl Program {
     /// All of them, in the order of their start.
     pub(super) const ALL: [Self; 4] = [Self::Vrrpd, Self::Lbproxy, Self::Runner, Self::Console];
+
+    /// As whom it runs.
+    pub(super) fn user(self) -> Role {
+        match self {
+            Self::Vrrpd => Role::Vrrpd,
+            Self::Lbproxy => Role::Lbproxy,
+            Self::Runner => Role::Runner,
+            Self::Console => Role::Console,
+        }
+    }
 
     /// What it may take to end, but for what `vrrpd` waits for its peers.
     pub(super) fn end_limit(self) -> Duration {

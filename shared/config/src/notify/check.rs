@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{FifoConfig, HooksConfig, NotifyConfig};
 use crate::check::{Check, duration_in};
-use crate::command::{DEFAULT_USER, absolute, command, user};
+use crate::command::{absolute, command, user};
 use crate::raw::{RawFile, RawRouter};
 use vocabulary::Name;
 
@@ -15,15 +15,14 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Reads who is told.
 pub(crate) fn notify(file: &RawFile, check: &mut Check<'_>) -> NotifyConfig {
     let global = file.notify.as_ref().map(|table| table.get_ref());
-    let user = global.and_then(|raw| user("user", &raw.user, DEFAULT_USER, check));
-    let user = user.unwrap_or_else(|| DEFAULT_USER.to_owned());
+    let user = global.and_then(|raw| user("user", &raw.user, None, check)).flatten();
     let path = global.and_then(|raw| {
         let help = "such as \"/run/vipd/notify.fifo\"";
         check.optional("fifo", &raw.fifo, help, None, |text| absolute(text).map(Some)).flatten()
     });
     let mut hooks = BTreeMap::new();
     for raw in file.vrrp.iter().map(|table| table.get_ref()) {
-        let table = hooks_of(raw, &user, check);
+        let table = hooks_of(raw, user.as_ref(), check);
         // A missing or wrong name is reported where the router is read.
         let name = raw.name.as_ref().and_then(|name| Name::try_from(name.get_ref().as_str()).ok());
         if let (Some(name), Some(table)) = (name, table) {
@@ -34,8 +33,12 @@ pub(crate) fn notify(file: &RawFile, check: &mut Check<'_>) -> NotifyConfig {
 }
 
 /// The hooks of one table, if it has any.
-fn hooks_of(raw: &RawRouter, default: &str, check: &mut Check<'_>) -> Option<HooksConfig> {
-    let user = user("notify_user", &raw.notify_user, default, check);
+fn hooks_of(
+    raw: &RawRouter,
+    default: Option<&String>,
+    check: &mut Check<'_>,
+) -> Option<HooksConfig> {
+    let user = user("notify_user", &raw.notify_user, default.cloned(), check);
     let limits = Duration::from_secs(1)..=Duration::from_secs(600);
     let timeout = check.optional(
         "notify_timeout",
@@ -51,7 +54,7 @@ fn hooks_of(raw: &RawRouter, default: &str, check: &mut Check<'_>) -> Option<Hoo
         ("notify_fault", &raw.notify_fault),
         ("notify_stop", &raw.notify_stop),
     ]
-    .map(|(key, list)| command(key, list, user.as_deref(), false, check));
+    .map(|(key, list)| command(key, list, user.as_ref(), false, check));
     if [&any, &active, &backup, &fault, &stop].into_iter().all(Option::is_none) {
         return None;
     }

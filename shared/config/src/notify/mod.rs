@@ -31,8 +31,8 @@ impl NotifyConfig {
 /// The hooks of a `[[vrrp]]` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HooksConfig {
-    /// The user they run as.
-    pub user: String,
+    /// The user they run as; none: the hooks' own.
+    pub user: Option<String>,
     /// One that runs longer is killed, with everything it started.
     pub timeout: Duration,
     /// Run for every state, after that state's own.
@@ -52,6 +52,6 @@ pub struct HooksConfig {
 pub struct FifoConfig {
     /// Its absolute path.
     pub path: PathBuf,
-    /// The user who may read it.
-    pub user: String,
+    /// The user who may read it; none: the hooks' own.
+    pub user: Option<String>,
 }

@@ -51,7 +51,7 @@ pub(super) struct RawMetrics {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawNotify {
-    /// The user that hooks run as and that may read the FIFO; default `"nobody"`.
+    /// The user that hooks run as and that may read the FIFO; default: `vipd-hooks`, one of their own.
     pub(super) user: Given<String>,
     /// A named pipe that gets a line for each change, as keepalived's `notify_fifo`.
     pub(super) fifo: Given<String>,
@@ -86,7 +86,7 @@ pub(super) struct RawTracker {
     /// Failures in a row that make it unusable; default 1, of a gateway 3.
     #[schemars(range(min = 1, max = 1000))]
     pub(super) fall: Given<i64>,
-    /// The user the script runs as; default `"nobody"`.
+    /// The user the script runs as; default: `vipd-hooks`, as for hooks.
     pub(super) user: Given<String>,
     /// `"usable"` or `"unusable"` until it has told; default: the first result is waited for.
     #[schemars(extend("enum" = ["usable", "unusable"]))]

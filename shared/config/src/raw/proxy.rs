@@ -189,7 +189,7 @@ pub(crate) struct RawAgent {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawLbproxy {
-    /// The user it runs as when started by root; default `"nobody"`.
+    /// The user it runs as when started by root; default: `vipd-proxy`, one of its own.
     pub(crate) user: Given<String>,
     /// Worker threads; default: one for each processor, and at most 8.
     #[schemars(range(min = 1, max = 256))]

@@ -60,8 +60,8 @@ pub struct GatewayConfig {
 pub struct ScriptConfig {
     /// What is run; never two at once.
     pub command: CommandLine,
-    /// As whom.
-    pub user: String,
+    /// As whom; none: as the hooks' own user.
+    pub user: Option<String>,
     /// From one start to the next.
     pub interval: Duration,
     /// One that runs longer is killed, and counts as failed.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ScriptConfig;
 use crate::check::{Check, count_in, duration_in, word};
 use crate::code::Code;
-use crate::command::{DEFAULT_USER, command, user};
+use crate::command::{command, user};
 use crate::raw::{Given, RawTracker};
 use crate::spanned::Spanned;
 
@@ -19,8 +19,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Reads the script of a table that has one.
 pub(super) fn script(raw: &RawTracker, check: &mut Check<'_>) -> Option<ScriptConfig> {
-    let user = user("user", &raw.user, DEFAULT_USER, check);
-    let command = command("script", &raw.script, user.as_deref(), true, check);
+    let user = user("user", &raw.user, None, check);
+    let command = command("script", &raw.script, user.as_ref(), true, check);
     let limits = SHORTEST..=LONGEST;
     let help = "the time from one start to the next";
     let interval =

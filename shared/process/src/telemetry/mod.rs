@@ -21,6 +21,9 @@ use crate::output::{Flush, Output};
 /// The environment variable that sets what is logged, such as `debug` or `info,vrrpd=debug`.
 pub const FILTER_VARIABLE: &str = "VIPD_LOG";
 
+/// The environment variable by which systemd says that standard error is its journal's.
+pub const JOURNAL_VARIABLE: &str = "JOURNAL_STREAM";
+
 /// Log lines that may wait for a slow reader of standard error; later ones are dropped. At some
 /// 150 bytes a line this is half a megabyte, and more than any burst the daemons can cause.
 const WAITING_LINES: usize = 4_000;
@@ -34,7 +37,7 @@ pub fn init() -> Option<Flush> {
         .and_then(|filter| Targets::from_str(&filter).ok())
         .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // The journal stamps each line itself.
-    let stamped = std::env::var_os("JOURNAL_STREAM").is_none();
+    let stamped = std::env::var_os(JOURNAL_VARIABLE).is_none();
     let (sink, flush, failed) = match thread() {
         Ok((output, flush)) => {
             (Sink::Thread { output, dropped: AtomicU64::new(0) }, Some(flush), None)
