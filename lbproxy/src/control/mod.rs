@@ -45,7 +45,7 @@ use crate::plan::{Plan, ProxyPlan};
 /// The listening sockets by their address.
 pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
 
-/// Routers whose changes of ownership are logged each by itself, and lines about each and all of them a minute.
+/// Routers whose changes of ownership are logged each by itself; lines a minute about each, and about all.
 const ROUTERS_LOGGED: usize = 512;
 const OWNERSHIP_CHANGES: u32 = 4;
 const OWNERSHIP_LINES: u32 = 100;

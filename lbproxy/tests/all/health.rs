@@ -347,8 +347,7 @@ fn a_proxy_follows_the_servers_of_another() {
     // Not ready: no new connections, old ones stay.
     status.store(500, Ordering::Relaxed);
     proxy.wait_for(&["draining"]);
-    let line = proxy.log("became draining");
-    assert!(line.contains("as p/"), "{line}");
+    let line = proxy.log("from=up reason=\"as p/");
     assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \\\"body\\\"")), "{line}");
     assert!(fetch(join).is_err());
     let mut name = [0; 4];

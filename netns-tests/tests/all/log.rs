@@ -25,9 +25,9 @@ fn order(duel: &Duel, host: usize, arguments: &[&str]) {
     assert!(done.unwrap().status.success(), "{arguments:?}");
 }
 
-/// Lines from `start` on, in bytes, that somebody should look at.
+/// Lines from `start` on, in bytes, that somebody should look at; of address conflicts see `conflicts`.
 fn warnings(log: &str, start: usize) -> Vec<&str> {
-    let lines = log[start..].lines();
+    let lines = log[start..].lines().filter(|line| !line.contains("address conflict"));
     lines.filter(|line| line.contains("level=warn") || line.contains("level=error")).collect()
 }
 
@@ -82,8 +82,8 @@ fn has_lines_that_parsers_take_and_no_warning_for_what_was_asked_for() {
     }
 }
 
-/// Whoever may send adverts can move the address as often as it likes; the log takes the first moves, then how
-/// many there were. Events still tell each.
+/// Whoever may send adverts can move the address as often as it likes; the log takes the first moves, and then
+/// tells how many there were.
 #[test]
 fn of_adverts_by_turns_takes_few_lines() {
     let mut duel = Duel::new(VIP);

@@ -25,8 +25,8 @@ impl<K: PartialEq, V> Recent<K, V> {
         Self { room, silent, entries: Vec::new() }
     }
 
-    /// What is remembered of `key`, who speaks now; of a new one it is `first`. None while others have all the
-    /// room.
+    /// What is remembered of `key`, who speaks now; of a new one it is `first`. None while others have all
+    /// the room.
     pub fn get(&mut self, key: K, now: Instant, first: impl FnOnce() -> V) -> Option<&mut V> {
         let position = match self.entries.iter().position(|entry| entry.key == key) {
             Some(position) => position,

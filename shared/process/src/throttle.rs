@@ -141,13 +141,17 @@ impl<K: PartialEq> Throttles<K> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
     #[test]
     fn a_line_a_pause_tells_how_many_were_left_out() {
-        let start = Instant::now();
+        let start = start();
         let mut throttle = Throttle::new(Duration::from_secs(1));
         let mut at = |millis| throttle.take(start + Duration::from_millis(millis));
         let lines = [0, 10, 999, 1_000, 1_500, 3_000].map(&mut at);
@@ -158,7 +162,7 @@ mod tests {
 
     #[test]
     fn changes_are_logged_until_they_are_many() {
-        let start = Instant::now();
+        let start = start();
         let mut throttle = Throttle::changes();
         let at = |millis| start + Duration::from_millis(millis);
         // A planned move, and one an hour later.
@@ -180,7 +184,7 @@ mod tests {
 
     #[test]
     fn many_things_have_a_bound_together() {
-        let start = Instant::now();
+        let start = start();
         let at = |millis| start + Duration::from_millis(millis);
         let mut throttles = Throttles::new(Throttle::new(MINUTE), 4, 3);
         let mut take = |key, millis| throttles.take(key, at(millis));

@@ -46,7 +46,7 @@ impl Discards {
         self.by_reason.entry(discard.reason()).or_default().count += 1;
     }
 
-    /// Counts one; returns how many came from this sender since it was logged last, if this one is to be logged.
+    /// Counts one; returns how many came from this sender since it was logged last, if this is to be logged.
     pub(super) fn count_and_log(
         &mut self,
         discard: Discard,

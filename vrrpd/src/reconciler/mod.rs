@@ -1,7 +1,7 @@
 //! Performs what the reconciler of a router's addresses, routes and rules decides (`vrrp::reconciler`).
 //!
 //! One task for each router. It owns nothing but the reconciler: netlink, announcer and link are shared.
-//! Stops: when the election's desired state closes, after releasing. Cancel-safe: yes, a cut-off change is redone
+//! Stops: when the election has ended, after releasing. Cancel-safe: yes, a cut-off change is redone
 //! at the next start, where leftovers are known by their tag.
 //!
 //! It runs on another thread than the adverts: a netlink request waits in the kernel for whoever holds its
