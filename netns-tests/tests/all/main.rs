@@ -11,6 +11,7 @@ mod families;
 mod gateway;
 mod guides;
 mod hooks;
+mod impostor;
 mod interop_frr;
 mod interop_keepalived;
 mod log;

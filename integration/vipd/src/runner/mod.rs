@@ -15,8 +15,7 @@ mod job;
 mod lane;
 mod program;
 mod scripts;
-pub(crate) mod trust;
-mod user;
+pub(crate) mod user;
 mod word;
 
 use std::collections::BTreeMap;
