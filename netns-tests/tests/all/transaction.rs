@@ -231,7 +231,7 @@ fn what_others_than_root_may_write_is_refused() {
     words(&shown, folder, "0713", "chmod o-w");
     mode(&program, 0o757);
     vipd.signal(Signal::SIGUSR2).unwrap();
-    vipd.wait_for_log("no upgrade, everything stays as it is", LIMIT).unwrap();
+    vipd.wait_for_log("upgrade refused: everything stays as it is", LIMIT).unwrap();
     words(&vipd.log(), &program, "0757", "chmod o-w");
     assert_eq!(state(&duel), before);
     assert_eq!(outcome(begin(&duel)), (Some(0), String::new()));
