@@ -22,7 +22,7 @@ use crate::occurrence::Occurrences;
 use crate::status::ActiveStatus;
 use vrrp::desired::DesiredState;
 use vrrp::election::{Received, State, Transition, group};
-use vrrp::router::{Core, Effect, Evidence, Input};
+use vrrp::router::{Contested, Core, Effect, Evidence, Input};
 use vrrp::wire::{Discard, Heard};
 
 /// A router at work.
@@ -36,6 +36,8 @@ pub(super) struct Router {
     differences: Differences,
     /// Changes of state in the log.
     log: Throttle,
+    /// Contests in the log.
+    contests_log: Throttle,
 }
 
 impl Router {
@@ -50,6 +52,7 @@ impl Router {
             discards: Discards::default(),
             differences: Differences::default(),
             log: Throttle::changes(),
+            contests_log: Throttle::changes(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Router {
                 Effect::Changed { transition, evidence } => {
                     self.changed(transition, evidence, now);
                 }
+                Effect::Contested(contested) => self.contested(contested, now),
                 Effect::HandoverRefused { peer } => {
                     let RouterId { name, family } = self.id();
                     warn!(router = %name, %family, %peer, "handover refused: that is not a configured peer");
@@ -160,6 +164,23 @@ impl Router {
         }
     }
 
+    /// Logged as rarely as it is told (`vrrp::router`).
+    fn contested(&mut self, contested: Contested, now: Instant) {
+        let ours = self.core.election().settings().priority;
+        if let Some(times) = self.contests_log.take(now) {
+            let (RouterId { name, family }, Contested { by, adverts, .. }) =
+                (self.id(), &contested);
+            let left_out = (times > 1).then(|| times - 1);
+            if contested.yielded {
+                info!(router = %name, %family, %by, adverts, left_out, "the other Active router has yielded: announces the addresses again");
+            } else {
+                let theirs = contested.priority.map(tracing::field::display);
+                warn!(router = %name, %family, %by, theirs, %ours, left_out, "another router is Active as well, and is to yield: until it does, clients reach either");
+            }
+        }
+        self.history.contested(contested, ours);
+    }
+
     pub(super) fn report(&self, now: Instant) -> RouterReport {
         let election = self.core.election();
         let active = self.core.following().map(|following| ActiveStatus {
@@ -172,6 +193,7 @@ impl Router {
             state: election.state().name(),
             since_ms: self.history.since_ms(now),
             transitions: self.history.count(),
+            contests: self.history.contests(),
             effective_priority: election.settings().priority,
             source: self.core.place().map(|place| place.source),
             timer_ms: election.deadline().map(|at| millis(at.saturating_duration_since(now))),

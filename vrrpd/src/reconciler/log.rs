@@ -69,6 +69,18 @@ impl Log {
             Report::AddedRouting(routing) => {
                 info!(%router, %family, %routing, left_out, "added a route or rule");
             }
+            Report::RemovedStale { address: stale, times: 1 } => {
+                let (address, interface) = (stale.net, &stale.interface);
+                info!(%router, %family, %interface, %address, left_out, "removed a virtual address that another program left here");
+            }
+            Report::RemovedStale { address: stale, times } => {
+                let (address, interface) = (stale.net, &stale.interface);
+                warn!(%router, %family, %interface, %address, times, left_out, "a virtual address comes back on a node that is not Active, and was removed again: look for the program that adds it");
+            }
+            Report::Stale(stale) => {
+                let (address, interface) = (stale.net, &stale.interface);
+                warn!(%router, %family, %interface, %address, left_out, "a virtual address is on this node, which is not Active: clients may reach either; it is not ours to remove: `ip address del` it, or look for the program that added it");
+            }
             Report::Failed(..) => {}
         }
     }
@@ -83,6 +95,8 @@ fn kind(report: &Report) -> &'static str {
         Report::Deleted { .. } => "deleted",
         Report::MadeMacvlan(_) => "made",
         Report::AddedRouting(_) => "added",
+        Report::RemovedStale { .. } => "removed stale",
+        Report::Stale(_) => "stale",
         Report::Failed(..) => "failed",
     }
 }
@@ -114,8 +128,14 @@ fn consequence(failure: Failure) -> &'static str {
         Failure::MacvlanLeft => {
             "cannot remove the interface of the virtual MAC address: the next start does"
         }
+        Failure::Stale => {
+            "cannot remove a virtual address that another program left here: two nodes have it while another is Active"
+        }
         Failure::Compare => "cannot compare the routes",
-        Failure::Route => "cannot add a route or rule: tries again every 100 ms",
+        Failure::Route => {
+            "cannot add a route or rule: tries again whenever the interfaces change, and with pauses that grow to 30 s"
+        }
+        Failure::RouteLease => "cannot lease a route: were this daemon to die, it would stay",
         Failure::RouteLeft => "cannot remove a route or rule: the next start does",
         Failure::Announce => {
             "cannot announce the addresses: hosts may still look for them elsewhere"
