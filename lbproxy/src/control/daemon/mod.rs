@@ -131,6 +131,11 @@ impl Daemon {
         let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
         let limit =
             descriptors::sessions_per_worker(prepared.files, prepared.workers, listeners, servers);
+        let sessions = limit.saturating_mul(prepared.workers) as u64;
+        let allowed = descriptors::allowed(&config.proxies);
+        if let Some(words) = descriptors::shortage(prepared.files, sessions, allowed) {
+            warn!("{words}; further clients wait: raise LimitNOFILE of the unit");
+        }
         let (plans, watched) = watch::channel(empty_plan());
         let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
         let workers = spawn_workers(prepared.workers, limit, pipes, &watched, &log)?;
