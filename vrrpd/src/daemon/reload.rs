@@ -65,7 +65,7 @@ impl Daemon {
         let interfaces = self.links.interfaces.borrow();
         for router in &self.config.routers {
             if let Some(words) = interfaces.absence(&router.interface) {
-                warn!(router = %router.id, "{words}; the router takes no part");
+                warn!(router = %router.id, reason = words, "takes no part");
             }
         }
     }

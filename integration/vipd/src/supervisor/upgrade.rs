@@ -156,7 +156,7 @@ impl Supervisor {
             return;
         }
         if let Err(words) = may_become(&self.binary, &self.current.sources) {
-            return error!("no upgrade, everything stays as it is: {words}");
+            return error!(reason = words, "no upgrade, everything stays as it is");
         }
         info!(binary = %self.binary.display(), "told to upgrade: looks whether the new binary runs");
         let trial = try_out(self.binary.clone(), self.options.config.clone());

@@ -134,7 +134,7 @@ impl Daemon {
         let sessions = limit.saturating_mul(prepared.workers) as u64;
         let allowed = descriptors::allowed(&config.proxies);
         if let Some(words) = descriptors::shortage(prepared.files, sessions, allowed) {
-            warn!("{words}; further clients wait: raise LimitNOFILE of the unit");
+            warn!(reason = words, "further clients will wait: raise LimitNOFILE of the unit");
         }
         let (plans, watched) = watch::channel(empty_plan());
         let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
