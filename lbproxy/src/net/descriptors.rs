@@ -63,6 +63,10 @@ const MODEST: u64 = 4096;
 pub fn allowed(proxies: &[ProxyConfig]) -> Option<u64> {
     let mut sum = 0;
     for proxy in proxies {
+        if let Some(most) = proxy.clients.connections {
+            sum += u64::from(most.get());
+            continue;
+        }
         for server in &proxy.servers {
             sum += u64::from(server.max_connections.map(NonZeroU32::get)?);
         }

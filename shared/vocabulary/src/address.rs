@@ -111,6 +111,12 @@ impl TryFrom<&str> for VirtualAddress {
     }
 }
 
+impl From<VirtualAddress> for IpNet {
+    fn from(address: VirtualAddress) -> Self {
+        address.0
+    }
+}
+
 impl fmt::Display for VirtualAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -107,7 +107,10 @@ fn changes(effects: &[Effect]) -> Vec<(StateName, StateName, Cause)> {
         Effect::Changed { transition: Transition { from, to, cause }, .. } => {
             Some((*from, *to, *cause))
         }
-        Effect::Advertise { .. } | Effect::Desire(_) | Effect::HandoverRefused { .. } => None,
+        Effect::Advertise { .. }
+        | Effect::Desire(_)
+        | Effect::Contested(_)
+        | Effect::HandoverRefused { .. } => None,
     };
     effects.iter().filter_map(change).collect()
 }
