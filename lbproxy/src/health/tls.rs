@@ -190,7 +190,6 @@ fn distrusts(why: CertificateError) -> Result<(), Distrust> {
 }
 
 /// What ended a handshake; times as people tell them.
-#[expect(clippy::wildcard_enum_match_arm, reason = "an enum that others extend")]
 pub(super) fn handshake(error: &io::Error) -> String {
     let invalid = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
     let at = |time: &UnixTime| UNIX_EPOCH + Duration::from_secs(time.as_secs());
