@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use lab::{Running, wait_until};
 use netns_tests::users::{open_to_everyone, programs, user_of};
@@ -261,4 +261,19 @@ fn installed_users_are_used_and_members_of_the_group_may_ask_and_not_order() {
     assert_eq!(closed(&acting(STRANGER, &[]), &socket), io::ErrorKind::PermissionDenied);
     assert!(!status::vrrpd(&directory).unwrap().paused);
     assert_eq!(duel.owners.owners(), ["lb1"]);
+}
+
+#[test]
+fn nobody_but_a_supervisor_starts_a_program() {
+    for program in PROGRAMS {
+        let mut alone = Command::new(binary("vipd"));
+        alone.arg(program);
+        if program == "console" {
+            alone.args(["--runtime-dir", "/nowhere"]);
+        }
+        let output = alone.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{program}: {output:?}");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(words.contains("this program is started by `vipd run` only"), "{program}: {words}");
+    }
 }

@@ -17,14 +17,13 @@ mod source;
 mod tracker_updates;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::{Config, Problems};
+use config::Config;
 use process::control::{self, Control};
 use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{Request, Requests};
@@ -37,7 +36,7 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 use self::health_grace::HealthGrace;
 use self::pause::Pause;
 use self::routers::Routers;
-use self::source::{NoSource, Source};
+use self::source::Source;
 use crate::channels::{Asked, Channels, Order};
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
@@ -80,23 +79,19 @@ const RECONCILERS_LIMIT: Duration = Duration::from_secs(2);
 /// Runs until told to end.
 ///
 /// Exit codes: 0 ended in order; 1 something failed that the daemon cannot do without; 2 the
-/// configuration is wrong.
+/// configuration is wrong, or somebody else than the supervisor started it.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let outcome = match Source::read(args) {
-        Ok(source) => prepared(args, source),
-        Err(NoSource::Failed(failure)) => Err(failure),
-        Err(NoSource::Wrong(words)) => {
-            complain(&words);
-            return ExitCode::from(2);
-        }
+    let (outcome, code) = match Source::read() {
+        Ok(source) => (prepared(args, source), ExitCode::FAILURE),
+        Err(failure) => (Err(failure), ExitCode::from(2)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&format!("error: vrrpd: {failure:#}\n"));
-            ExitCode::FAILURE
+            code
         }
     }
 }
@@ -109,20 +104,17 @@ fn complain(text: &str) {
 
 /// Gives up what the daemon does not need, and goes on.
 fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
-    let Source { config, warnings, control } = source;
+    let Source { config, control } = source;
     let doubts = give_up_all_but(Privileges {
         user: args.common.user,
         capabilities: CAPABILITIES,
         new_privileges: false,
     });
-    if control.is_some() {
-        control::end_with_parent()?;
-    }
+    control::end_with_parent()?;
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
     doubts.iter().for_each(|doubt| warn!("{doubt}"));
-    warnings.iter().for_each(Problems::log);
     scheduling::lock_memory();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -136,8 +128,6 @@ fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
 }
 
 struct Daemon {
-    path: PathBuf,
-    supervised: bool,
     transaction: Transaction<Config>,
     pause: Pause,
     started: Instant,
@@ -158,7 +148,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(args: &Args, config: Config, control: Option<Control>) -> anyhow::Result<Self> {
+    async fn start(args: &Args, config: Config, control: Control) -> anyhow::Result<Self> {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
@@ -168,7 +158,7 @@ impl Daemon {
         let (channels, hub, asked) = Channels::open(&occurrences);
         let (pulse_sender, pulse) = watch::channel(started);
         let (surroundings, receiver) = watch::channel(Arc::default());
-        let watchdog = control.as_ref().map(Control::socket).transpose()?;
+        let watchdog = Some(control.socket()?);
         let setup = Setup {
             surroundings: receiver,
             pulse: pulse_sender,
@@ -191,8 +181,6 @@ impl Daemon {
         let (conflicts, seen) =
             Conflicts::new(Arc::clone(&handles.announcer), links.interfaces.clone());
         let mut daemon = Self {
-            path: args.common.config.clone(),
-            supervised: args.common.supervised,
             transaction: Transaction::new(control).context("hear the supervisor")?,
             pause: Pause::remembered(args.paused),
             started,
@@ -245,7 +233,9 @@ impl Daemon {
                 biased;
                 request = self.signals.next() => match request {
                     Request::End(_) => self.stop(&mut stopping).await,
-                    Request::Reload => self.reload().await,
+                    Request::Reload => {
+                        info!("told to reload: the supervisor is who does that");
+                    }
                 },
                 step = self.transaction.next() => self.take_step(step).await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
