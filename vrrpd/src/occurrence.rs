@@ -16,6 +16,7 @@ use vocabulary::{Priority, RouterId, TrackerHealth};
 
 use crate::status::Change;
 use vrrp::election::StateName;
+use vrrp::router::Contested;
 
 /// Occurrences that may wait for the slowest follower: a failover of 255 routers with both families
 /// makes two changes each, so that one may be a whole failover behind.
@@ -33,6 +34,8 @@ pub enum Occurrence {
     Health(TrackerHealth),
     /// A router discarded adverts of a kind that had not come for a minute.
     Discard(Discarded),
+    /// Another router was Active while this one was, or is no more.
+    Contested(RouterContested),
     /// The follower was too slow: the last line it is sent.
     Missed {
         /// How many it was not told.
@@ -65,6 +68,18 @@ pub struct StateChange {
     /// From what to what, and why.
     #[serde(flatten)]
     pub change: Change,
+}
+
+/// Another router was Active while this one was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterContested {
+    /// Which router.
+    pub router: RouterId,
+    /// Our effective priority.
+    pub our_priority: Priority,
+    /// By whom, and whether it has yielded.
+    #[serde(flatten)]
+    pub contested: Contested,
 }
 
 /// A router discarded adverts.
@@ -149,7 +164,21 @@ mod tests {
             why: "TTL 64 instead of 255: it crossed a router".to_owned(),
             times: 7,
         });
+        let contested = Occurrence::Contested(RouterContested {
+            router: router(),
+            our_priority: priority(150),
+            contested: Contested {
+                by: "10.0.0.12".parse().unwrap(),
+                priority: Some(priority(100)),
+                adverts: 2,
+                yielded: true,
+            },
+        });
         for (occurrence, expected) in [
+            (
+                contested,
+                r#"{"type":"contested","router":{"name":"k8s-api","family":"ipv4"},"our_priority":150,"by":"10.0.0.12","priority":100,"adverts":2,"yielded":true}"#,
+            ),
             (
                 change,
                 r#"{"type":"state","router":{"name":"k8s-api","family":"ipv4"},"number":2,"from":"backup","to":"active","reason":"silence","cause":"no advert from 10.0.0.11 for 361.0 ms","evidence":{"priority":100,"heard":{"address":"10.0.0.11","priority":150,"ago_us":361000},"lag_us":200},"ago_ms":0}"#,

@@ -97,6 +97,9 @@ pub struct RouterStatus {
     pub since_ms: u64,
     /// How often it changed since the daemon started or took the router on.
     pub transitions: u64,
+    /// How often another router was Active while it was.
+    #[serde(default)]
+    pub contests: u64,
     /// Priority as configured.
     pub priority: Priority,
     /// Priority as tracking leaves it.
@@ -112,6 +115,15 @@ pub struct RouterStatus {
     /// How often others deleted one of them; it was added again each time.
     #[serde(default)]
     pub deletions: u64,
+    /// Its routes and rules that the kernel refuses; they are tried again.
+    #[serde(default)]
+    pub refused_routes: Vec<RefusedRoute>,
+    /// Hooks of its that failed, and are run again.
+    #[serde(default)]
+    pub failing_hooks: Vec<HookStatus>,
+    /// Those of them that are on this node although it is not Active: two nodes may have them.
+    #[serde(default)]
+    pub stale: Vec<StaleStatus>,
     /// Milliseconds until its timer ends: the next advert of an Active router, the down timer of a
     /// Backup, the last moment of one that resigned.
     #[serde(default)]
@@ -150,6 +162,37 @@ pub struct Mismatch {
     pub explanation: String,
     /// Milliseconds since it was heard.
     pub ago_ms: u64,
+}
+
+/// A hook that failed, and is run again until it works or the state changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookStatus {
+    /// The state that it tells, in keepalived's words.
+    pub state: String,
+    /// The cause of that, as one word.
+    pub reason: String,
+    /// How often it has failed.
+    pub tries: u32,
+    /// Why, the last time.
+    pub error: String,
+}
+
+/// A route or a rule that the kernel refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRoute {
+    /// Which, in words.
+    pub route: String,
+    /// The kernel's word.
+    pub error: String,
+}
+
+/// A virtual address on a node that is not Active.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleStatus {
+    /// The address.
+    pub address: IpAddr,
+    /// The interface that has it.
+    pub interface: InterfaceName,
 }
 
 /// A station that claimed an address which was held here.

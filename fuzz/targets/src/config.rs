@@ -16,6 +16,7 @@ pub fn run(bytes: &[u8]) {
             "" => Err("nothing".to_owned()),
             _ => Ok(vec![included.clone()]),
         },
+        own: &[[192, 0, 2, 1].into()],
     };
     match parse_in(&surroundings, "fuzz.toml", source) {
         Ok(loaded) => assert!(!loaded.warnings.any_error()),

@@ -10,7 +10,7 @@ use vocabulary::Name;
 
 #[cfg(feature = "drill")]
 use crate::drill;
-use crate::runner::trust::look_at_programs;
+use crate::trust::programs::look_at_programs;
 use crate::{
     check, console, doctor, events, handover, orders, reload, runner, status, supervisor, upgrade,
 };

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use vrrpd::occurrence::{Discarded, Occurrence, Standing, StateChange};
+use vocabulary::Priority;
+use vrrp::router::Contested;
+use vrrpd::occurrence::{Discarded, Occurrence, RouterContested, Standing, StateChange};
 use vrrpd::status::RouterStatus;
 
 use crate::clock::wall;
@@ -122,10 +124,26 @@ fn words(occurrence: &Occurrence) -> String {
             let from = from.map_or_else(|| "?".to_owned(), |from| from.to_string());
             format!("{router}: discarded an advert from {from}, {times} of its kind: {why}")
         }
+        Occurrence::Contested(RouterContested { router, our_priority, contested }) => {
+            format!("{router}: {}", contest(contested, *our_priority))
+        }
         Occurrence::Missed { count } => {
             format!("read too slowly: {count} events were missed, and no more will come")
         }
         Occurrence::Ended => "vrrpd ended".to_owned(),
+    }
+}
+
+/// Who was Active as well.
+pub(crate) fn contest(contested: &Contested, ours: Priority) -> String {
+    let Contested { by, priority, adverts, yielded } = contested;
+    let theirs = priority.map(|theirs| format!(" with priority {theirs}")).unwrap_or_default();
+    if *yielded {
+        format!(
+            "{by} was Active as well{theirs}, and has yielded to our {ours}; adverts heard: {adverts}"
+        )
+    } else {
+        format!("{by} is Active as well{theirs}, and is to yield to our {ours}")
     }
 }
 
@@ -154,6 +172,28 @@ mod tests {
         );
         let missed = told(r#"{"type":"missed","count":6}"#, Form::Words);
         assert!(missed.ends_with("read too slowly: 6 events were missed, and no more will come\n"));
+    }
+
+    #[test]
+    fn who_was_active_as_well_is_told() {
+        let line = |yielded| {
+            format!(
+                r#"{{"type":"contested","router":{{"name":"api","family":"ipv4"}},"our_priority":150,"by":"10.0.0.12","priority":100,"adverts":2,"yielded":{yielded}}}"#
+            )
+        };
+        let at = "2027-01-15T08:00:00.123Z  api (IPv4)";
+        assert_eq!(
+            told(&line(false), Form::Words),
+            format!(
+                "{at}: 10.0.0.12 is Active as well with priority 100, and is to yield to our 150\n"
+            )
+        );
+        assert_eq!(
+            told(&line(true), Form::Words),
+            format!(
+                "{at}: 10.0.0.12 was Active as well with priority 100, and has yielded to our 150; adverts heard: 2\n"
+            )
+        );
     }
 
     #[test]

@@ -129,3 +129,31 @@ fn are_not_the_peers_that_take_over_in_order() {
         assert!(!first.log().contains(TOLD) && !second.log().contains(TOLD));
     }
 }
+
+/// Back and forth as fast as it goes, within the announcements of each takeover.
+#[test]
+fn are_not_the_peers_around_handovers() {
+    let mut duel = Duel::new(VIP);
+    let first = duel.vipd(0, &node(150, ""));
+    duel.wait_for(&[0]);
+    let second = duel.vipd(1, &node(100, ""));
+    second.wait_for_log("became Backup", LIMIT).unwrap();
+    for _ in 0..5 {
+        order(&duel, "handover");
+        duel.wait_for(&[1]);
+        order(&duel, "resume");
+        duel.wait_for(&[0]);
+    }
+    // What was heard last is judged by then.
+    sleep(Duration::from_millis(500));
+    assert_eq!((conflicts(&duel, 0), conflicts(&duel, 1)), (vec![], vec![]));
+    assert!(!first.log().contains(TOLD) && !second.log().contains(TOLD));
+}
+
+/// Gives the first node an order.
+fn order(duel: &Duel, what: &str) {
+    let mut command = Command::new(netns_tests::binary("vipd"));
+    command.arg(what).arg("--runtime-dir").arg(duel.runtime_dir(0));
+    let output = duel.hosts[0].output(&mut command, LIMIT).unwrap();
+    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+}

@@ -154,7 +154,7 @@ fn a_hook_that_hangs_is_killed_with_its_children_and_delays_no_advert() {
     let text = format!("echo $3 >> {}\nsleep 987 &\nsleep 987", log.display());
     let hook = program(&duel.lab, "hook", &text);
     let hooks = format!(
-        "notify = [\"{}\"]\nnotify_user = \"root\"\nnotify_timeout = \"1s\"\n",
+        "notify = [\"{}\"]\nnotify_user = \"root\"\nnotify_timeout = \"1s\"\nnotify_retry = false\n",
         hook.display()
     );
     let vipd = duel.vipd(0, &ours(&hooks));
@@ -181,4 +181,55 @@ fn what_others_can_write_is_not_run_as_root() {
     duel.wait_for(&[0]);
     vipd.wait_for_log("is writable by everyone", LIMIT).unwrap();
     assert!(!log.exists());
+}
+
+fn failing_hooks(duel: &Duel) -> Vec<(String, u32)> {
+    let routers = vipd::status::vrrpd(&duel.runtime_dir(0)).map(|status| status.routers);
+    let hooks = routers.unwrap_or_default().into_iter().flat_map(|router| router.failing_hooks);
+    hooks.map(|hook| (hook.state, hook.tries)).collect()
+}
+
+/// As a cloud's API that is away for a moment: a second later, and two seconds after that.
+#[test]
+fn a_hook_that_fails_is_run_again_until_it_works() {
+    let mut duel = Duel::new(VIP);
+    let log = duel.lab.directory().join("log");
+    let file = log.display();
+    let text = format!(
+        "echo $VIPD_STATE >> {file}\n[ $VIPD_STATE = BACKUP ] || [ $(grep -c MASTER {file}) -ge 3 ]"
+    );
+    let hook = program(&duel.lab, "hook", &text);
+    let hooks = format!("notify = [\"{}\"]\nnotify_user = \"root\"\n", hook.display());
+    let _vipd = duel.vipd(0, &ours(&hooks));
+    duel.wait_for(&[0]);
+    let told = || failing_hooks(&duel).iter().any(|(state, tries)| state == "MASTER" && *tries < 3);
+    wait_until("the status told of it", LIMIT, told).unwrap();
+    wait_for_lines(&log, 4);
+    wait_until("the status told of none", LIMIT, || failing_hooks(&duel).is_empty()).unwrap();
+    assert_eq!(read(&log), "BACKUP\nMASTER\nMASTER\nMASTER\n");
+}
+
+/// The link heals: what a cloud moved to the other node is to be moved back.
+#[test]
+fn whoever_stays_active_after_a_partition_is_told_that_the_other_yielded() {
+    let mut duel = Duel::new(VIP);
+    let log = duel.lab.directory().join("log");
+    let hook =
+        program(&duel.lab, "hook", &format!("echo $VIPD_STATE $VIPD_CAUSE >> {}", log.display()));
+    let hooks = format!("notify_contested = [\"{}\"]\nnotify_user = \"root\"\n", hook.display());
+    let vipd = duel.vipd(0, &ours(&hooks));
+    duel.wait_for(&[0]);
+    let _peer = duel.vipd(1, &ours("").replace("101", "100"));
+    // Not of the peer's start, nor of a takeover.
+    vipd.wait_for_log("became Active", LIMIT).unwrap();
+    duel.lab.cut("lb1").unwrap();
+    duel.wait_for(&[0, 1]);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(read(&log), "");
+    duel.lab.heal("lb1").unwrap();
+    duel.wait_for(&[0]);
+    wait_for_lines(&log, 1);
+    let told = "MASTER 10.77.0.12 was Active as well with priority 100, and has yielded to our 101; adverts heard: ";
+    assert!(read(&log).starts_with(told), "{}", read(&log));
+    assert!(vipd.log().contains("another router is Active as well"), "{}", vipd.log());
 }

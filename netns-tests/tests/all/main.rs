@@ -22,6 +22,7 @@ mod others;
 mod others_sockets;
 mod reload;
 mod scripts;
+mod stale_addresses;
 mod told;
 mod trackers;
 mod transaction;

@@ -172,8 +172,17 @@ fn routing(duel: &Duel, host: usize) -> String {
     }
     // Local routes are of the addresses.
     let others = all.lines().filter(|line| !line.starts_with("local "));
-    let trimmed = others.map(|line| line.trim().replace('\t', " "));
+    // A route whose lease has ended leads nowhere; the kernel lists it for up to 30 s more.
+    let valid = others.filter(|line| !line.contains(" expires -"));
+    let trimmed = valid.map(|line| without_lease(&line.trim().replace('\t', " ")));
     trimmed.collect::<Vec<_>>().join("\n")
+}
+
+/// IPv6 routes are leased.
+fn without_lease(line: &str) -> String {
+    let Some((before, after)) = line.split_once(" expires ") else { return line.to_owned() };
+    let (_, rest) = after.split_once(' ').unwrap_or_default();
+    format!("{before} {rest}")
 }
 
 const KERNELS: &str = "\

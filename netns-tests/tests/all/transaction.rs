@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab::{Running, wait_until};
 use netns_tests::web::Web;
-use netns_tests::{Duel, LIMIT, binary};
+use netns_tests::{Duel, LIMIT, binary, copy_program};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -70,7 +70,7 @@ fn what_one_program_refuses_no_other_takes_over() {
     assert_eq!(code, Some(2), "{words}");
     assert!(words.contains("error[E") && words.contains("rond_robin"), "{words}");
     // Only one program each can find these.
-    let taken = web.node(120, &format!("[metrics]\nlisten = \"{VIP}:6443\"\n"));
+    let taken = web.node(120, "[metrics]\nlisten = \"192.0.2.7:9911\"\n");
     let (code, words) = reload(&duel, &taken);
     assert_eq!(code, Some(2), "{words}");
     assert!(words.contains("error: console: listen on"), "{words}");
@@ -189,4 +189,51 @@ fn the_lock_is_nobody_elses_during_an_upgrade() {
         }
     }
     assert!(tries >= 1_000, "{tries}");
+}
+
+/// Configuration, the directory above it and the binary of an upgrade: as hooks of root's.
+#[test]
+fn what_others_than_root_may_write_is_refused() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let program = duel.lab.directory().join("vipd");
+    copy_program(&binary("vipd"), &program);
+    let file = duel.lab.write("lb1.toml", &web.node(150, "")).unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let command = || {
+        let mut vipd = Command::new(&program);
+        vipd.arg("run").arg("--config").arg(&file).arg("--runtime-dir").arg(duel.runtime_dir(0));
+        vipd
+    };
+    let words = |shown: &str, path: &Path, mode: &str, command: &str| {
+        let path = path.display();
+        let fault = format!("{path} is writable by everyone (owner 0, mode {mode})");
+        assert!(shown.contains(&fault), "{shown}");
+        assert!(shown.contains(&format!("decides what root runs: {command} {path}")), "{shown}");
+    };
+
+    mode(&file, 0o646);
+    let refused = duel.hosts[0].start("refused", &mut command()).unwrap();
+    assert_eq!(refused.wait(LIMIT).unwrap().code(), Some(2));
+    words(&refused.log(), &file, "0646", "chmod o-w");
+    mode(&file, 0o600);
+    let vipd = duel.hosts[0].start("vipd", &mut command()).unwrap();
+    duel.wait_for(&[0]);
+    web.wait_for(&duel.client, ENDPOINT, "6443");
+    let before = state(&duel);
+
+    fs::write(&file, web.node(140, "")).unwrap();
+    let folder = duel.lab.directory();
+    mode(folder, 0o713);
+    let (code, shown) = outcome(begin(&duel));
+    mode(folder, 0o711);
+    assert_eq!(code, Some(2), "{shown}");
+    words(&shown, folder, "0713", "chmod o-w");
+    mode(&program, 0o757);
+    vipd.signal(Signal::SIGUSR2).unwrap();
+    vipd.wait_for_log("no upgrade, everything stays as it is", LIMIT).unwrap();
+    words(&vipd.log(), &program, "0757", "chmod o-w");
+    assert_eq!(state(&duel), before);
+    assert_eq!(outcome(begin(&duel)), (Some(0), String::new()));
+    assert_eq!(state(&duel), (140, before.1, before.2));
 }

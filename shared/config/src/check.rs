@@ -161,7 +161,7 @@ pub(super) fn endpoint(text: &str) -> Result<SocketAddr, Fault> {
     let wrong = "must be IP:PORT, such as \"192.168.1.1:6443\" or \"[2001:db8::1]:6443\"";
     text.parse::<SocketAddr>()
         .ok()
-        .filter(|endpoint| endpoint.port() != 0)
+        .filter(|endpoint| endpoint.port() != 0 && !endpoint.ip().is_multicast())
         .ok_or_else(|| Fault::new(Code::Address, wrong))
 }
 
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn endpoints_have_a_port() {
         assert!(endpoint("[2001:db8::1]:6443").is_ok());
-        for wrong in ["192.168.1.1", "192.168.1.1:0", "*:6443", "lb:6443"] {
+        for wrong in ["192.168.1.1", "192.168.1.1:0", "*:6443", "lb:6443", "224.0.0.18:6443"] {
             assert!(endpoint(wrong).is_err(), "{wrong}");
         }
     }

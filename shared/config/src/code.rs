@@ -93,6 +93,14 @@ codes! {
     NeverPreempts = "E0211";
     /// A virtual MAC address that cannot be.
     VirtualMac = "E0212";
+    /// A virtual address that no host can have, by its prefix.
+    NotOfAHost = "E0213";
+    /// A source or peer that is not one of two nodes.
+    NotBetweenNodes = "E0214";
+    /// A virtual address that another router has.
+    AddressTaken = "E0215";
+    /// A route through an address of the node itself.
+    RouteThroughItself = "E0216";
     /// A name in `track` that stands for nothing.
     NotTracked = "E0301";
     /// A `[[track]]` table that does not watch one thing.
@@ -101,6 +109,8 @@ codes! {
     NotOfTracker = "E0303";
     /// A gateway whose interface is not clear.
     GatewayInterface = "E0304";
+    /// A gateway that is the node itself.
+    GatewayIsItself = "E0305";
     /// An address that another proxy listens on.
     ListenTaken = "E0401";
     /// A server that is there already.
@@ -129,8 +139,12 @@ codes! {
     WeighsNothing = "E0413";
     /// A grace for connections that nobody ends.
     NothingEnds = "E0414";
+    /// A server that leads back to the proxy.
+    ServesItself = "E0415";
     /// A script that cannot run on this host.
     ProgramUnusable = "E0501";
+    /// A file that others than root may write, where root would go by it.
+    WritableByOthers = "E0502";
     /// A pair's nodes of different VRIDs.
     PairVrid = "E0601";
     /// Of different versions.
@@ -143,6 +157,8 @@ codes! {
     PairChecksum = "E0606";
     /// Unicast peers that do not name each other.
     PairPeers = "E0607";
+    /// Of one and the same source.
+    PairSource = "E0608";
     /// `allow` of a warning that does not arise.
     AllowsNothing = "W0001";
     /// An idle timeout that ends the watches of a Kubernetes API.
@@ -155,6 +171,16 @@ codes! {
     EphemeralPort = "W0104";
     /// A port of Kubernetes' NodePort services.
     NodePort = "W0105";
+    /// An address and port that another proxy's are a part of.
+    ListensOverlap = "W0106";
+    /// Networks of which no client is served.
+    NobodyAllowed = "W0107";
+    /// A virtual address as the source of connections to a server.
+    VirtualSource = "W0108";
+    /// Monitoring at a virtual address.
+    VirtualMonitoring = "W0109";
+    /// A route for a port that is not listened on.
+    PortNotListened = "W0110";
     /// Values that stand in guides.
     CopiedDefaults = "W0201";
     /// A password of which only the beginning counts.
@@ -167,8 +193,16 @@ codes! {
     OtherInterface = "W0205";
     /// Adverts faster than machines are steady.
     HastyInterval = "W0206";
+    /// A virtual address that leads to nobody, and a proxy that listens elsewhere.
+    NobodyListens = "W0207";
+    /// A router that does not follow the proxy at its addresses.
+    Unmoved = "W0208";
+    /// A peer that is the node itself.
+    OwnPeer = "W0209";
     /// A hook that cannot run on this host.
     HookUnusable = "W0501";
+    /// A file that others than root may write: root would not go by it.
+    WouldBeRefused = "W0502";
     /// A pair's nodes of different intervals in version 3.
     PairPace = "W0601";
     /// Of equal priorities.
@@ -179,6 +213,8 @@ codes! {
     PairLonely = "W0604";
     /// A pair whose virtual addresses differ.
     PairAddresses = "W0605";
+    /// A pair of which one node does not listen where the other does.
+    PairListens = "W0606";
 }
 
 impl Code {
@@ -212,7 +248,11 @@ impl Code {
 
     /// Whether one file tells by itself that it arises: others depend on the host or on a second file.
     pub(super) fn is_of_one_file(self) -> bool {
-        !matches!(self, Self::HookUnusable) && !self.is_of_pair()
+        let of_host = matches!(
+            self,
+            Self::HookUnusable | Self::WouldBeRefused | Self::NobodyListens | Self::OwnPeer
+        );
+        !of_host && !self.is_of_pair()
     }
 }
 

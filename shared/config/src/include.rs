@@ -1,5 +1,6 @@
 //! `include = ["conf.d/*.toml"]`: tables of other files count as this file's.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -21,12 +22,17 @@ pub struct Surroundings<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The files that a pattern names, or why there are none.
     pub files: &'a dyn Fn(&str) -> Result<Vec<Included>, String>,
+    /// The addresses of the host, if it is the node that the configuration is for.
+    pub own: &'a [IpAddr],
 }
 
 impl Surroundings<'_> {
-    /// No environment, and no other file.
-    pub(super) const NONE: Self =
-        Self { variable: &|_| None, files: &|_| Err("nothing can be included here".to_owned()) };
+    /// No environment, no other file, and no host.
+    pub(super) const NONE: Self = Self {
+        variable: &|_| None,
+        files: &|_| Err("nothing can be included here".to_owned()),
+        own: &[],
+    };
 }
 
 /// A file that is included.

@@ -3,6 +3,7 @@
 //! [`load`] reads a file as `vipd check` shows it; what is handed from one program to another is a
 //! [`Snapshot`], which comes to the same result anywhere. Nothing behind it checks a range again.
 
+mod across;
 mod check;
 mod code;
 mod command;
@@ -23,7 +24,7 @@ mod track;
 mod variables;
 mod vrrp;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub use self::proxy::{
     HeaderVersion, HttpCheck, Limits, NamePattern, OnDown, ProxyConfig, ProxyRoute, QueueConfig,
     ServerConfig, Statuses, Verify,
 };
-use self::raw::{RawFile, RawLbproxy, RawMetrics, RawProxy, RawRouter};
+use self::raw::{RawFile, RawLbproxy, RawMetrics};
 pub use self::reference::reference;
 pub use self::schema::schema;
 pub use self::snapshot::{Files, Snapshot};
@@ -114,6 +115,8 @@ pub struct Loaded {
     pub programs: Vec<NamedProgram>,
     /// The files that it includes.
     pub included: Vec<PathBuf>,
+    /// The patterns that found them, and may find others.
+    pub include_patterns: Vec<String>,
     places: Places,
 }
 
@@ -123,6 +126,11 @@ impl Loaded {
         let needed = program.is_needed;
         let code = if needed { Code::ProgramUnusable } else { Code::HookUnusable };
         self.warnings.tell(code, program.span.clone(), fault, help);
+    }
+
+    /// Finds fault with the file, or with one that belongs to it.
+    pub fn object_to_file(&mut self, code: Code, fault: &str, help: &str) {
+        self.warnings.tell_of_file(code, fault, help);
     }
 
     /// Finds fault with a key of a router's table, or with the table where the key is left out.
@@ -141,12 +149,20 @@ impl Loaded {
     }
 }
 
-/// Reads and checks the file at `path`.
+/// Reads and checks the file at `path`, of whatever node it is.
 ///
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
-    Snapshot::read(path).map(|(_, loaded)| loaded)
+    load_on(path, &[])
+}
+
+/// The same, on the node that it is for, which has the addresses `own`.
+///
+/// # Errors
+/// Everything that is wrong with it, each at its place.
+pub fn load_on(path: &Path, own: &[IpAddr]) -> Result<Loaded, Problems> {
+    Snapshot::read(path, own).map(|(_, loaded)| loaded)
 }
 
 /// Checks a configuration's text, which stands alone: there is no environment, and no other file.
@@ -170,11 +186,14 @@ pub fn parse_in(
     let mut problems = Problems::new(name, source);
     let read = read::read(source, surroundings, &mut problems);
     let (mut programs, mut included, mut places) = (Vec::new(), Vec::new(), Places::default());
+    let mut patterns = Vec::new();
     let config = read.map(|read| {
         places = Places::of(&read.file);
         included = read.included.into_iter().map(PathBuf::from).collect();
+        let given = read.file.include.iter().flat_map(|list| list.get_ref());
+        patterns = given.map(|pattern| pattern.get_ref().clone()).collect();
         let mut check = Check::new(&read.file, read.cut, &mut problems);
-        let config = config(&read.file, &mut check);
+        let config = config(&read.file, surroundings.own, &mut check);
         programs = check.programs;
         config
     });
@@ -184,7 +203,8 @@ pub fn parse_in(
     problems.sort();
     match config.flatten() {
         Some(config) if !problems.any_error() => {
-            Ok(Loaded { config, warnings: problems, programs, included, places })
+            let include_patterns = patterns;
+            Ok(Loaded { config, warnings: problems, programs, included, include_patterns, places })
         }
         _ => Err(problems),
     }
@@ -203,7 +223,7 @@ fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
-fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
+fn config(file: &RawFile, own: &[IpAddr], check: &mut Check<'_>) -> Option<Config> {
     allow(file, check);
     let known = track::check::known(file, check);
     let mut routers: Vec<RouterConfig> =
@@ -217,9 +237,8 @@ fn config(file: &RawFile, check: &mut Check<'_>) -> Option<Config> {
         let help = "write a [[vrrp]] table for a virtual address, a [[proxy]] table for a load balancer, or both";
         check.problems.tell(Code::NothingConfigured, 0..0, "the file configures nothing", help);
     }
-    across_routers(&file.vrrp, check);
     vrrp::virtual_mac::differ(&file.vrrp, &routers, check);
-    across_proxies(&file.proxy, check);
+    across::across(file, (&routers, &known.trackers), &proxies, own, check);
     track::check::all_exist(file, check);
     lint::lint(file, &routers, &known.trackers, &proxies, check);
     Some(Config { routers, trackers: known.trackers, proxies, lbproxy: lbproxy?, notify, metrics })
@@ -270,84 +289,4 @@ fn metrics(table: Option<&Spanned<RawMetrics>>, check: &mut Check<'_>) -> Option
     let help =
         "where monitoring asks, such as \"127.0.0.1:9105\"; leave [metrics] out to tell nobody";
     check.required(&table.span(), "listen", &table.get_ref().listen, help, |text| endpoint(text))
-}
-
-/// What must differ between routers: names, and VRIDs on one interface (RFC 9568 §5.2.3).
-fn across_routers(routers: &[Spanned<RawRouter>], check: &mut Check<'_>) {
-    for (position, router) in routers.iter().enumerate() {
-        let (router, earlier) = (router.get_ref(), &routers[..position]);
-        if let Some(name) = &router.name
-            && earlier.iter().any(|other| same(&other.get_ref().name, name))
-        {
-            check.problems.tell(
-                Code::NameTaken,
-                name.span(),
-                format!("there is a [[vrrp]] {} already", name.get_ref()),
-                "",
-            );
-        }
-        let (Some(vrid), Some(interface)) = (&router.vrid, &router.interface) else {
-            continue;
-        };
-        let clash = |other: &&Spanned<RawRouter>| {
-            let other = other.get_ref();
-            same(&other.vrid, vrid)
-                && same(&other.interface, interface)
-                && shares_family(other, router)
-        };
-        if earlier.iter().any(|other| clash(&other)) {
-            let title = format!(
-                "vrid {} is taken on {} by a table above",
-                vrid.get_ref(),
-                interface.get_ref()
-            );
-            let help = "one vrid is one virtual router; list all its addresses in one table, or use another vrid";
-            check.problems.tell(Code::VridTaken, vrid.span(), title, help);
-        }
-    }
-}
-
-fn same<T: PartialEq>(other: &Option<Spanned<T>>, value: &Spanned<T>) -> bool {
-    other.as_ref().is_some_and(|other| other.get_ref() == value.get_ref())
-}
-
-fn shares_family(one: &RawRouter, other: &RawRouter) -> bool {
-    let has = |router: &RawRouter, v6: bool| {
-        let list = router.addresses.iter().flat_map(|list| list.get_ref());
-        let tables = router.address.iter().map(Spanned::get_ref);
-        let advertised =
-            tables.filter(|table| table.advertise.as_ref().is_none_or(|a| *a.get_ref()));
-        list.chain(advertised.filter_map(|table| table.address.as_ref()))
-            .any(|address| address.get_ref().contains(':') == v6)
-    };
-    (has(one, false) && has(other, false)) || (has(one, true) && has(other, true))
-}
-
-/// What must differ between proxies: names and listen addresses.
-fn across_proxies(proxies: &[Spanned<RawProxy>], check: &mut Check<'_>) {
-    let mut taken: Vec<&str> = Vec::new();
-    for (position, proxy) in proxies.iter().enumerate() {
-        let proxy = proxy.get_ref();
-        if let Some(name) = &proxy.name
-            && proxies[..position].iter().any(|other| same(&other.get_ref().name, name))
-        {
-            check.problems.tell(
-                Code::NameTaken,
-                name.span(),
-                format!("there is a [[proxy]] {} already", name.get_ref()),
-                "",
-            );
-        }
-        for listen in proxy.listen.iter().flat_map(|list| list.get_ref()) {
-            if taken.contains(&listen.get_ref().as_str()) {
-                check.problems.tell(
-                    Code::ListenTaken,
-                    listen.span(),
-                    format!("{} is listened on already", listen.get_ref()),
-                    "",
-                );
-            }
-            taken.push(listen.get_ref());
-        }
-    }
 }

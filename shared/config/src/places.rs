@@ -29,6 +29,7 @@ impl Places {
                 ("advert_interval", raw.advert_interval.as_ref().map(Spanned::span)),
                 ("auth_pass", raw.auth_pass.as_ref().map(Spanned::span)),
                 ("checksum", raw.checksum.as_ref().map(Spanned::span)),
+                ("source", raw.source.as_ref().map(Spanned::span)),
                 ("peers", raw.peers.as_ref().map(Spanned::span)),
                 ("track", raw.track.as_ref().map(Spanned::span)),
             ];

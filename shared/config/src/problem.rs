@@ -141,6 +141,13 @@ impl Problems {
         }
     }
 
+    /// The same of no place in particular.
+    pub(super) fn tell_of_file(&mut self, code: Code, title: impl Into<String>, help: &str) {
+        if !self.allows(code) {
+            self.push(code, None, title.into(), help);
+        }
+    }
+
     pub(super) fn unreadable(&mut self, title: impl Into<String>, help: &str) {
         self.push(Code::Unreadable, None, title.into(), help);
     }

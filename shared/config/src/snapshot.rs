@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,16 +19,19 @@ pub struct Snapshot {
     text: String,
     variables: BTreeMap<String, Option<String>>,
     included: BTreeMap<String, Result<Vec<Included>, String>>,
+    /// The host's addresses at that moment.
+    own: Vec<IpAddr>,
     files: Files,
 }
 
 impl Snapshot {
     /// Reads the file at `path`, what it includes and what it names of the environment; not the
-    /// [`Files`] that its checks name.
+    /// [`Files`] that its checks name. The host has the addresses `own`, if it is the node that the file
+    /// is for.
     ///
     /// # Errors
     /// Everything that is wrong with it, each at its place.
-    pub fn read(path: &Path) -> Result<(Self, Loaded), Problems> {
+    pub fn read(path: &Path, own: &[IpAddr]) -> Result<(Self, Loaded), Problems> {
         let name = path.display().to_string();
         let text = read_limited(path).map_err(|error| {
             let mut problems = Problems::new(&name, "");
@@ -48,10 +52,12 @@ impl Snapshot {
                 included.borrow_mut().insert(pattern.to_owned(), found.clone());
                 found
             },
+            own,
         };
         let loaded = parse_in(&surroundings, &name, &text)?;
         let (variables, included) = (variables.take(), included.take());
-        Ok((Self { name, text, variables, included, files: Files::default() }, loaded))
+        let own = own.to_vec();
+        Ok((Self { name, text, variables, included, own, files: Files::default() }, loaded))
     }
 
     /// Checks it.
@@ -63,6 +69,7 @@ impl Snapshot {
         let surroundings = Surroundings {
             variable: &|name| self.variables.get(name).cloned().flatten(),
             files: &|pattern| self.included.get(pattern).cloned().unwrap_or_else(unknown),
+            own: &self.own,
         };
         parse_in(&surroundings, &self.name, &self.text)
     }
@@ -181,7 +188,7 @@ check = { https = "/readyz", ca = "CA", token_file = "TOKEN" }
         write(at("vipd.toml"), &text).unwrap();
         write(at("ca.crt"), "an authority").unwrap();
 
-        let (snapshot, loaded) = Snapshot::read(&at("vipd.toml")).unwrap();
+        let (snapshot, loaded) = Snapshot::read(&at("vipd.toml"), &[]).unwrap();
         let snapshot = snapshot.with_files(Files::of(&loaded.config));
         let snapshot = Snapshot::from_bytes(&snapshot.to_bytes()).unwrap();
         std::fs::remove_dir_all(dir.path()).unwrap();
@@ -203,7 +210,7 @@ check = { https = "/readyz", ca = "CA", token_file = "TOKEN" }
         let text =
             text.replace("\"api\"", "\"api\" # ${NO}").replace("/readyz", "/${CARGO_PKG_NAME}");
         write(&path, text).unwrap();
-        let (mut snapshot, loaded) = Snapshot::read(&path).unwrap();
+        let (mut snapshot, loaded) = Snapshot::read(&path, &[]).unwrap();
         assert_eq!(snapshot.variables.len(), 1);
         assert_eq!(snapshot.parse().unwrap().config, loaded.config);
         snapshot.variables.clear();

@@ -51,6 +51,37 @@ pub enum ToVrrpd {
     },
 }
 
+/// What the runner of hooks and scripts tells `vrrpd`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RunnerToVrrpd {
+    /// What a script found.
+    Health(TrackerHealth),
+    /// Which hooks have failed and are run again; whenever that changes.
+    Hooks {
+        /// At most [`HOOK_FAILURES`].
+        failing: Vec<HookFailure>,
+    },
+}
+
+/// So many failing hooks are told of; with 255 routers that are all told of one thing, the rest is alike.
+pub const HOOK_FAILURES: usize = 64;
+
+/// A hook that failed and is run again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookFailure {
+    /// Which router it tells of.
+    pub router: RouterId,
+    /// The state that it tells, in keepalived's words.
+    pub state: String,
+    /// The cause of that, as one word.
+    pub reason: String,
+    /// How often it has failed.
+    pub tries: u32,
+    /// Why, the last time.
+    pub error: String,
+}
+
 /// What the console asks `vrrpd`, answered with its status each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -88,6 +88,17 @@ pub fn is_link_local(ip: Ipv6Addr) -> bool {
     ip.segments()[0] & 0xffc0 == 0xfe80
 }
 
+/// Whether other hosts can reach one host by it.
+fn is_unicast(ip: IpAddr) -> bool {
+    let special = match ip {
+        // RFC 1122 §3.2.1.3: this network, and everybody on it.
+        IpAddr::V4(ip) => ip.octets()[0] == 0 || ip.is_broadcast(),
+        // RFC 4291 §2.5.5.2: an IPv4 address, which never travels so.
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_some(),
+    };
+    !special && !ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast()
+}
+
 impl TryFrom<&str> for VirtualAddress {
     type Error = VirtualAddressError;
 
@@ -96,12 +107,13 @@ impl TryFrom<&str> for VirtualAddress {
             Ok(ip) => IpNet::from(ip),
             Err(_) => text.parse::<IpNet>().map_err(|_| VirtualAddressError::Syntax)?,
         };
-        let broadcast = matches!(net.addr(), IpAddr::V4(ip) if ip.is_broadcast());
-        let ip = net.addr();
-        if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || broadcast {
-            return Err(VirtualAddressError::NotUnicast);
-        }
-        Ok(Self(net))
+        if is_unicast(net.addr()) { Ok(Self(net)) } else { Err(VirtualAddressError::NotUnicast) }
+    }
+}
+
+impl From<VirtualAddress> for IpNet {
+    fn from(address: VirtualAddress) -> Self {
+        address.0
     }
 }
 
@@ -130,9 +142,17 @@ mod tests {
 
     #[test]
     fn what_no_host_can_own_is_refused() {
-        for wrong in
-            ["0.0.0.0", "127.0.0.1", "224.0.0.18", "255.255.255.255", "::", "::1", "ff02::12"]
-        {
+        for wrong in [
+            "0.0.0.0",
+            "0.1.2.3/24",
+            "127.0.0.1",
+            "224.0.0.18",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "ff02::12",
+            "::ffff:192.0.2.1",
+        ] {
             assert_eq!(parse(wrong), Err(VirtualAddressError::NotUnicast), "{wrong}");
         }
         for wrong in ["", "lb1", "192.168.1.300", "10.0.0.1/33", "10.0.0.1/", "fe80::1%eth0"] {

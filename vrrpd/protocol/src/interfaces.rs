@@ -57,6 +57,10 @@ pub struct Configured {
     pub prefix_len: u8,
     /// We added it.
     pub ours: bool,
+    /// keepalived added it.
+    pub by_keepalived: bool,
+    /// It has no lifetime: nobody leases it, DHCP included.
+    pub permanent: bool,
     /// Not yet, or never, usable: duplicate address detection runs or failed.
     pub tentative: bool,
     /// Another address of its subnet is the interface's own.
@@ -88,6 +92,14 @@ impl Interfaces {
         };
         let all = self.by_index.values().flat_map(|interface| &interface.addresses);
         all.filter(own).any(overlaps)
+    }
+
+    /// Where this node has `address`, in the order of the interfaces.
+    pub fn that_have(&self, address: IpAddr) -> impl Iterator<Item = (&Interface, &Configured)> {
+        self.by_index.values().filter_map(move |interface| {
+            let found = interface.addresses.iter().find(|known| known.ip == address)?;
+            Some((interface, found))
+        })
     }
 
     /// The interface of this index.
@@ -229,6 +241,19 @@ impl Interface {
             let in_it = known.prefix_len == address.prefix_len() && net.contains(&known.ip);
             known.ours && in_it && known.ip != address.ip() && !leaving.contains(&known.ip)
         })
+    }
+
+    /// Whether addresses that are not ours may leave with `address`: the kernel removes the secondary
+    /// ones of a subnet along with its primary one.
+    #[must_use]
+    pub fn carries_others(&self, address: &Configured) -> bool {
+        let Ok(net) = IpNet::new(address.ip, address.prefix_len) else { return false };
+        let primary = address.ip.is_ipv4() && !address.secondary;
+        primary
+            && self.addresses.iter().any(|known| {
+                let same = known.prefix_len == address.prefix_len && net.contains(&known.ip);
+                same && known.ip != address.ip
+            })
     }
 
     /// Whether the interface has `address`, usable.

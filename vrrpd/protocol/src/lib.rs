@@ -1,5 +1,6 @@
 //! VRRPv2/v3 as values: time and packets in, actions out. No sockets, no clock, no log.
 
+pub mod conflicts;
 pub mod desired;
 pub mod election;
 pub mod interfaces;

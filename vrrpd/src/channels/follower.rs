@@ -115,6 +115,7 @@ mod tests {
             state: StateName::Backup,
             since_ms: 0,
             transitions,
+            contests: 0,
             priority: Priority::DEFAULT,
             effective_priority: Priority::DEFAULT,
             preempt_delay_ms: Some(0),
@@ -122,6 +123,9 @@ mod tests {
             source: None,
             addresses: Vec::new(),
             deletions: 0,
+            failing_hooks: Vec::new(),
+            stale: Vec::new(),
+            refused_routes: Vec::new(),
             timer_ms: None,
             lease_left_ms: None,
             active: None,
@@ -165,7 +169,9 @@ mod tests {
                 Occurrence::State(told) => format!("change {}", told.change.number),
                 Occurrence::Missed { count } => format!("missed {count}"),
                 Occurrence::Ended => "ended".to_owned(),
-                Occurrence::Health(_) | Occurrence::Discard(_) => "another".to_owned(),
+                Occurrence::Health(_) | Occurrence::Discard(_) | Occurrence::Contested(_) => {
+                    "another".to_owned()
+                }
             });
         }
         told

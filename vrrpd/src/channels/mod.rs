@@ -20,6 +20,7 @@ mod questions;
 use std::net::IpAddr;
 
 use process::channels::Channel;
+use process::messages::HookFailure;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
@@ -45,6 +46,8 @@ pub enum Asked {
     Lost(Vec<Name>, &'static str),
     /// The runner of the scripts that told of these is gone; its successor will tell.
     Left(Vec<Name>),
+    /// Which hooks fail and are run again.
+    Hooks(Vec<HookFailure>),
     /// An operator gives an order; answered when it is under way.
     Ordered(Order, oneshot::Sender<Status>),
     /// Somebody wants the status.

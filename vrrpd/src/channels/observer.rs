@@ -2,12 +2,12 @@
 //!
 //! Owns: the channel, whose writing half the follower has. Stops: with the channel.
 
-use process::messages::Lines;
+use process::messages::{HOOK_FAILURES, Lines, RunnerToVrrpd};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tracing::warn;
-use vocabulary::{Name, TrackerHealth};
+use vocabulary::Name;
 
 use super::follower::Follower;
 use super::{Asked, Means, Source, TRACKERS};
@@ -20,6 +20,10 @@ pub(super) async fn run(stream: UnixStream, means: Means, may_tell: bool) {
     let follower = tokio::spawn(Follower { writer, occurrences }.run(status));
     let trackers = read(reader, &means, may_tell).await;
     follower.abort();
+    if may_tell {
+        // Its successor tells of its own.
+        means.ask.send(Asked::Hooks(vec![])).await.ok();
+    }
     if !trackers.is_empty() {
         // The daemon ends: nobody counts any more.
         means.ask.send(Asked::Left(trackers)).await.ok();
@@ -42,8 +46,15 @@ async fn read(mut reader: OwnedReadHalf, means: &Means, may_tell: bool) -> Vec<N
             }
         }
         loop {
-            let health: TrackerHealth = match lines.message() {
-                Ok(Some(health)) => health,
+            let health = match lines.message() {
+                Ok(Some(RunnerToVrrpd::Health(health))) => health,
+                Ok(Some(RunnerToVrrpd::Hooks { mut failing })) => {
+                    failing.truncate(HOOK_FAILURES);
+                    if means.ask.send(Asked::Hooks(failing)).await.is_err() {
+                        return trackers;
+                    }
+                    continue;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     warn!(%error, "the runner is not understood; closing its channel");

@@ -200,7 +200,9 @@ mod tests {
             heard.push(match asked {
                 Asked::Health(source, health) => format!("{source:?} {}", health.tracker),
                 Asked::Lost(trackers, why) => format!("lost {}: {why}", trackers.len()),
-                Asked::Left(_) | Asked::Ordered(..) | Asked::Status(_) => format!("{asked:?}"),
+                Asked::Left(_) | Asked::Hooks(_) | Asked::Ordered(..) | Asked::Status(_) => {
+                    format!("{asked:?}")
+                }
             });
         }
         (heard, cut_off)

@@ -76,7 +76,9 @@ mod tests {
             heard.push(match asked {
                 Asked::Status(_) => "status".to_owned(),
                 Asked::Ordered(order, _) => format!("{order:?}"),
-                Asked::Health(..) | Asked::Lost(..) | Asked::Left(..) => "health".to_owned(),
+                Asked::Health(..) | Asked::Lost(..) | Asked::Left(..) | Asked::Hooks(_) => {
+                    "health".to_owned()
+                }
             });
         }
         heard

@@ -4,7 +4,6 @@
 //! Owns: a packet socket. Stops: when it is aborted. Claims that everybody hears come by themselves; a
 //! station that keeps still, such as a peer whose daemon was killed, is found by asking now and then.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use vocabulary::{Family, InterfaceName};
 
 use crate::clock::{now, sleep_until};
 use crate::io::tap::Tap;
+use vrrp::conflicts::Claims;
 use vrrp::interfaces::Interfaces;
 use vrrp::wire::claimant::Claimant;
 
@@ -26,9 +26,6 @@ const ROUND: Duration = Duration::from_secs(10);
 
 /// Or less often, where there are many: two questions are at least so far apart.
 const SHORTEST: Duration = Duration::from_millis(200);
-
-/// Between hearing a claim and judging it: whoever takes over in order claims while this node lets go.
-const GRACE: Duration = Duration::from_millis(100);
 
 /// How soon a socket that failed is opened again.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -65,6 +62,13 @@ pub(crate) struct Sighting {
     pub(super) times: u64,
 }
 
+impl Sighting {
+    /// What is claimed.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.claimant.address
+    }
+}
+
 /// The task.
 pub(super) struct Watcher {
     pub(super) post: Post,
@@ -93,9 +97,20 @@ impl Watcher {
         let pause = (ROUND / count).max(SHORTEST);
         let mut turn = guarded.iter().cycle();
         let mut ask_at: Instant = now() + pause;
+        let (mut interfaces, mut heard) = (self.interfaces.clone(), Claims::default());
+        heard.holds(self.held(), now());
         loop {
             tokio::select! {
-                claims = tap.claims() => self.judge(claims?).await,
+                biased;
+                changed = interfaces.changed() => {
+                    changed.map_err(io::Error::other)?;
+                    heard.holds(self.held(), now());
+                }
+                () = sleep_until(heard.deadline()) => self.tell(heard.due(now())),
+                claims = tap.claims() => {
+                    let others = claims?.into_iter().filter(|claimant| !self.is_own(claimant));
+                    others.for_each(|claimant| heard.heard(claimant, now()));
+                }
                 () = sleep_until(Some(ask_at)) => {
                     ask_at = now() + pause;
                     if let Some(guarded) = turn.next() {
@@ -104,6 +119,13 @@ impl Watcher {
                 }
             }
         }
+    }
+
+    /// The addresses that this node holds.
+    fn held(&self) -> Vec<IpAddr> {
+        let interfaces = self.interfaces.borrow();
+        let held = self.post.guarded.iter().filter(|guarded| is_held(guarded, &interfaces));
+        held.map(|guarded| guarded.address).collect()
     }
 
     fn ask(&self, tap: &Tap, guarded: &Guarded) -> io::Result<()> {
@@ -123,27 +145,22 @@ impl Watcher {
         tap.ask(mac, source, guarded.address)
     }
 
-    async fn judge(&self, claims: Vec<Claimant>) {
-        let mut counted: BTreeMap<(IpAddr, MacAddr), u64> = BTreeMap::new();
-        for Claimant { address, mac } in claims {
-            *counted.entry((address, mac)).or_default() += 1;
-        }
-        sleep(GRACE).await;
-        let interfaces = self.interfaces.borrow().clone();
-        for ((address, mac), times) in counted {
-            let guarded = self.post.guarded.iter().find(|guarded| guarded.address == address);
-            let foreign =
-                |guarded: &&Guarded| guarded.virtual_mac != Some(mac) && !interfaces.has_mac(mac);
-            let held = |guarded: &&Guarded| is_held(guarded, &interfaces);
-            let Some(guarded) = guarded.filter(foreign).filter(held) else { continue };
-            let sighting = Sighting {
-                interface: self.post.interface.clone(),
-                held_on: guarded.held_on.clone(),
-                claimant: Claimant { address, mac },
-                times,
-            };
+    /// Whether it is this node, or a peer with the same virtual MAC address.
+    fn is_own(&self, claimant: &Claimant) -> bool {
+        let shared = self.guarded(claimant).and_then(|guarded| guarded.virtual_mac);
+        shared == Some(claimant.mac) || self.interfaces.borrow().has_mac(claimant.mac)
+    }
+
+    fn guarded(&self, claimant: &Claimant) -> Option<&Guarded> {
+        self.post.guarded.iter().find(|guarded| guarded.address == claimant.address)
+    }
+
+    fn tell(&self, conflicts: Vec<(Claimant, u64)>) {
+        for (claimant, times) in conflicts {
+            let Some(guarded) = self.guarded(&claimant) else { continue };
+            let (interface, held_on) = (self.post.interface.clone(), guarded.held_on.clone());
             // While the daemon has enough to do with others, this one does not count.
-            self.sightings.try_send(sighting).ok();
+            self.sightings.try_send(Sighting { interface, held_on, claimant, times }).ok();
         }
     }
 }

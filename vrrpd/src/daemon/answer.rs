@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use config::{Preempt, RouterConfig};
+use process::messages::HookFailure;
 use tokio::sync::oneshot;
 use vocabulary::TrackerHealth;
 
@@ -10,7 +11,8 @@ use super::Daemon;
 use crate::clock::now;
 use crate::driver::RouterReport;
 use crate::reconciler::Managed;
-use crate::status::{ConflictStatus, RouterStatus, Status};
+use crate::status::{ConflictStatus, HookStatus, RefusedRoute, RouterStatus, StaleStatus, Status};
+use vrrp::reconciler::StaleAddress;
 use vrrp::tracking::Tracking;
 
 impl Daemon {
@@ -24,6 +26,7 @@ impl Daemon {
         let mut conflicts: Vec<_> =
             routers.iter().map(|router| self.conflicts.status(router, moment)).collect();
         let managed = self.routers.managed();
+        let failing_hooks = self.failing_hooks.clone();
         let uptime = moment.duration_since(self.started);
         tokio::spawn(async move {
             let Some(report) = driver.report().await else { return };
@@ -34,8 +37,11 @@ impl Daemon {
                     position.map(|p| std::mem::take(&mut conflicts[p])).unwrap_or_default();
                 let config = position.map(|position| &routers[position]);
                 let trackers = config.map(|config| trackers(config, &tracking)).unwrap_or_default();
-                let managed = managed.get(&router.config.id).copied().unwrap_or_default();
-                status(router, managed, trackers, conflicts, moment)
+                let managed = managed.get(&router.config.id).cloned().unwrap_or_default();
+                let mut status = status(router, managed, trackers, conflicts, moment);
+                let of_router = failing_hooks.iter().filter(|hook| hook.router == status.id);
+                status.failing_hooks = of_router.map(hook).collect();
+                status
             });
             let status = Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,6 +80,7 @@ fn status(
         state: report.state,
         since_ms: report.since_ms,
         transitions: report.transitions,
+        contests: report.contests,
         priority: config.priority,
         effective_priority: report.effective_priority,
         preempt_delay_ms: match config.preempt {
@@ -83,7 +90,10 @@ fn status(
         advert_interval: config.advert_interval,
         source: report.source,
         addresses: config.managed.addresses.iter().map(|held| held.address).collect(),
+        failing_hooks: Vec::new(),
         deletions: managed.deletions,
+        refused_routes: managed.refused_routing.into_iter().map(refused).collect(),
+        stale: managed.stale.into_iter().map(stale).collect(),
         timer_ms: report.timer_ms,
         lease_left_ms: left.map(millis),
         active: report.active,
@@ -96,6 +106,20 @@ fn status(
         conflicts,
         history: report.history,
     }
+}
+
+fn stale(stale: StaleAddress) -> StaleStatus {
+    let StaleAddress { net, interface, .. } = stale;
+    StaleStatus { address: net.addr(), interface }
+}
+
+fn refused((route, error): (String, String)) -> RefusedRoute {
+    RefusedRoute { route, error }
+}
+
+fn hook(failure: &HookFailure) -> HookStatus {
+    let HookFailure { state, reason, tries, error, .. } = failure.clone();
+    HookStatus { state, reason, tries, error }
 }
 
 fn millis(time: Duration) -> u64 {

@@ -23,8 +23,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::Config;
+use config::{Config, RouterConfig};
 use process::control::{self, Control};
+use process::messages::HookFailure;
 use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{Request, Requests};
 use process::transaction::Transaction;
@@ -140,6 +141,7 @@ struct Daemon {
     seen: mpsc::Receiver<Sighting>,
     grace: HealthGrace,
     routers: Routers,
+    failing_hooks: Vec<HookFailure>,
     channels: Channels,
     asked: mpsc::Receiver<Asked>,
     occurrences: Occurrences,
@@ -193,6 +195,7 @@ impl Daemon {
             seen,
             grace: HealthGrace::default(),
             routers: Routers::new(driver, handles, surroundings),
+            failing_hooks: Vec::new(),
             channels,
             asked,
             occurrences,
@@ -240,7 +243,7 @@ impl Daemon {
                 step = self.transaction.next() => self.take_step(step).await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
-                Some(sighting) = self.seen.recv() => self.conflicts.seen(&sighting, now()),
+                Some(sighting) = self.seen.recv() => self.conflict_seen(&sighting),
                 Ok(()) = interfaces.changed() => self.conflicts.look_around(&self.config),
                 () = sleep_until(self.grace.ends()) => self.end_health_grace(),
                 () = sleep_until(proof) => proof = None,
@@ -295,11 +298,22 @@ impl Daemon {
                 );
                 self.grace.trust(trackers, UNTOLD);
             }
+            Asked::Hooks(failing) => self.failing_hooks = failing,
             Asked::Status(answer) => self.answer(answer),
             Asked::Ordered(order, answer) => {
                 self.obey(order).await;
                 self.answer(answer);
             }
+        }
+    }
+
+    /// Somebody claims an address. A router that is about to let go of it has heard from its peer, and so
+    /// have we.
+    fn conflict_seen(&mut self, sighting: &Sighting) {
+        let has = |router: &&RouterConfig| router.managed.ips().any(|ip| ip == sighting.address());
+        let router = self.config.routers.iter().find(has);
+        if router.is_some_and(|router| self.routers.wants_addresses(&router.id)) {
+            self.conflicts.seen(sighting, now());
         }
     }
 

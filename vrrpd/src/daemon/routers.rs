@@ -13,6 +13,7 @@ use vocabulary::{InterfaceName, RouterId};
 
 use crate::driver::{AllSurroundings, Handle, NewRouter};
 use crate::reconciler::{AddressReconciler, Handles, Managed};
+use vrrp::desired::{DesiredState, Ownership};
 use vrrp::interfaces::Interfaces;
 use vrrp::reconciler::{Plan, Routing, placed_routing};
 use vrrp::router::{Core, Place, Surroundings};
@@ -25,6 +26,7 @@ pub(super) struct Routers {
     handles: Handles,
     surroundings: watch::Sender<Arc<AllSurroundings>>,
     plans: BTreeMap<RouterId, watch::Sender<Plan>>,
+    desired: BTreeMap<RouterId, watch::Receiver<DesiredState>>,
     managed: BTreeMap<RouterId, watch::Receiver<Managed>>,
     reconcilers: JoinSet<()>,
     watches_routing: bool,
@@ -36,8 +38,16 @@ impl Routers {
         handles: Handles,
         surroundings: watch::Sender<Arc<AllSurroundings>>,
     ) -> Self {
-        let (plans, managed, reconcilers) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
-        Self { driver, handles, surroundings, plans, managed, reconcilers, watches_routing: false }
+        Self {
+            driver,
+            handles,
+            surroundings,
+            plans: BTreeMap::new(),
+            desired: BTreeMap::new(),
+            managed: BTreeMap::new(),
+            reconcilers: JoinSet::new(),
+            watches_routing: false,
+        }
     }
 
     pub(super) fn driver(&self) -> &Handle {
@@ -103,6 +113,7 @@ impl Routers {
         let (publish, managed) = watch::channel(Managed::default());
         let handles = self.handles.clone();
         let id = config.id.clone();
+        self.desired.insert(config.id.clone(), follows.clone());
         let reconciler = AddressReconciler::new(id, follows, plans, handles, publish);
         self.reconcilers.spawn(reconciler.run());
         self.managed.insert(config.id.clone(), managed);
@@ -126,6 +137,7 @@ impl Routers {
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
             info!(router = %gone.id, "ends: the configuration has it no more");
             self.plans.remove(&gone.id);
+            self.desired.remove(&gone.id);
             self.managed.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
@@ -172,9 +184,17 @@ impl Routers {
         self.surroundings.send_if_modified(|known| replace_if_other(known, Arc::new(all)));
     }
 
+    /// Whether a router's election wants its addresses here. The kernel may have them a moment longer.
+    pub(super) fn wants_addresses(&self, router: &RouterId) -> bool {
+        self.desired.get(router).is_some_and(|state| state.borrow().ownership == Ownership::Hold)
+    }
+
     /// What each router has in the kernel.
     pub(super) fn managed(&self) -> BTreeMap<RouterId, Managed> {
-        self.managed.iter().map(|(router, managed)| (router.clone(), *managed.borrow())).collect()
+        self.managed
+            .iter()
+            .map(|(router, managed)| (router.clone(), managed.borrow().clone()))
+            .collect()
     }
 
     /// Ends every router in order; told twice, at once.

@@ -58,6 +58,7 @@ pub struct RouterReport {
     pub state: StateName,
     pub since_ms: u64,
     pub transitions: u64,
+    pub contests: u64,
     pub effective_priority: Priority,
     pub source: Option<IpAddr>,
     pub timer_ms: Option<u64>,

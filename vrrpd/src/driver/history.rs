@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use vocabulary::RouterId;
+use vocabulary::{Priority, RouterId};
 
-use crate::occurrence::{Discarded, Occurrence, Occurrences, StateChange};
+use crate::occurrence::{Discarded, Occurrence, Occurrences, RouterContested, StateChange};
 use crate::status::Change;
 use vrrp::election::Transition;
-use vrrp::router::Evidence;
+use vrrp::router::{Contested, Evidence};
 use vrrp::wire::Discard;
 
 /// Changes of state that are remembered.
@@ -22,6 +22,7 @@ pub(super) struct History {
     changes: VecDeque<Remembered>,
     since: Instant,
     count: u64,
+    contests: u64,
     occurrences: Occurrences,
 }
 
@@ -35,7 +36,7 @@ struct Remembered {
 
 impl History {
     pub(super) fn new(router: RouterId, occurrences: Occurrences, now: Instant) -> Self {
-        Self { router, changes: VecDeque::new(), since: now, count: 0, occurrences }
+        Self { router, changes: VecDeque::new(), since: now, count: 0, contests: 0, occurrences }
     }
 
     /// How many changes there were.
@@ -59,6 +60,20 @@ impl History {
         });
         self.changes.truncate(CHANGES - 1);
         self.changes.push_front(change);
+    }
+
+    /// Tells who was Active at the same time.
+    pub(super) fn contested(&mut self, contested: Contested, our_priority: Priority) {
+        self.contests += u64::from(!contested.yielded);
+        self.occurrences.tell(|| {
+            let router = self.router.clone();
+            Occurrence::Contested(RouterContested { router, our_priority, contested })
+        });
+    }
+
+    /// How often another router was Active at the same time.
+    pub(super) fn contests(&self) -> u64 {
+        self.contests
     }
 
     /// Tells a discard that is logged as well.
@@ -111,8 +126,7 @@ mod tests {
         let occurrences = Occurrences::default();
         let mut follower = occurrences.follow();
         let mut record = History::new(router, occurrences, start);
-        let evidence =
-            Evidence { priority: vocabulary::Priority::DEFAULT, heard: None, lag_us: None };
+        let evidence = Evidence { priority: Priority::DEFAULT, heard: None, lag_us: None };
         let (from, to) = (StateName::Initialize, StateName::Backup);
         for millis in 1..=40 {
             let at = start + Duration::from_millis(millis);

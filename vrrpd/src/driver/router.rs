@@ -21,7 +21,7 @@ use crate::occurrence::Occurrences;
 use crate::status::ActiveStatus;
 use vrrp::desired::DesiredState;
 use vrrp::election::{Received, State, Transition, group};
-use vrrp::router::{Core, Effect, Evidence, Input};
+use vrrp::router::{Contested, Core, Effect, Evidence, Input};
 use vrrp::wire::{Discard, Heard};
 
 /// A router at work.
@@ -119,6 +119,7 @@ impl Router {
                 Effect::Changed { transition, evidence } => {
                     self.changed(transition, evidence, now);
                 }
+                Effect::Contested(contested) => self.contested(contested),
                 Effect::HandoverRefused { peer } => {
                     warn!(router = %self.id(), "handover refused: {peer} is not a configured peer");
                 }
@@ -133,6 +134,19 @@ impl Router {
         self.history.changed(transition, evidence, now);
     }
 
+    /// Logged as rarely as it is told (`vrrp::router`).
+    fn contested(&mut self, contested: Contested) {
+        let Contested { by, adverts, yielded, .. } = contested;
+        let (router, ours) = (self.core.id(), self.core.election().settings().priority);
+        let theirs = contested.priority.map(tracing::field::display);
+        if yielded {
+            info!(%router, %by, adverts, "the other Active router has yielded: announces the addresses again");
+        } else {
+            warn!(%router, %by, theirs, %ours, "another router is Active as well, and is to yield: until it does, clients reach either");
+        }
+        self.history.contested(contested, ours);
+    }
+
     pub(super) fn report(&self, now: Instant) -> RouterReport {
         let election = self.core.election();
         let active = self.core.following().map(|following| ActiveStatus {
@@ -145,6 +159,7 @@ impl Router {
             state: election.state().name(),
             since_ms: self.history.since_ms(now),
             transitions: self.history.count(),
+            contests: self.history.contests(),
             effective_priority: election.settings().priority,
             source: self.core.place().map(|place| place.source),
             timer_ms: election.deadline().map(|at| millis(at.saturating_duration_since(now))),

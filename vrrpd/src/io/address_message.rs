@@ -3,9 +3,14 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
+};
 
 use super::addresses::PROTOCOL;
+
+/// The tag on keepalived's addresses, from 2.2.8 on (`RTPROT_KEEPALIVED`).
+const KEEPALIVED: u8 = 18;
 
 /// The address of a message: on a point-to-point link that is `Local`, not `Address`.
 #[must_use]
@@ -47,4 +52,20 @@ pub(super) fn is_own_source(message: &AddressMessage) -> bool {
 #[must_use]
 pub fn is_ours(message: &AddressMessage) -> bool {
     message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)))
+}
+
+/// Whether the message's address bears keepalived's tag.
+#[must_use]
+pub fn is_by_keepalived(message: &AddressMessage) -> bool {
+    message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(KEEPALIVED)))
+}
+
+/// Whether the message's address stays until somebody removes it (`IFA_F_PERMANENT`): what was leased, by
+/// DHCP or by us, does not.
+#[must_use]
+pub fn is_permanent(message: &AddressMessage) -> bool {
+    message.attributes.iter().any(|attribute| match attribute {
+        AddressAttribute::Flags(flags) => flags.contains(AddressFlags::Permanent),
+        _ => false,
+    })
 }

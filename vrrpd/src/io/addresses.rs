@@ -13,13 +13,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use config::{AddressConfig, Lease, Scope};
 use futures_util::TryStreamExt;
+use ipnet::IpNet;
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use nix::libc;
 use rtnetlink::Handle;
 use vocabulary::{InterfaceName, VirtualAddress};
-use vrrp::reconciler::ManagedAddress;
+use vrrp::reconciler::{ManagedAddress, StaleAddress};
 
 use super::address_message::{is_ours, virtual_address_of};
 
@@ -46,7 +47,7 @@ pub enum AddressError {
     #[error("remove {address} from {interface}: {source}")]
     Remove {
         /// Which.
-        address: VirtualAddress,
+        address: IpNet,
         /// Where.
         interface: InterfaceName,
         /// The kernel's word.
@@ -134,7 +135,7 @@ impl Addresses {
         let (ip, prefix) = (address.ip(), prefix_len(address));
         let mut request = self.netlink.address().add(address.index, ip, prefix);
         let message = request.message_mut().clone();
-        self.delete(message, address).await
+        self.delete(message, address.config.address.into(), &address.config.interface).await
     }
 
     /// Removes what [`add_own_source`](Self::add_own_source) added; gone already is no error.
@@ -152,20 +153,29 @@ impl Addresses {
         message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Local(_)));
         message.attributes.push(AddressAttribute::Local(own.into()));
         let message = message.clone();
-        self.delete(message, address).await
+        self.delete(message, address.config.address.into(), &address.config.interface).await
+    }
+
+    /// Removes an address that somebody left at the interface of `index`; gone already is no error.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn remove_stale(&self, stale: &StaleAddress) -> Result<(), AddressError> {
+        let (ip, prefix) = (stale.net.addr(), stale.net.prefix_len());
+        let message = self.netlink.address().add(stale.index, ip, prefix).message_mut().clone();
+        self.delete(message, stale.net, &stale.interface).await
     }
 
     async fn delete(
         &self,
         message: AddressMessage,
-        address: &ManagedAddress,
+        address: IpNet,
+        interface: &InterfaceName,
     ) -> Result<(), AddressError> {
         match self.netlink.address().del(message).execute().await {
-            Err(error) if !is_gone(&error) => Err(AddressError::Remove {
-                address: address.config.address,
-                interface: address.config.interface.clone(),
-                source: error,
-            }),
+            Err(error) if !is_gone(&error) => {
+                Err(AddressError::Remove { address, interface: interface.clone(), source: error })
+            }
             _ => Ok(()),
         }
     }

@@ -33,6 +33,18 @@ pub(super) fn report(router: &RouterId, report: &Report) {
             info!(%router, %interface, %mac, "made the interface for the virtual MAC address");
         }
         Report::AddedRouting(routing) => info!(%router, "added the {routing}"),
+        Report::RemovedStale { address: stale, times: 1 } => {
+            let (address, interface) = (stale.net, &stale.interface);
+            info!(%router, %address, %interface, "removed a virtual address that another program left here");
+        }
+        Report::RemovedStale { address: stale, times } => {
+            let (address, interface) = (stale.net, &stale.interface);
+            warn!(%router, %address, %interface, times, "a virtual address comes back on a node that is not Active, and was removed again: look for the program that adds it");
+        }
+        Report::Stale(stale) => {
+            let (address, interface) = (stale.net, &stale.interface);
+            warn!(%router, %address, %interface, "a virtual address is on this node, which is not Active: clients may reach either; it is not ours to remove: `ip address del` it, or look for the program that added it");
+        }
         Report::Failed(failure, error) => warn!(%router, %error, "{}", consequence(*failure)),
     }
 }
@@ -58,8 +70,14 @@ fn consequence(failure: Failure) -> &'static str {
             "the interface of the virtual MAC address stays up, without an address"
         }
         Failure::MacvlanLeft => "the next start removes it",
+        Failure::Stale => {
+            "cannot remove a virtual address that another program left here: two nodes have it while another is Active"
+        }
         Failure::Compare => "cannot compare the routes",
-        Failure::Route => "cannot have a route; trying again every 100ms",
+        Failure::Route => {
+            "cannot have a route; trying again whenever the interfaces change, and with pauses that grow to 30s"
+        }
+        Failure::RouteLease => "cannot lease a route: were this daemon to die, it would stay",
         Failure::RouteLeft => "cannot remove a route; the next start does",
         Failure::Announce => {
             "cannot announce the addresses; hosts may still look for them elsewhere"

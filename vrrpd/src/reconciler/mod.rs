@@ -1,8 +1,8 @@
 //! Performs what the reconciler of a router's addresses, routes and rules decides (`vrrp::reconciler`).
 //!
 //! One task for each router. It owns nothing but the reconciler: netlink, announcer and link are shared.
-//! Stops: when the election's desired state closes, after releasing. Cancel-safe: yes, a cut-off change is redone
-//! at the next start, where leftovers are known by their tag.
+//! Stops: when the election's desired state closes, after releasing. Cancel-safe: yes, a cut-off change is
+//! redone at the next start, where leftovers are known by their tag.
 //!
 //! It runs on another thread than the adverts: a netlink request waits in the kernel for whoever holds its
 //! lock, and no advert may wait with it. Yet a lease is renewed only as long as the advert thread's pulse
@@ -19,7 +19,7 @@ use tokio::sync::{broadcast, watch};
 use vocabulary::RouterId;
 use vrrp::desired::DesiredState;
 use vrrp::interfaces::Interfaces;
-use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, Turns};
+use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, StaleAddress, Turns};
 
 use crate::channels::Hub;
 use crate::clock::{now, sleep_until};
@@ -54,12 +54,16 @@ pub struct Handles {
 }
 
 /// What is published of a router's addresses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managed {
     /// How often others deleted an address.
     pub deletions: u64,
     /// When the kernel deletes the addresses, were nobody to renew their leases.
     pub lease_ends: Option<Instant>,
+    /// The addresses that are on this node although the router is not Active here.
+    pub stale: Vec<StaleAddress>,
+    /// The routes and rules that the kernel refuses, and why.
+    pub refused_routing: Vec<(String, String)>,
 }
 
 /// One router's task.
@@ -149,7 +153,10 @@ impl AddressReconciler {
         self.work(event).await;
         self.work(Event::Tick).await;
         let (deletions, lease_ends) = (self.reconciler.deletions(), self.reconciler.lease_ends());
-        self.managed.send_replace(Managed { deletions, lease_ends });
+        let stale = self.reconciler.stale();
+        let refused = self.reconciler.refused_routing();
+        let refused_routing = refused.map(|(what, error)| (what.clone(), error.clone())).collect();
+        self.managed.send_replace(Managed { deletions, lease_ends, stale, refused_routing });
     }
 
     /// Performs what is to be done about an event, one operation after another.

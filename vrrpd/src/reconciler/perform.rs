@@ -45,6 +45,7 @@ impl AddressReconciler {
                 done(addresses.add(address, *lease).await)
             }
             KernelOp::RemoveAddress { address, .. } => done(addresses.remove(address).await),
+            KernelOp::RemoveStale(stale) => done(addresses.remove_stale(stale).await),
             KernelOp::Connect { address, index, lease } => {
                 done(routes.connect(*address, *index, *lease).await)
             }
@@ -53,6 +54,7 @@ impl AddressReconciler {
             }
             KernelOp::CompareRouting(wanted) => self.missing(wanted).await,
             KernelOp::AddRouting(routing) => done(routes.add(routing).await),
+            KernelOp::LeaseRoute(routing, seconds) => done(routes.lease(routing, *seconds).await),
             KernelOp::RemoveRouting(routing) => done(routes.remove(routing).await),
             KernelOp::ResetClients(ips) => {
                 handles.hub.release(self.ownership(ips, OwnershipState::Releasing)).await;

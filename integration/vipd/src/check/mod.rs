@@ -4,17 +4,20 @@ mod forecast;
 mod pair;
 mod report;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use config::{Code, DEFAULT_PATH, Loaded, Problems, load};
+use config::{Code, DEFAULT_PATH, Loaded, Problems, load_on};
 
 use self::forecast::Row;
 use self::pair::Two;
 use self::report::Report;
 use crate::clock::now;
-use crate::runner::trust::look_at_programs;
+use crate::host;
+use crate::trust::files::{Rule, Sources, look_at_files};
+use crate::trust::programs::look_at_programs;
 
 /// What to check, and how to tell.
 #[derive(Args, Clone, Debug)]
@@ -53,7 +56,10 @@ pub fn run(options: &Options) -> ExitCode {
     if let Some(code) = &options.explain {
         return explain(code);
     }
-    let mut checked: Vec<Checked> = options.files().iter().map(|path| Checked::of(path)).collect();
+    let files = options.files();
+    // Of several files most are other nodes'.
+    let own = if files.len() == 1 { host::addresses() } else { Vec::new() };
+    let mut checked: Vec<Checked> = files.iter().map(|path| Checked::of(path, &own)).collect();
     let rows = as_pair(&mut checked);
     if options.json {
         let report = Report::of(&checked, rows.as_deref());
@@ -92,8 +98,13 @@ struct Checked {
 }
 
 impl Checked {
-    fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), outcome: load(path).and_then(look_at_programs) }
+    fn of(path: &Path, own: &[IpAddr]) -> Self {
+        let loaded = load_on(path, own).and_then(look_at_programs);
+        let outcome = loaded.and_then(|loaded| {
+            let sources = Sources::of(path, &loaded);
+            look_at_files(loaded, &sources, Rule::Warn)
+        });
+        Self { path: path.to_owned(), outcome }
     }
 
     fn name(&self) -> String {
@@ -120,7 +131,12 @@ impl Checked {
         let config = &self.outcome.as_ref().ok()?.config;
         let (routers, proxies) = (config.routers.len(), config.proxies.len());
         let path = self.path.display();
-        Some(format!("{path} is right: virtual routers {routers}, proxies {proxies}"))
+        let verdict = match self.problems().found().len() {
+            0 => "is right".to_owned(),
+            1 => "can be used, with the warning above".to_owned(),
+            count => format!("can be used, with the {count} warnings above"),
+        };
+        Some(format!("{path} {verdict}: virtual routers {routers}, proxies {proxies}"))
     }
 }
 

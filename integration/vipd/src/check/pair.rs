@@ -1,7 +1,7 @@
 //! Two files as the two nodes of a pair: what keeps them from understanding each other.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use config::{Audience, Auth, Checksum, Code, Dialect, Loaded, RouterConfig};
 
@@ -120,7 +120,44 @@ impl Two<'_> {
             let help = "the higher of the nodes' own addresses decides; give the node that shall have the addresses more";
             differ("priority", Code::PairPriority, words, help);
         }
+        if let Some(source) = a.source.filter(|_| a.source == b.source) {
+            let words = format!("`source` is {source} in both files");
+            let help = "each node speaks from its own address; both would be Active";
+            differ("source", Code::PairSource, words, help);
+        }
         found.extend(self.audiences(routers));
+        found.extend(self.listens(routers));
+        found
+    }
+
+    /// Who has the addresses after a takeover must listen on them as the other does.
+    fn listens(&self, routers: &[RouterConfig; 2]) -> Vec<Difference> {
+        let ports = |node: usize, ip: IpAddr| -> BTreeSet<u16> {
+            let proxies = self.loaded[node].config.proxies.iter();
+            let listens = proxies.flat_map(|proxy| &proxy.listen).filter(|listen| {
+                let all = listen.ip().is_unspecified() && listen.is_ipv4() == ip.is_ipv4();
+                all || listen.ip() == ip
+            });
+            listens.map(SocketAddr::port).collect()
+        };
+        let [first, second] = [&routers[0], &routers[1]].map(|r| r.managed.ips().collect());
+        let both: BTreeSet<IpAddr> = BTreeSet::intersection(&first, &second).copied().collect();
+        let mut found = Vec::new();
+        for ip in both {
+            for node in [0, 1] {
+                let lacks: Vec<String> = ports(1 - node, ip)
+                    .difference(&ports(node, ip))
+                    .map(|port| SocketAddr::new(ip, *port).to_string())
+                    .collect();
+                if !lacks.is_empty() {
+                    let name = &self.names[1 - node];
+                    let title = format!("nothing listens on {}, as in {name}", lacks.join(", "));
+                    let help = "its clients are refused while this node is Active";
+                    let (key, code) = ("addresses", Code::PairListens);
+                    found.push(Difference { node, key, code, title, help });
+                }
+            }
+        }
         found
     }
 
@@ -146,13 +183,6 @@ impl Two<'_> {
         let fault = |node: usize| {
             let (own, other) = (routers[node].source, routers[1 - node].source);
             let name = &self.names[1 - node];
-            if let Some(own) = own.filter(|own| peers[node].contains(own)) {
-                return at(
-                    node,
-                    format!("`peers` has {own}, which is this node itself"),
-                    "name the other node",
-                );
-            }
             if let Some(other) = other.filter(|other| !peers[node].contains(other)) {
                 let title = format!("`peers` does not have {other}, which {name} speaks from");
                 return at(node, title, "its adverts are discarded: both have the addresses");

@@ -8,6 +8,7 @@ use vocabulary::{InterfaceName, RouterId};
 use vrrpd::status::RouterStatus;
 
 use super::network::Network;
+use crate::trust::Writable;
 
 /// The node: what it is configured to be, what it is, and what runs on it.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Context {
     pub(super) path: PathBuf,
     /// The files that it includes.
     pub(super) included: Vec<PathBuf>,
+    /// What others than root may write of it.
+    pub(super) writable: Vec<Writable>,
     /// The configuration.
     pub(super) config: Config,
     /// Where the sockets are.

@@ -10,6 +10,7 @@ use nix::unistd::User;
 use super::context::Context;
 use super::report::Finding;
 use crate::console::request::SOCKET;
+use crate::trust::files::WHY;
 
 const ITEM: &str = "file";
 
@@ -39,7 +40,15 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
                 .remedy(format!("sudo useradd --system --shell /usr/sbin/nologin {name}")),
         );
     }
-    let mut faults = 0;
+    let mut faults = context.writable.len();
+    for writable in &context.writable {
+        let why = format!("{WHY}: vipd does not start with it, and takes no reload and no upgrade");
+        let command = format!("sudo {}", writable.command());
+        found.push(
+            Finding::failure(ITEM, writable.path().display(), writable.fault(), why)
+                .remedy(command),
+        );
+    }
     let files = files(context);
     for (path, role) in &files {
         let finding = one(path, *role);
@@ -96,7 +105,7 @@ fn one(path: &Path, role: Role) -> Option<Finding> {
             );
         }
     };
-    let fault = fault(role, metadata.uid(), metadata.mode(), is_socket(&metadata))?;
+    let fault = fault(role, metadata.mode(), is_socket(&metadata))?;
     let finding = match fault.failure {
         true => Finding::failure(ITEM, shown, fault.seen, fault.why),
         false => Finding::warning(ITEM, shown, fault.seen, fault.why),
@@ -115,18 +124,10 @@ struct Fault {
     command: &'static str,
 }
 
-fn fault(role: Role, uid: u32, mode: u32, socket: bool) -> Option<Fault> {
+fn fault(role: Role, mode: u32, socket: bool) -> Option<Fault> {
     let fault = |failure, seen, why, command| Some(Fault { failure, seen, why, command });
     let (others_write, others_read) = (mode & 0o002 != 0, mode & 0o004 != 0);
     match role {
-        Role::Configuration { .. } if others_write => {
-            let why = "whoever may change it decides what root runs";
-            fault(true, "everyone may change it", why, "chmod o-w")
-        }
-        Role::Configuration { .. } if uid != 0 => {
-            let why = "whoever has it decides what root runs";
-            fault(false, "it does not belong to root", why, "chown root")
-        }
         Role::Configuration { secret: true } if others_read => {
             fault(false, "everyone may read it", "it holds a password", "chmod o-r")
         }
@@ -155,21 +156,19 @@ mod tests {
     #[test]
     fn modes_are_judged_by_what_a_file_is_for() {
         let config = |secret| Role::Configuration { secret };
-        for (role, uid, mode, expected) in [
-            (config(false), 0, 0o644, None),
-            (config(true), 0, 0o640, None),
-            (config(true), 0, 0o644, Some((false, "everyone may read it"))),
-            (config(false), 0, 0o646, Some((true, "everyone may change it"))),
-            (config(false), 1000, 0o644, Some((false, "it does not belong to root"))),
-            (Role::Public, 1000, 0o644, None),
-            (Role::Public, 0, 0o666, Some((true, "everyone may change it"))),
-            (Role::Secret, 0, 0o640, None),
-            (Role::Secret, 0, 0o644, Some((true, "everyone may read it"))),
-            (Role::Socket, 0, 0o660, None),
-            (Role::Socket, 0, 0o666, Some((false, "everyone may write to it"))),
+        for (role, mode, expected) in [
+            (config(false), 0o644, None),
+            (config(true), 0o640, None),
+            (config(true), 0o644, Some((false, "everyone may read it"))),
+            (Role::Public, 0o644, None),
+            (Role::Public, 0o666, Some((true, "everyone may change it"))),
+            (Role::Secret, 0o640, None),
+            (Role::Secret, 0o644, Some((true, "everyone may read it"))),
+            (Role::Socket, 0o660, None),
+            (Role::Socket, 0o666, Some((false, "everyone may write to it"))),
         ] {
-            let found = fault(role, uid, mode, true).map(|fault| (fault.failure, fault.seen));
-            assert_eq!(found, expected, "{role:?} {uid} {mode:o}");
+            let found = fault(role, mode, true).map(|fault| (fault.failure, fault.seen));
+            assert_eq!(found, expected, "{role:?} {mode:o}");
         }
     }
 }

@@ -29,14 +29,16 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use config::load;
+use config::load_on;
 
 use self::context::Context;
 use self::network::Network;
 pub use self::report::{Finding, Report, Verdict};
 use crate::cli::Node;
-use crate::runner::trust::look_at_programs;
+use crate::host;
 use crate::status;
+use crate::trust::files::Sources;
+use crate::trust::programs::look_at_programs;
 
 /// What to look at.
 #[derive(Args, Clone, Debug)]
@@ -77,7 +79,7 @@ pub fn run(options: &Options) -> ExitCode {
 
 fn findings(options: &Options) -> anyhow::Result<Vec<Finding>> {
     let Node { config: path, runtime_dir } = options.node.clone();
-    let loaded = match load(&path).and_then(look_at_programs) {
+    let loaded = match load_on(&path, &host::addresses()).and_then(look_at_programs) {
         Ok(loaded) => loaded,
         Err(problems) => {
             let seen = format!("it cannot be used\n{problems}");
@@ -91,8 +93,10 @@ fn findings(options: &Options) -> anyhow::Result<Vec<Finding>> {
     runtime.block_on(async {
         let network = Network::read().await.context("ask the kernel for its interfaces")?;
         let mut found = vec![configuration(&path, &loaded.warnings.to_string())];
+        let writable = Sources::of(&path, &loaded).writable();
         let context = Context {
             path,
+            writable,
             included: loaded.included,
             config: loaded.config,
             endpoints: options.endpoint.clone(),

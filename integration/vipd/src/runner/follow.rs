@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use process::messages::{Lines, line};
+use process::messages::{HOOK_FAILURES, HookFailure, Lines, RunnerToVrrpd, line};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tracing::warn;
@@ -16,23 +16,40 @@ pub(super) struct Following {
     connection: Option<(UnixStream, Lines)>,
     /// What scripts found last: whoever is there next is told as well.
     found: BTreeMap<Name, TrackerHealth>,
+    /// Which hooks fail.
+    failing: Vec<HookFailure>,
 }
 
 impl Following {
     /// Takes a channel in the place of the one before.
     pub(super) fn connect(&mut self, stream: UnixStream) {
-        let whole = self.found.values().all(|health| written(&stream, health));
+        let found = self.found.values().cloned().map(RunnerToVrrpd::Health);
+        let hooks = RunnerToVrrpd::Hooks { failing: self.failing.clone() };
+        let whole = found.chain([hooks]).all(|message| written(&stream, &message));
         self.connection = whole.then(|| (stream, Lines::default()));
     }
 
     /// Tells what a script found.
     pub(super) fn tell(&mut self, health: TrackerHealth) {
+        self.send(&RunnerToVrrpd::Health(health.clone()));
+        self.found.insert(health.tracker.clone(), health);
+    }
+
+    /// Tells which hooks fail, if that changed.
+    pub(super) fn tell_hooks(&mut self, mut failing: Vec<HookFailure>) {
+        failing.truncate(HOOK_FAILURES);
+        if self.failing != failing {
+            self.send(&RunnerToVrrpd::Hooks { failing: failing.clone() });
+            self.failing = failing;
+        }
+    }
+
+    fn send(&mut self, message: &RunnerToVrrpd) {
         if let Some((stream, _)) = &self.connection
-            && !written(stream, &health)
+            && !written(stream, message)
         {
             self.connection = None;
         }
-        self.found.insert(health.tracker.clone(), health);
     }
 
     /// Forgets those for whom `keep` is false.
@@ -67,7 +84,8 @@ impl Following {
 }
 
 /// Whether a line went out whole. A `vrrpd` that lets its socket fill up hangs, and is replaced.
-fn written(stream: &UnixStream, health: &TrackerHealth) -> bool {
-    let line = line(health);
-    stream.try_write(&line).is_ok_and(|length| length == line.len())
+fn written(stream: &UnixStream, message: &RunnerToVrrpd) -> bool {
+    let line = line(message);
+    // Past the runtime, which knows nothing yet of a stream that was just made and would refuse.
+    nix::unistd::write(stream, &line).is_ok_and(|length| length == line.len())
 }

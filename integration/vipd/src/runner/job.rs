@@ -1,24 +1,35 @@
 //! One notice, told through its hooks.
 
-use config::HooksConfig;
+use config::{CommandLine, HooksConfig};
 use process::identity::Identity;
 use tracing::{debug, warn};
 
 use super::program;
-use super::word::Notice;
+use super::retry::Try;
 use crate::users::Role;
 
+/// What came of a try: the programs that failed, and why the last of them did.
+pub(super) type Failed = Option<(Vec<CommandLine>, String)>;
+
 /// Tells a notice through the hooks, one after the other. What goes wrong is logged, and the next runs.
-pub(super) async fn tell(notice: Notice, hooks: HooksConfig, own: Identity) {
-    let environment = notice.environment();
-    let user = hooks.user.as_deref();
-    for hook in notice.programs(&hooks) {
+pub(super) async fn tell(attempt: &Try, hooks: &HooksConfig, own: Identity) -> Failed {
+    let Try { notice, only, number, .. } = attempt;
+    let (environment, user) = (notice.environment(), hooks.user.as_deref());
+    let mut failed: Failed = None;
+    for hook in notice.programs(hooks) {
+        if only.as_ref().is_some_and(|only| !only.contains(&hook)) {
+            continue;
+        }
         let (program, router, state) = (hook.program.display(), &notice.router, notice.word);
         match program::run(&hook, (user, own), hooks.timeout, &environment).await {
             Ok(()) => debug!(%program, %router, %state, "a hook has run"),
             Err(error) => {
-                warn!(%program, %router, %state, user = user.unwrap_or(Role::Hooks.name()), %error, "a hook failed");
+                warn!(%program, %router, %state, user = user.unwrap_or(Role::Hooks.name()), tries = number, %error, "a hook failed");
+                let (programs, last) = failed.get_or_insert_default();
+                *last = error.to_string();
+                programs.push(hook);
             }
         }
     }
+    failed
 }

@@ -14,9 +14,9 @@ mod follow;
 mod job;
 mod lane;
 mod program;
+mod retry;
 mod scripts;
-pub(crate) mod trust;
-mod user;
+pub(crate) mod user;
 mod word;
 
 use std::collections::BTreeMap;
@@ -40,9 +40,12 @@ use vrrpd::occurrence::Occurrence;
 
 use self::fifo::Fifo;
 use self::follow::Following;
+use self::job::Failed;
 use self::lane::Lane;
+use self::retry::{Retries, Try};
 use self::scripts::Scripts;
-use self::word::{Notice, Told};
+use self::word::Told;
+use crate::clock::{now, sleep_until};
 use crate::watched::{Source, Ticker, parse};
 
 /// To become a program's user, to kill what that started, to give the FIFO to its reader. It can become root
@@ -126,8 +129,11 @@ struct Runner {
     own: Identity,
     told: Told,
     fifo: Option<Fifo>,
-    lanes: BTreeMap<Name, Lane<Notice>>,
-    jobs: JoinSet<Name>,
+    lanes: BTreeMap<Name, Lane<Try>>,
+    jobs: JoinSet<(Name, Try, Failed)>,
+    retries: Retries,
+    /// The node is to go down: what fails is not tried again.
+    ending: bool,
     dropped: u64,
     following: Following,
     scripts: Scripts,
@@ -145,6 +151,8 @@ impl Runner {
             fifo: None,
             lanes: BTreeMap::new(),
             jobs: JoinSet::new(),
+            retries: Retries::default(),
+            ending: false,
             dropped: 0,
             following: Following::default(),
             scripts,
@@ -185,6 +193,7 @@ impl Runner {
                 },
                 () = ticker.tick() => {}
                 Some(done) = self.jobs.join_next() => self.done(done.ok()),
+                () = sleep_until(self.retries.deadline()) => self.try_again(),
                 Some(health) = self.results.recv() => self.following.tell(health),
                 occurrence = self.following.next() => self.take(&occurrence),
             }
@@ -193,19 +202,34 @@ impl Runner {
 
     fn take(&mut self, occurrence: &Occurrence) {
         let Some(notice) = self.told.news(occurrence) else { return };
-        if let Some(fifo) = &mut self.fifo {
+        // keepalived's FIFO knows nothing but states.
+        if let Some(fifo) = self.fifo.as_mut().filter(|_| !notice.contested) {
             fifo.write(&notice.line());
         }
         let name = notice.router.name.clone();
         if !self.config.hooks.contains_key(&name) {
             return;
         }
-        if let Some(old) = self.lanes.entry(name.clone()).or_default().push(notice) {
+        let attempt = self.retries.news(notice);
+        self.following.tell_hooks(self.retries.failures());
+        self.push(&name, attempt);
+    }
+
+    fn push(&mut self, name: &Name, attempt: Try) {
+        if let Some(old) = self.lanes.entry(name.clone()).or_default().push(attempt) {
             self.dropped += 1;
-            let (router, state, dropped) = (&old.router, old.word, self.dropped);
+            let (router, state, dropped) = (&old.notice.router, old.notice.word, self.dropped);
             warn!(%router, %state, dropped, "hooks are slower than the changes they are to tell: dropped the oldest");
         }
-        self.next(&name);
+        self.next(name);
+    }
+
+    /// What failed is due again.
+    fn try_again(&mut self) {
+        for attempt in self.retries.due(now()) {
+            let name = attempt.notice.router.name.clone();
+            self.push(&name, attempt);
+        }
     }
 
     /// Starts what waits for `name`, if nothing of that name is under way.
@@ -216,17 +240,25 @@ impl Runner {
             self.lanes.remove(name);
             return;
         };
-        if let Some(notice) = lane.next() {
+        while let Some(attempt) = lane.next() {
+            if !self.retries.is_current(&attempt) {
+                lane.done();
+                continue;
+            }
             let (name, own) = (name.clone(), self.own);
             self.jobs.spawn(async move {
-                job::tell(notice, hooks, own).await;
-                name
+                let failed = job::tell(&attempt, &hooks, own).await;
+                (name, attempt, failed)
             });
+            return;
         }
     }
 
-    fn done(&mut self, name: Option<Name>) {
-        let Some(name) = name else { return };
+    fn done(&mut self, done: Option<(Name, Try, Failed)>) {
+        let Some((name, attempt, failed)) = done else { return };
+        let again = self.config.hooks.get(&name).is_some_and(|hooks| hooks.retry) && !self.ending;
+        self.retries.done(attempt, failed.filter(|_| again), now());
+        self.following.tell_hooks(self.retries.failures());
         if let Some(lane) = self.lanes.get_mut(&name) {
             lane.done();
         }
@@ -237,6 +269,8 @@ impl Runner {
         self.scripts.run(&config.trackers);
         self.following.retain(|tracker| self.scripts.has(tracker));
         self.config = config.notify;
+        self.retries.retain(|router| self.config.hooks.contains_key(&router.name));
+        self.following.tell_hooks(self.retries.failures());
         if self.fifo.as_ref().map(Fifo::config) != self.config.fifo.as_ref() {
             self.open_fifo();
         }
@@ -257,6 +291,7 @@ impl Runner {
 
     /// Tells what is left to be told.
     async fn end(mut self) {
+        self.ending = true;
         while let Ok(occurrence) = timeout(LAST_WORDS, self.following.next()).await {
             self.take(&occurrence);
             if occurrence == Occurrence::Ended {

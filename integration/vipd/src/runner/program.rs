@@ -14,8 +14,8 @@ use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::trust::{Distrust, resolve};
 use super::user::{NoUser, ProgramUser};
+use crate::trust::programs::{Distrust, resolve};
 
 /// Where programs are looked for. Of our own environment nothing is for others: whoever has systemd's
 /// part of it could speak in our name.

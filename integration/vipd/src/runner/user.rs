@@ -14,14 +14,14 @@ use crate::users::Role;
 /// There is no user of this name.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no user {0:?}")]
-pub(super) struct NoUser(String);
+pub(crate) struct NoUser(String);
 
 /// A user that programs run as.
 #[derive(Clone, Debug)]
-pub(super) struct ProgramUser {
-    pub(super) name: String,
-    pub(super) home: PathBuf,
-    pub(super) acting: Acting,
+pub(crate) struct ProgramUser {
+    pub(crate) name: String,
+    pub(crate) home: PathBuf,
+    pub(crate) acting: Acting,
 }
 
 impl ProgramUser {
@@ -29,7 +29,7 @@ impl ProgramUser {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn find(name: Option<&str>, own: Identity) -> Result<Self, NoUser> {
+    pub(crate) fn find(name: Option<&str>, own: Identity) -> Result<Self, NoUser> {
         let Some(name) = name else { return Ok(Self::own(own)) };
         let user = User::from_name(name).ok().flatten().ok_or_else(|| NoUser(name.to_owned()))?;
         let groups = CString::new(name).ok().and_then(|name| getgrouplist(&name, user.gid).ok());
@@ -51,7 +51,7 @@ impl ProgramUser {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn meant(name: Option<&str>) -> Result<Self, NoUser> {
+    pub(crate) fn meant(name: Option<&str>) -> Result<Self, NoUser> {
         const STRANGER: Identity = Identity { uid: 65_519, gid: 65_519 };
         let installed = Identity::named(Role::Hooks.name()).ok().flatten();
         Self::find(name, installed.unwrap_or(STRANGER))
@@ -59,7 +59,7 @@ impl ProgramUser {
 }
 
 /// Root, where we may be; else who we are. For a file that root alone can make where it is wanted.
-pub(super) fn root() -> Acting {
+pub(crate) fn root() -> Acting {
     let may = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SETUID));
     let root = Identity { uid: 0, gid: 0 };
     let user = if may { root } else { Identity::current() };

@@ -6,7 +6,9 @@ use std::fmt;
 use config::{CommandLine, HooksConfig};
 use vocabulary::{Family, Priority, RouterId};
 use vrrp::election::StateName;
-use vrrpd::occurrence::{Occurrence, Standing, StateChange};
+use vrrpd::occurrence::{Occurrence, RouterContested, Standing, StateChange};
+
+use crate::events::contest;
 
 /// A state as keepalived names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(super) struct Notice {
     /// The cause as one word, and in words.
     pub(super) reason: String,
     pub(super) cause: String,
+    /// The state is what it was, but another router was Active at the same time, and has yielded.
+    pub(super) contested: bool,
 }
 
 impl Notice {
@@ -69,6 +73,9 @@ impl Notice {
 
     /// The programs to be run, in order, each with its arguments.
     pub(super) fn programs(&self, hooks: &HooksConfig) -> Vec<CommandLine> {
+        if self.contested {
+            return hooks.contested.clone().into_iter().collect();
+        }
         let own = match self.word {
             Word::Master => &hooks.active,
             Word::Backup => &hooks.backup,
@@ -100,6 +107,7 @@ impl Told {
                 priority: change.evidence.priority,
                 reason: change.reason.clone(),
                 cause: change.cause.clone(),
+                contested: false,
             },
             Occurrence::Stands(Standing { router, state, priority, fault, .. }) => {
                 // Whoever takes no part yet has not stopped.
@@ -108,7 +116,19 @@ impl Told {
                 }
                 let cause = "found so".to_owned();
                 let (router, word) = (router.clone(), word(*state, *fault)?);
-                Notice { router, word, priority: *priority, reason: "found".to_owned(), cause }
+                let (priority, reason) = (*priority, "found".to_owned());
+                Notice { router, word, priority, reason, cause, contested: false }
+            }
+            Occurrence::Contested(RouterContested { router, our_priority, contested }) => {
+                // The state is the same, and those that follow it have nothing to learn.
+                return contested.yielded.then(|| Notice {
+                    router: router.clone(),
+                    word: Word::Master,
+                    priority: *our_priority,
+                    reason: "contested".to_owned(),
+                    cause: contest(contested, *our_priority),
+                    contested: true,
+                });
             }
             Occurrence::Health(_)
             | Occurrence::Discard(_)
@@ -153,6 +173,29 @@ mod tests {
             "state": state, "priority": 101, "fault": fault
         }))
         .unwrap()
+    }
+
+    fn contested(yielded: bool) -> Occurrence {
+        serde_json::from_value(serde_json::json!({
+            "type": "contested", "router": {"name": "VI_1", "family": "ipv4"}, "our_priority": 101,
+            "by": "10.0.0.12", "priority": 100, "adverts": 2, "yielded": yielded
+        }))
+        .unwrap()
+    }
+
+    /// Told once the other has yielded, as often as that happens.
+    #[test]
+    fn a_contest_is_told_when_it_is_over() {
+        let mut told = Told::default();
+        told.news(&state("backup", "active", "silence"));
+        assert_eq!(told.news(&contested(false)), None);
+        for _ in 0..2 {
+            let notice = told.news(&contested(true)).unwrap();
+            let environment = notice.environment().map(|(_, value)| value);
+            let cause = "10.0.0.12 was Active as well with priority 100, and has yielded to our 101; adverts heard: 2";
+            let expected = ["VI_1", "ipv4", "MASTER", "101", "contested", cause];
+            assert_eq!(environment, expected);
+        }
     }
 
     /// The lines that keepalived 2.2.7 wrote into its FIFO in the same course of events, and its last
@@ -205,11 +248,13 @@ mod tests {
         let hooks = HooksConfig {
             user: None,
             timeout: Duration::from_secs(1),
+            retry: true,
             any: hook("any"),
             active: hook("active"),
             backup: None,
             fault: None,
             stop: hook("stop"),
+            contested: hook("contested"),
         };
         let mut told = Told::default();
         let mut run = |occurrence| {
@@ -218,6 +263,8 @@ mod tests {
         };
         let active = run(state("backup", "active", "silence"));
         assert_eq!(active, ["active", "any INSTANCE VI_1 MASTER 101"]);
+        // The state is the same: the generic hook is not run.
+        assert_eq!(run(contested(true)), ["contested"]);
         let backup = run(state("active", "backup", "outranked"));
         assert_eq!(backup, ["any INSTANCE VI_1 BACKUP 101"]);
     }

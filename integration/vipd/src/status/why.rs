@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use vocabulary::{TrackerHealth, Usability};
 use vrrp::election::StateName;
-use vrrpd::status::{Change, Evidence, LastHeard, RouterStatus};
+use vrrpd::status::{Change, Evidence, LastHeard, RefusedRoute, RouterStatus, StaleStatus};
 
 use super::text::ago;
 
@@ -23,6 +23,15 @@ fn write(router: &RouterStatus, out: &mut String) -> fmt::Result {
     let (configured, effective) = (router.priority, router.effective_priority);
     if configured != effective {
         writeln!(out, "  priority {configured} became {effective}: {}", trackers(router))?;
+    }
+    for RefusedRoute { route, error } in &router.refused_routes {
+        writeln!(out, "  cannot have the {route}: {error}")?;
+    }
+    for StaleStatus { address, interface } in &router.stale {
+        writeln!(
+            out,
+            "  {address} is here on {interface} as well, though this node is not Active"
+        )?;
     }
     for (reason, count) in &router.discarded {
         writeln!(out, "  discarded {count} adverts for the reason {reason:?}")?;

@@ -41,6 +41,7 @@ use tracing::error;
 use self::executor::Supervisor;
 use self::pid_file::PidFile;
 use self::reloading::Generation;
+use crate::trust::files::Rule;
 use crate::users;
 
 /// Exit code after a second signal: everything was ended at once.
@@ -67,7 +68,9 @@ pub struct Options {
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     signals::hold();
-    let (generation, loaded) = match Generation::read(&options.config, 1) {
+    // After an upgrade there is a node already, which does not end for this.
+    let rule = if options.adopt { Rule::Warn } else { Rule::Refuse };
+    let (generation, loaded) = match Generation::read(&options.config, 1, rule) {
         Ok(read) => read,
         Err(problems) => {
             complain(&problems.to_string());

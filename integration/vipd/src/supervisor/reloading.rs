@@ -18,7 +18,9 @@ use super::program::{Program, Wanted};
 use super::reload::{Effect, Event, Problem, What};
 use super::requests::Outcome;
 use crate::clock::now;
-use crate::runner::trust::look_at_programs;
+use crate::host;
+use crate::trust::files::{Rule, Sources, look_at_files};
+use crate::trust::programs::look_at_programs;
 use rustix::process::Signal;
 
 /// A configuration as programs get it.
@@ -27,6 +29,7 @@ pub(super) struct Generation {
     pub(super) number: u64,
     pub(super) snapshot: Snapshot,
     pub(super) config: Config,
+    pub(super) sources: Sources,
 }
 
 /// Who wants to know how a reload went.
@@ -41,16 +44,17 @@ pub(super) enum Requester {
 }
 
 impl Generation {
-    /// Reads the configuration at `path` and everything that it needs.
+    /// Reads the configuration at `path` and everything that it needs; `rule`: if others may write it.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn read(path: &Path, number: u64) -> Result<(Self, Loaded), Problems> {
-        let (snapshot, loaded) = Snapshot::read(path)?;
-        let loaded = look_at_programs(loaded)?;
+    pub(super) fn read(path: &Path, number: u64, rule: Rule) -> Result<(Self, Loaded), Problems> {
+        let (snapshot, loaded) = Snapshot::read(path, &host::addresses())?;
+        let sources = Sources::of(path, &loaded);
+        let loaded = look_at_files(look_at_programs(loaded)?, &sources, rule)?;
         let config = loaded.config.clone();
         let snapshot = snapshot.with_files(Files::of(&config));
-        Ok((Self { number, snapshot, config }, loaded))
+        Ok((Self { number, snapshot, config, sources }, loaded))
     }
 
     /// What a program is given: keys are for the one that shows them.
@@ -135,7 +139,7 @@ impl Supervisor {
         self.requesters = std::mem::take(&mut self.next_requesters);
         let number = self.current.number + 1;
         let candidate = match what {
-            What::All => match Generation::read(&self.options.config, number) {
+            What::All => match Generation::read(&self.options.config, number, Rule::Refuse) {
                 Ok((candidate, loaded)) => {
                     info!(path = %self.options.config.display(), "reloads the configuration");
                     loaded.warnings.log();
@@ -153,7 +157,7 @@ impl Supervisor {
                     return Event::NoCandidate;
                 }
                 let snapshot = self.current.snapshot.with_files(files);
-                Generation { number, snapshot, config: self.current.config.clone() }
+                Generation { number, snapshot, ..self.current.clone() }
             }
         };
         let wanted = Wanted::by(&candidate.config);

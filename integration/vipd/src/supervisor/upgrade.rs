@@ -28,6 +28,7 @@ use super::Options;
 use super::child::Child;
 use super::executor::Supervisor;
 use super::program::Program;
+use crate::trust::files::may_become;
 
 /// How long the new binary may take to look at the configuration.
 const TRIAL: Duration = Duration::from_secs(10);
@@ -153,6 +154,9 @@ impl Supervisor {
         if self.trial.is_some() || self.core.is_upgrading() {
             warn!("told to upgrade while an upgrade is under way; that goes on");
             return;
+        }
+        if let Err(words) = may_become(&self.binary, &self.current.sources) {
+            return error!("no upgrade, everything stays as it is: {words}");
         }
         info!(binary = %self.binary.display(), "told to upgrade: looks whether the new binary runs");
         let trial = try_out(self.binary.clone(), self.options.config.clone());

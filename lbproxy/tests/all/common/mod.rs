@@ -213,10 +213,10 @@ pub(crate) fn handed_down(config: &str) -> OwnedFd {
     let text = format!("[lbproxy]\n{threads}{config}");
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &text).unwrap();
-    let content = match Snapshot::read(file.path()) {
+    let content = match Snapshot::read(file.path(), &[]) {
         Ok((snapshot, loaded)) => snapshot.with_files(Files::of(&loaded.config)).to_bytes(),
         Err(_) => serde_json::to_vec(&serde_json::json!({
-            "name": "vipd.toml", "text": text, "variables": {}, "included": {}, "files": {},
+            "name": "vipd.toml", "text": text, "variables": {}, "included": {}, "own": [], "files": {},
         }))
         .unwrap(),
     };

@@ -7,7 +7,8 @@ use crate::check::Check;
 use crate::code::Code;
 use crate::raw::RawProxy;
 use crate::spanned::Spanned;
-use crate::{CheckKind, ProxyConfig, Verify};
+use crate::{Access, CheckKind, ProxyConfig, Verify};
+use ipnet::IpNet;
 
 /// The port of the Kubernetes API.
 const API_PORT: u16 = 6443;
@@ -28,6 +29,8 @@ pub(super) fn lint(raw: &RawProxy, proxy: &ProxyConfig, check: &mut Check<'_>) {
     }
     verifies_nothing(raw, proxy, check);
     ports(raw, check);
+    routed_ports(raw, proxy, check);
+    nobody_allowed(raw, proxy, check);
 }
 
 fn is_kubernetes_api(proxy: &ProxyConfig) -> bool {
@@ -85,5 +88,39 @@ fn ports(raw: &RawProxy, check: &mut Check<'_>) {
             let help = "where kube-proxy runs, a service may get it; take one below 30000";
             check.problems.tell(Code::NodePort, listen.span(), title, help);
         }
+    }
+}
+
+/// A route by a port that no client can have connected to.
+fn routed_ports(raw: &RawProxy, proxy: &ProxyConfig, check: &mut Check<'_>) {
+    let ports = raw.route.iter().filter_map(|route| route.get_ref().port.as_ref());
+    for given in ports.flat_map(|list| list.get_ref()) {
+        if !proxy.listen.iter().any(|listen| i64::from(listen.port()) == *given.get_ref()) {
+            let title =
+                format!("no connection of {} comes to port {}", proxy.name, given.get_ref());
+            let help = "add it to `listen`, or name a port that stands there";
+            check.problems.tell(Code::PortNotListened, given.span(), title, help);
+        }
+    }
+}
+
+/// Lists that leave nobody who is served.
+fn nobody_allowed(raw: &RawProxy, proxy: &ProxyConfig, check: &mut Check<'_>) {
+    let Some(deny) = &raw.deny else { return };
+    let Access { allow, deny: denied } = &proxy.access;
+    let all = |v4: bool| {
+        let network = |net: &IpNet| net.prefix_len() == 0 && matches!(net, IpNet::V4(_)) == v4;
+        denied.iter().any(network)
+    };
+    let is_denied = |net: &IpNet| denied.iter().any(|denied| denied.contains(net));
+    let nobody = match allow[..] {
+        [] => proxy.listen.iter().all(|listen| all(listen.is_ipv4())) && !proxy.listen.is_empty(),
+        _ => allow.iter().all(is_denied),
+    };
+    if nobody {
+        let title = format!("{} serves nobody: `deny` has everyone", proxy.name);
+        let help =
+            "`deny` counts whatever `allow` says: where only some are served, leave `deny` out";
+        check.problems.tell(Code::NobodyAllowed, deny.span(), title, help);
     }
 }

@@ -47,16 +47,19 @@ fn hooks_of(
         DEFAULT_TIMEOUT,
         duration_in(limits),
     );
-    let [any, active, backup, fault, stop] = [
+    let [any, active, backup, fault, stop, contested] = [
         ("notify", &raw.notify),
         ("notify_active", &raw.notify_active),
         ("notify_backup", &raw.notify_backup),
         ("notify_fault", &raw.notify_fault),
         ("notify_stop", &raw.notify_stop),
+        ("notify_contested", &raw.notify_contested),
     ]
     .map(|(key, list)| command(key, list, user.as_ref(), false, check));
-    if [&any, &active, &backup, &fault, &stop].into_iter().all(Option::is_none) {
+    if [&any, &active, &backup, &fault, &stop, &contested].into_iter().all(Option::is_none) {
         return None;
     }
-    Some(HooksConfig { user: user?, timeout: timeout?, any, active, backup, fault, stop })
+    let retry = raw.notify_retry.as_ref().is_none_or(|given| *given.get_ref());
+    let (user, timeout) = (user?, timeout?);
+    Some(HooksConfig { user, timeout, retry, any, active, backup, fault, stop, contested })
 }

@@ -35,6 +35,8 @@ pub struct HooksConfig {
     pub user: Option<String>,
     /// One that runs longer is killed, with everything it started.
     pub timeout: Duration,
+    /// One that fails is run again until it works or the state changes.
+    pub retry: bool,
     /// Run for every state, after that state's own.
     pub any: Option<CommandLine>,
     /// Run when the router has become Active.
@@ -45,6 +47,8 @@ pub struct HooksConfig {
     pub fault: Option<CommandLine>,
     /// Run when the router has ended.
     pub stop: Option<CommandLine>,
+    /// Run when another router that was Active at the same time has yielded.
+    pub contested: Option<CommandLine>,
 }
 
 /// A named pipe.

@@ -26,9 +26,8 @@ pub(super) fn servers(raw: &RawProxy, table: &Span, check: &mut Check<'_>) -> Ve
         }
         _ => {}
     }
-    let listed = check.each("servers", &raw.servers, SERVERS_HELP, |text| {
-        Endpoint::try_from(text).map_err(Fault::from).and_then(unnamed)
-    });
+    let listed =
+        check.each("servers", &raw.servers, SERVERS_HELP, |text| endpoint(text).and_then(unnamed));
     let mut servers: Vec<Spanned<ServerConfig>> = listed;
     servers.extend(raw.server.iter().filter_map(|raw| {
         let server = server(raw, check)?;
@@ -73,6 +72,16 @@ fn somebody_serves(servers: &[ServerConfig], table: &Span, check: &mut Check<'_>
     }
 }
 
+/// Where one host listens.
+fn endpoint(text: &str) -> Result<Endpoint, Fault> {
+    match Endpoint::try_from(text)? {
+        Endpoint::Address(at) if at.ip().is_unspecified() || at.ip().is_multicast() => {
+            Err(Fault::new(Code::Address, "must be the address of one host"))
+        }
+        endpoint @ (Endpoint::Address(_) | Endpoint::Name { .. }) => Ok(endpoint),
+    }
+}
+
 /// A server with nothing but an address, after which it is called.
 fn unnamed(address: Endpoint) -> Result<ServerConfig, Fault> {
     let name = Name::try_from(address.to_string().as_str());
@@ -84,8 +93,7 @@ fn unnamed(address: Endpoint) -> Result<ServerConfig, Fault> {
 fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
     let (table, raw) = (raw.span(), raw.get_ref());
     let help = "such as address = \"192.168.1.1:6443\"";
-    let address = check
-        .required(&table, "address", &raw.address, help, |text| Endpoint::try_from(text.as_str()));
+    let address = check.required(&table, "address", &raw.address, help, |text| endpoint(text));
     let named =
         check.optional("name", &raw.name, "", None, |text| Name::try_from(text.as_str()).map(Some));
     let help = "its share of the connections; with 0 it gets none";

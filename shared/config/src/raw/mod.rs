@@ -165,10 +165,16 @@ pub(super) struct RawRouter {
     pub(super) notify_fault: List,
     /// Program and arguments, run when the router has ended.
     pub(super) notify_stop: List,
+    /// Program and arguments, run on the router that stays Active when another one that was Active at the
+    /// same time has yielded: what moved with the other is to be moved back.
+    pub(super) notify_contested: List,
     /// The user that hooks run as; default: that of `[notify]`.
     pub(super) notify_user: Given<String>,
     /// How long a hook may run; default `"30s"`.
     pub(super) notify_timeout: Given<String>,
+    /// `false`: a hook that fails is not run again. Default true: after 1 s, 2 s, 4 s … and at last every 10
+    /// minutes, until it works or the state changes.
+    pub(super) notify_retry: Given<bool>,
 }
 
 /// `[[vrrp.address]]`: one address.

@@ -42,9 +42,11 @@ mod tests {
                 "[[vrrp]]\nname = \"{name}\"\ninterface = \"{interface}\"\nvrid = {vrid}\n{lines}\n"
             )
         };
-        let both = "addresses = [\"192.0.2.1\", \"fe80::1\"]\nsync_group = \"all\"";
-        let text = table("a", "eth1", 7, both)
-            + &table("b", "eth0", 7, both)
+        let both = |host: u8| {
+            format!("addresses = [\"192.0.2.{host}\", \"fe80::1\"]\nsync_group = \"all\"")
+        };
+        let text = table("a", "eth1", 7, &both(1))
+            + &table("b", "eth0", 7, &both(2))
             + &table("alone", "eth0", 9, "addresses = [\"192.0.2.9\"]");
         let config = parse("test", &text).unwrap().config;
         let decide = config.routers.iter().filter(|router| router.decides_ties);

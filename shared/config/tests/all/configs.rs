@@ -26,7 +26,8 @@ fn every_example_is_right() {
     }
 }
 
-/// What is found in a bad example, which may include `bad/conf.d/` and knows one variable.
+/// What is found in a bad example, which may include `bad/conf.d/` and knows one variable, on a host that is
+/// 192.168.1.11.
 fn problems(path: &Path) -> Problems {
     let source = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -42,6 +43,7 @@ fn problems(path: &Path) -> Problems {
             }
             _ => Err(format!("there is no file {pattern}")),
         },
+        own: &[[192, 168, 1, 11].into()],
     };
     match parse_in(&surroundings, name, &source) {
         Ok(loaded) => loaded.warnings,
@@ -68,7 +70,13 @@ fn every_bad_one_is_told_all_at_once() {
 }
 
 /// What no text gives by itself: it depends on the host, and is tested beside its code.
-const OF_THE_HOST: [Code; 3] = [Code::Unreadable, Code::ProgramUnusable, Code::HookUnusable];
+const OF_THE_HOST: [Code; 5] = [
+    Code::Unreadable,
+    Code::ProgramUnusable,
+    Code::WritableByOthers,
+    Code::HookUnusable,
+    Code::WouldBeRefused,
+];
 
 #[test]
 fn every_code_has_a_bad_example() {

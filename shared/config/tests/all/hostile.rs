@@ -60,6 +60,7 @@ proptest! {
                 "" => Err("nothing".to_owned()),
                 _ => Ok(vec![included.clone()]),
             },
+            own: &[[192, 0, 2, 1].into()],
         };
         match parse_in(&surroundings, "x.toml", &source) {
             Ok(loaded) => prop_assert!(!loaded.warnings.any_error()),

@@ -104,10 +104,11 @@ impl Reconciler {
         Some(KernelOp::GiveSource { address: ip, index: address.index, own, seconds })
     }
 
-    /// Removes addresses with what they brought along, but for those that others put there.
+    /// Removes addresses with what they brought along, but for an owner's that others put there.
     pub(super) fn remove_all(&self, addresses: &[ManagedAddress], ops: &mut Vec<KernelOp>) {
         let leaving: Vec<IpAddr> = addresses.iter().map(ManagedAddress::ip).collect();
-        for address in addresses.iter().filter(|address| !self.is_there_from_others(address)) {
+        let stays = |a: &ManagedAddress| self.plan.owner && self.is_there_from_others(a);
+        for address in addresses.iter().filter(|address| !stays(address)) {
             let shared = self.shares_subnet(address, &leaving);
             let own_source = address.own_source.filter(|_| !shared);
             ops.push(KernelOp::RemoveAddress { address: address.clone(), own_source });

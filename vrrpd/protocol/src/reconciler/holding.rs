@@ -1,6 +1,6 @@
 //! What a router has in the kernel, and for how long it stays there by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use config::Lease;
 use vocabulary::VirtualAddress;
 
 use super::announcing::Announcing;
-use super::{ManagedAddress, Plan, Routing};
+use super::{KernelOp, ManagedAddress, Plan, Routing};
 
 /// A lease is renewed when this part of it has passed.
 const RENEWALS_PER_LEASE: u32 = 4;
@@ -21,7 +21,12 @@ pub(super) struct Holding {
     pub(super) routing: Vec<Routing>,
     /// Something may have taken routes or rules away.
     pub(super) routing_in_doubt: bool,
-    /// Those of them that the kernel refused, and that were told.
+    /// Those of them that the kernel refuses, and why.
+    pub(super) refused_routing: BTreeMap<String, String>,
+    /// When to try those again, and how often that was done.
+    pub(super) routing_retry: Option<Instant>,
+    pub(super) routing_tries: u32,
+    /// What else the kernel refused, and was told.
     pub(super) refused: BTreeSet<String>,
     pub(super) renewed_at: Instant,
     /// The leases are to be renewed, but for an advert thread that hangs: its first beat counts.
@@ -42,6 +47,9 @@ impl Holding {
             addresses: Vec::new(),
             routing: Vec::new(),
             routing_in_doubt: false,
+            refused_routing: BTreeMap::new(),
+            routing_retry: None,
+            routing_tries: 0,
             refused: BTreeSet::new(),
             renewed_at: now,
             starved: false,
@@ -78,6 +86,15 @@ impl Holding {
                 Some(self.renewed_at + Duration::from_secs(seconds.get().into()))
             }
         }
+    }
+
+    /// The IPv6 routes, which end with the lease: the kernel removes others' along with their source.
+    pub(super) fn leased_routing(&self) -> impl Iterator<Item = KernelOp> {
+        let Lease::Seconds(seconds) = self.plan.lease else { return None.into_iter().flatten() };
+        let there = |routing: &&Routing| !self.refused_routing.contains_key(&routing.to_string());
+        let leased = self.routing.iter().filter(|routing| routing.is_route_v6()).filter(there);
+        let lease = move |routing: &Routing| KernelOp::LeaseRoute(routing.clone(), seconds);
+        Some(leased.map(lease)).into_iter().flatten()
     }
 
     /// When the leases are to be renewed.

@@ -21,6 +21,10 @@ impl Reconciler {
         if holding.retry_at.is_some_and(|at| now >= at) {
             self.try_again(&mut holding, now, ops);
         }
+        if holding.routing_retry.is_some_and(|at| now >= at) {
+            holding.routing_retry = None;
+            holding.routing_in_doubt = true;
+        }
         if let Some(pause) = holding.renewal_pause() {
             let due = now >= holding.renewed_at + pause;
             // A pulse that is older than a renewal's pause is of a thread that hangs.
@@ -53,6 +57,7 @@ impl Reconciler {
                 self.put(&holding.plan, address, true, ops);
             }
         }
+        ops.extend(holding.leased_routing());
     }
 
     /// An address was deleted; whether it was ours is to be seen.

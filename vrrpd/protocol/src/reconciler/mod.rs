@@ -28,6 +28,7 @@ mod place;
 mod plan;
 mod release;
 mod resources;
+mod stale;
 mod turns;
 
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub use self::op::{Done, Event, Failure, KernelOp, Report};
 use self::place::Places;
 pub use self::place::placed_routing;
 pub use self::resources::{Macvlan, ManagedAddress, Plan, Routing};
+pub use self::stale::StaleAddress;
+use self::stale::StaleAddresses;
 pub use self::turns::Turns;
 use crate::desired::{DesiredState, Ownership};
 use crate::election::Release;
@@ -64,6 +67,7 @@ pub struct Reconciler {
     phase: Phase,
     macvlan: MacvlanState,
     deletions: Deletions,
+    stale: StaleAddresses,
     /// Plan or interfaces changed since they were last compared with what is held.
     compare: bool,
     /// The election has ended.
@@ -105,6 +109,7 @@ impl Reconciler {
             phase,
             macvlan,
             deletions,
+            stale: StaleAddresses::default(),
             compare: true,
             ends: false,
         }
@@ -149,11 +154,14 @@ impl Reconciler {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let phase = match &self.phase {
-            Phase::Released | Phase::Resetting(_) => None,
+            Phase::Released => self.stale.deadline(),
+            Phase::Resetting(_) => None,
             Phase::Yielding(_, until) => Some(*until),
             Phase::Held(holding) => {
                 let renew_at = holding.renew_at().filter(|_| !holding.starved);
-                [holding.announcing.next(), holding.retry_at, renew_at].into_iter().flatten().min()
+                let (announce_at, retry_at) = (holding.announcing.next(), holding.retry_at);
+                let all = [announce_at, retry_at, holding.routing_retry, renew_at];
+                all.into_iter().flatten().min()
             }
         };
         let macvlan = self.macvlan.retry_at.filter(|_| !self.ends);
@@ -176,6 +184,17 @@ impl Reconciler {
     #[must_use]
     pub fn deletions(&self) -> u64 {
         self.deletions.total()
+    }
+
+    /// The routes and rules that the kernel refuses, and why.
+    pub fn refused_routing(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.holding().into_iter().flat_map(|holding| &holding.refused_routing)
+    }
+
+    /// The addresses that are on this node although the router is not Active here.
+    #[must_use]
+    pub fn stale(&self) -> Vec<StaleAddress> {
+        self.stale.present().cloned().collect()
     }
 
     /// When the kernel deletes the addresses, were nobody to renew their leases.
@@ -212,6 +231,7 @@ impl Reconciler {
             Ownership::Hold => self.hold(now, turns, ops),
             Ownership::Release(release) => self.release(release, now, ops),
         }
+        self.remove_stale(now, ops);
     }
 
     fn hold(&mut self, now: Instant, turns: &mut Turns, ops: &mut Vec<KernelOp>) {
@@ -242,7 +262,7 @@ impl Reconciler {
         if interfaces.named(&self.plan.interface).is_none() {
             // The interface is gone, and with it all that it had.
             if let Phase::Held(holding) = std::mem::take(&mut self.phase) {
-                self.let_go(&holding, ops);
+                self.let_go(&holding, now, ops);
             }
             return;
         }

@@ -9,7 +9,7 @@ use config::Lease;
 use vocabulary::{InterfaceName, VirtualAddress};
 
 use super::deletions::Worth;
-use super::{Macvlan, ManagedAddress, Plan, Routing};
+use super::{Macvlan, ManagedAddress, Plan, Routing, StaleAddress};
 use crate::desired::DesiredState;
 use crate::interfaces::Interfaces;
 
@@ -64,6 +64,8 @@ pub enum KernelOp {
         /// Then this no longer needs to be what it is secondary to.
         own_source: Option<Ipv4Addr>,
     },
+    /// Remove an address that another program left.
+    RemoveStale(StaleAddress),
     /// Add or renew the route to an IPv6 address's network.
     Connect {
         /// The address.
@@ -84,6 +86,8 @@ pub enum KernelOp {
     CompareRouting(Vec<Routing>),
     /// Add a route or a rule.
     AddRouting(Routing),
+    /// Start the lease of an IPv6 route that is there: without renewal the kernel drops it.
+    LeaseRoute(Routing, NonZeroU32),
     /// Remove a route or a rule.
     RemoveRouting(Routing),
     /// Have the proxies reset the clients of these addresses, and wait until they have. Before its result
@@ -175,6 +179,15 @@ pub enum Report {
     MadeMacvlan(Macvlan),
     /// A route or rule was added.
     AddedRouting(Routing),
+    /// An address that another program left was removed.
+    RemovedStale {
+        /// Which.
+        address: StaleAddress,
+        /// How often by now.
+        times: u32,
+    },
+    /// An address is on this node that the router is not Active for, and is not ours to remove.
+    Stale(StaleAddress),
     /// Something failed.
     Failed(Failure, String),
 }
@@ -206,10 +219,14 @@ pub enum Failure {
     MacvlanUp,
     /// It could not be removed.
     MacvlanLeft,
+    /// An address that another program left could not be removed.
+    Stale,
     /// Routes could not be compared.
     Compare,
     /// A route could not be added.
     Route,
+    /// A route could not be leased.
+    RouteLease,
     /// A route could not be removed.
     RouteLeft,
     /// Addresses could not be announced.

@@ -1,10 +1,16 @@
 //! What follows from the results of operations: what the kernel refuses is tried again, and said.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use config::Lease;
 
 use super::{Done, Failure, Holding, KernelOp, ManagedAddress, RETRY, Reconciler, Report, Routing};
+
+/// What stands for the comparison of all routes among what was said.
+const ROUTES: &str = "routes";
+
+/// A route that the kernel refuses for long is tried once in this time.
+const LONGEST_ROUTING_PAUSE: Duration = Duration::from_secs(30);
 
 impl Reconciler {
     /// An operation was performed.
@@ -39,19 +45,18 @@ impl Reconciler {
                 // The lease takes it away; without one the next start does.
                 said(Failure::Remove, result, ops);
             }
+            KernelOp::RemoveStale(address) => self.stale_removed(address, result.map(drop), ops),
             KernelOp::Connect { address, .. } => {
                 self.said_once(address.network().to_string(), Failure::Connect, result, ops);
             }
             KernelOp::Disconnect { .. } => said(Failure::ConnectLeft, result, ops),
-            KernelOp::CompareRouting(_) => {
-                if let Ok(Done::Missing(missing)) = &result {
-                    ops.extend(missing.iter().cloned().map(KernelOp::AddRouting));
-                }
-                self.tried_again(Failure::Compare, result, now, ops);
+            KernelOp::CompareRouting(_) => self.compared(result, now, ops),
+            KernelOp::LeaseRoute(routing, _) => {
+                self.said_once(format!("lease {routing}"), Failure::RouteLease, result, ops);
             }
             KernelOp::AddRouting(routing) => self.routing_added(routing, result, now, ops),
             KernelOp::RemoveRouting(_) => said(Failure::RouteLeft, result, ops),
-            KernelOp::ResetClients(_) => self.clients_reset(ops),
+            KernelOp::ResetClients(_) => self.clients_reset(now, ops),
             KernelOp::Announce(_) => {
                 let due = |holding: &mut Holding| holding.announcing.log_is_due(now);
                 if result.is_err() && self.holding_mut().is_some_and(due) {
@@ -81,6 +86,23 @@ impl Reconciler {
         report(if renewal { Failure::Renew } else { Failure::Hold }, error, ops);
     }
 
+    /// What is missing is added; what is not is refused no more.
+    fn compared(&mut self, result: Result<Done, String>, now: Instant, ops: &mut Vec<KernelOp>) {
+        let Ok(Done::Missing(missing)) = result else {
+            self.routing_again(now);
+            return self.said_once(ROUTES.to_owned(), Failure::Compare, result, ops);
+        };
+        if let Some(holding) = self.holding_mut() {
+            let still = |what: &String| missing.iter().any(|routing| routing.to_string() == *what);
+            holding.refused_routing.retain(|what, _| still(what));
+            holding.refused.remove(ROUTES);
+            if missing.is_empty() {
+                holding.routing_tries = 0;
+            }
+        }
+        ops.extend(missing.into_iter().map(KernelOp::AddRouting));
+    }
+
     fn routing_added(
         &mut self,
         routing: Routing,
@@ -88,17 +110,32 @@ impl Reconciler {
         now: Instant,
         ops: &mut Vec<KernelOp>,
     ) {
-        match result {
-            Ok(_) => {
-                if let Some(holding) = self.holding_mut() {
-                    holding.refused.remove(&routing.to_string());
-                }
-                ops.push(KernelOp::Report(Report::AddedRouting(routing)));
+        let what = routing.to_string();
+        if let Err(error) = result {
+            self.routing_again(now);
+            let Some(holding) = self.holding_mut() else { return };
+            if holding.refused_routing.insert(what, error.clone()).is_none() {
+                report(Failure::Route, error, ops);
             }
-            Err(error) => {
-                self.retry(now);
-                self.said_once(routing.to_string(), Failure::Route, Err(error), ops);
-            }
+            return;
+        }
+        if let Some(holding) = self.holding_mut() {
+            holding.refused_routing.remove(&what);
+            let leased = holding.leased_routing();
+            ops.extend(
+                leased.filter(|op| matches!(op, KernelOp::LeaseRoute(r, _) if *r == routing)),
+            );
+        }
+        ops.push(KernelOp::Report(Report::AddedRouting(routing)));
+    }
+
+    /// What the kernel refused is tried again with growing pauses, and whenever the interfaces change.
+    fn routing_again(&mut self, now: Instant) {
+        let Some(holding) = self.holding_mut() else { return };
+        if holding.routing_retry.is_none() {
+            let pause = RETRY * 2_u32.saturating_pow(holding.routing_tries);
+            holding.routing_retry = Some(now + pause.min(LONGEST_ROUTING_PAUSE));
+            holding.routing_tries = holding.routing_tries.saturating_add(1);
         }
     }
 

@@ -23,7 +23,7 @@ impl Reconciler {
     }
 
     /// The clients have been reset. The addresses leave, unless they are wanted again.
-    pub(super) fn clients_reset(&mut self, ops: &mut Vec<KernelOp>) {
+    pub(super) fn clients_reset(&mut self, now: Instant, ops: &mut Vec<KernelOp>) {
         let holding = match std::mem::take(&mut self.phase) {
             Phase::Resetting(holding) => holding,
             // They were those of addresses that a reload took away.
@@ -37,7 +37,7 @@ impl Reconciler {
             self.phase = Phase::Held(holding);
             return;
         }
-        self.let_go(&holding, ops);
+        self.let_go(&holding, now, ops);
         ops.push(KernelOp::Report(Report::Released(holding.configured())));
         if self.ends {
             self.remove_macvlan(ops);
@@ -45,7 +45,7 @@ impl Reconciler {
     }
 
     /// Removes everything; the proxies' clients have been reset, and others' are.
-    pub(super) fn let_go(&self, holding: &Holding, ops: &mut Vec<KernelOp>) {
+    pub(super) fn let_go(&mut self, holding: &Holding, now: Instant, ops: &mut Vec<KernelOp>) {
         ops.push(KernelOp::DestroySockets(holding.ips()));
         ops.extend(holding.routing.iter().cloned().map(KernelOp::RemoveRouting));
         // Before its addresses, for an interface that is up says goodbye to their multicast groups, from
@@ -54,6 +54,7 @@ impl Reconciler {
         ops.extend(macvlan.map(|macvlan| KernelOp::LowerMacvlan(macvlan.name.clone())));
         self.remove_all(&holding.addresses, ops);
         ops.push(KernelOp::TellBackup(holding.ips()));
+        self.stale.released_at = Some(now);
     }
 
     /// The election has ended.

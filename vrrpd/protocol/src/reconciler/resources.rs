@@ -87,6 +87,12 @@ impl ManagedAddress {
 }
 
 impl Routing {
+    /// Whether it is an IPv6 route, which the kernel can end by itself.
+    #[must_use]
+    pub fn is_route_v6(&self) -> bool {
+        matches!(self, Self::Route(route, _) if route.destination.addr().is_ipv6())
+    }
+
     /// Whether the kernel gives what is sent there a source of ours.
     #[must_use]
     pub fn has_source(&self) -> bool {

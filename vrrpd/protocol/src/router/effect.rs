@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use vocabulary::Priority;
 
+use super::Contested;
 use crate::desired::DesiredState;
 use crate::election::{State, Transition};
 use crate::wire::Claim;
@@ -29,6 +30,8 @@ pub enum Effect {
         /// What was known then.
         evidence: Evidence,
     },
+    /// Another router was Active while we were, or is no more.
+    Contested(Contested),
     /// A handover was asked for to somebody who is no configured peer: nothing was done.
     HandoverRefused {
         /// Whom.

@@ -6,6 +6,7 @@
 //! The advert thread feeds it and carries the effects out: it has the sockets and the clock, and decides
 //! nothing. The simulation does the same with a network of its own.
 
+mod contest;
 mod effect;
 mod input;
 mod packet;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 use config::{Audience, RouterConfig};
 use vocabulary::{Family, Name, RouterId};
 
+use self::contest::Contest;
+pub use self::contest::Contested;
 use self::effect::Before;
 pub use self::effect::{Effect, Evidence, LastHeard};
 pub use self::input::Input;
@@ -42,6 +45,7 @@ pub struct Core {
     resume_until: Option<Instant>,
     stopping: bool,
     desired: DesiredState,
+    contest: Contest,
     /// The last change of state that its siblings do not know of.
     news: Option<Transition>,
 }
@@ -62,6 +66,7 @@ impl Core {
             resume_until,
             stopping: false,
             desired: Self::first_desire(resume_until.is_some()),
+            contest: Contest::default(),
             news: None,
         }
     }
@@ -118,10 +123,12 @@ impl Core {
     /// When [`Input::Tick`] has work to do; none while there is nothing to wait for.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match (self.election.deadline(), self.resume_until) {
-            (Some(deadline), Some(until)) => Some(deadline.min(until)),
-            (deadline, until) => deadline.or(until),
-        }
+        [self.due(), self.contest.deadline()].into_iter().flatten().min()
+    }
+
+    /// When the election has something to decide.
+    fn due(&self) -> Option<Instant> {
+        [self.election.deadline(), self.resume_until].into_iter().flatten().min()
     }
 
     /// Whether others rely on what it does next: it has the addresses.
@@ -150,7 +157,14 @@ impl Core {
         match input {
             Input::Received { advert, coverage } => {
                 self.follow_checksum(coverage);
-                self.event(Event::Received(advert), now)
+                let was_active = matches!(self.election.state(), State::Active(_));
+                let mut effects = self.event(Event::Received(advert), now);
+                if was_active {
+                    let settings = self.election.settings();
+                    let contested = self.contest.heard(&advert, settings, now);
+                    effects.extend(contested.map(Effect::Contested));
+                }
+                effects
             }
             Input::Tick => self.tick(now),
             Input::Surroundings(surroundings) => self.surrounded_by(surroundings, now),
@@ -224,6 +238,11 @@ impl Core {
         if self.election.deadline().is_some_and(|deadline| now >= deadline) {
             effects.extend(self.event(Event::Tick, now));
         }
+        if let Some(contested) = self.contest.tick(now) {
+            // Hosts may have believed the other's last announcement.
+            self.desired.announcements += 1;
+            effects.extend([Effect::Desire(self.desired), Effect::Contested(contested)]);
+        }
         effects
     }
 
@@ -249,7 +268,7 @@ impl Core {
     }
 
     fn event(&mut self, event: Event, now: Instant) -> Vec<Effect> {
-        let due = self.deadline().filter(|_| event == Event::Tick);
+        let due = self.due().filter(|_| event == Event::Tick);
         let before = self.before(due, now);
         let actions = self.election.handle(event, now);
         self.effects(actions, before, None)
@@ -262,6 +281,7 @@ impl Core {
         before: Before,
         only: Option<IpAddr>,
     ) -> Vec<Effect> {
+        self.contest.follow(self.election.state(), before.now);
         let mut effect = |action| match action {
             Action::Advertise(claim) => {
                 Effect::Advertise { claim, only: only.filter(|_| claim == Claim::Resign) }

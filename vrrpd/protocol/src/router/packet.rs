@@ -30,14 +30,16 @@ impl Core {
         self.coverage
     }
 
-    /// Where an advert goes: to one peer `only`, or to everyone it concerns.
+    /// Where an advert goes: to one peer `only`, or to everyone it concerns. Every node may have the same
+    /// list of peers: nobody speaks to himself.
     pub fn destinations(&self, only: Option<IpAddr>) -> impl Iterator<Item = IpAddr> + '_ {
         let (one, peers): (_, &[IpAddr]) = match (only, &self.config.audience) {
             (Some(peer), _) => (Some(peer), &[]),
             (None, Audience::Multicast) => (Some(group(self.config.id.family)), &[]),
             (None, Audience::Peers(peers)) => (None, peers),
         };
-        one.into_iter().chain(peers.iter().copied())
+        let own = self.place().map(|place| place.source);
+        one.into_iter().chain(peers.iter().copied()).filter(move |to| Some(*to) != own)
     }
 
     /// An advert as it goes into an IP packet from `source` to `destination`.

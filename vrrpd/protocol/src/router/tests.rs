@@ -107,7 +107,10 @@ fn changes(effects: &[Effect]) -> Vec<(StateName, StateName, Cause)> {
         Effect::Changed { transition: Transition { from, to, cause }, .. } => {
             Some((*from, *to, *cause))
         }
-        Effect::Advertise { .. } | Effect::Desire(_) | Effect::HandoverRefused { .. } => None,
+        Effect::Advertise { .. }
+        | Effect::Desire(_)
+        | Effect::Contested(_)
+        | Effect::HandoverRefused { .. } => None,
     };
     effects.iter().filter_map(change).collect()
 }
@@ -377,4 +380,12 @@ fn tracking_a_pause_and_a_start_decide_who_takes_part_with_what() {
     assert_eq!(of(false, true, false), (120, false));
     assert_eq!(of(false, false, false), (120, true));
     assert_eq!(of(true, false, true), (1, true));
+}
+
+#[test]
+fn the_same_list_of_peers_on_every_node_is_spoken_to_without_itself() {
+    let bench = Bench::backup("peers = [\"10.0.0.11\", \"10.0.0.12\", \"10.0.0.13\"]");
+    let others: Vec<IpAddr> = vec![PEER.into(), [10, 0, 0, 13].into()];
+    assert_eq!(bench.core.destinations(None).collect::<Vec<_>>(), others);
+    assert_eq!(bench.core.destinations(Some(PEER.into())).collect::<Vec<_>>(), others[..1]);
 }

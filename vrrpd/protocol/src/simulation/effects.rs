@@ -50,7 +50,7 @@ impl Lan {
                         tale.push(format!("{now:?}: node {node}, router {router}: {transition:?}"));
                     }
                 }
-                Effect::HandoverRefused { .. } => {}
+                Effect::Contested(_) | Effect::HandoverRefused { .. } => {}
             }
         }
     }

@@ -128,9 +128,11 @@ impl Kernel {
                 | KernelOp::RemoveOwnSource(..)
                 | KernelOp::GiveSource { .. }
                 | KernelOp::TakeSource { .. }
+                | KernelOp::RemoveStale(_)
                 | KernelOp::Connect { .. }
                 | KernelOp::Disconnect { .. }
                 | KernelOp::AddRouting(_)
+                | KernelOp::LeaseRoute(..)
                 | KernelOp::RemoveRouting(_)
                 | KernelOp::DestroySockets(_)
                 | KernelOp::TellActive(_)
@@ -176,8 +178,15 @@ fn interfaces(config: &RouterConfig, place: Place) -> Interfaces {
         }
     }
     let Place { index, source, prefix_len } = place;
-    let (ours, tentative, secondary) = (false, false, false);
-    interfaces
-        .put_address(index, Configured { ip: source, prefix_len, ours, tentative, secondary });
+    let own = Configured {
+        ip: source,
+        prefix_len,
+        ours: false,
+        by_keepalived: false,
+        permanent: true,
+        tentative: false,
+        secondary: false,
+    };
+    interfaces.put_address(index, own);
     interfaces
 }

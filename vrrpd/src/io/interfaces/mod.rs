@@ -6,7 +6,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use vocabulary::InterfaceName;
 use vrrp::interfaces::{Configured, Interfaces, Link};
 
-use super::address_message::{address_of, is_ours, is_own_source};
+use super::address_message::{address_of, is_by_keepalived, is_ours, is_own_source, is_permanent};
 use super::macvlan::{mac_of, upon};
 
 /// An interface is there, or changed; tells whether that is news.
@@ -53,6 +53,8 @@ fn configured(message: &AddressMessage) -> Option<Configured> {
         ip: address_of(message)?,
         prefix_len: message.header.prefix_len,
         ours: is_ours(message),
+        by_keepalived: is_by_keepalived(message),
+        permanent: is_permanent(message),
         tentative: flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed),
         secondary: flags.contains(AddressFlags::Secondary),
     })

@@ -8,6 +8,7 @@ mod own_source;
 
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use config::{RouteConfig, RuleConfig, Scope};
 use futures_util::TryStreamExt;
@@ -129,6 +130,19 @@ impl Routes {
                 request.execute().await
             }
         }
+    }
+
+    /// Has the kernel drop an IPv6 route of ours after so many seconds. From then on no packet follows it;
+    /// it is listed for up to 30 s more.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn lease(&self, routing: &Routing, seconds: NonZeroU32) -> Result<(), RouteError> {
+        let Routing::Route(route, index) = routing else { return Ok(()) };
+        let mut message = message(route, *index);
+        message.attributes.push(RouteAttribute::Expires(seconds.get()));
+        let leased = self.netlink.route().add(message).replace().execute().await;
+        leased.map_err(|source| RouteError::Add { what: routing.to_string(), source })
     }
 
     /// Removes a route or a rule; one that is gone already is no error.

@@ -75,7 +75,10 @@ mod tests {
                 "advert_interval": 10, "source": "192.0.2.1", "addresses": [], "active": null,
                 "trackers": [{"tracker": "web", "usable": 2, "total": 3, "state": "usable"}],
                 "sent": 7, "send_errors": 1, "received": 8, "discarded": {"checksum": 4},
-                "mismatch": null, "history": [], "deletions": 11, "lease_left_ms": 2500,
+                "mismatch": null, "history": [], "deletions": 11, "lease_left_ms": 2500, "contests": 5,
+                "failing_hooks": [{"state": "MASTER", "reason": "silence", "tries": 3, "error": "exit status: 1"}],
+                "refused_routes": [{"route": "a", "error": "b"}, {"route": "c", "error": "d"}],
+                "stale": [{"address": "192.0.2.9", "interface": "lo"}],
                 "conflicts": [{"address": "192.0.2.7", "mac": "02:00:00:00:00:07", "times": 12, "ago_ms": 1}]
             }]
         });
@@ -174,6 +177,10 @@ mod tests {
             format!("vipd_router_faulty{{{router}}} 0.0"),
             format!("vipd_router_mismatch{{{router}}} 0.0"),
             format!("vipd_router_addresses_deleted_total{{{router}}} 11"),
+            format!("vipd_router_contests_total{{{router}}} 5"),
+            format!("vipd_router_hooks_failing{{{router}}} 1.0"),
+            format!("vipd_router_routes_refused{{{router}}} 2.0"),
+            format!("vipd_router_stale_addresses{{{router}}} 1.0"),
             format!("vipd_router_lease_left_seconds{{{router}}} 2.5"),
             format!(
                 r#"vipd_router_rivals_heard_total{{{router},address="192.0.2.7",mac="02:00:00:00:00:07"}} 12"#

@@ -28,6 +28,7 @@ pub(super) fn write(status: &Status, page: &mut Page) {
         discarded.map(|(reason, times)| (vec![("reason", reason.clone())], *times)),
     );
     routers(&status.routers, page);
+    troubles(&status.routers, page);
     adverts(&status.routers, page);
     trackers(&status.routers, page);
 }
@@ -100,6 +101,33 @@ fn routers(routers: &[RouterStatus], page: &mut Page) {
         "vipd_router_advert_interval_seconds",
         "Time between two adverts",
         each(|router| router.advert_interval.duration().as_secs_f64()),
+    );
+}
+
+/// What is not as it has to be.
+fn troubles(routers: &[RouterStatus], page: &mut Page) {
+    let each = |value: fn(&RouterStatus) -> f64| {
+        routers.iter().map(move |router| (labels(router), value(router)))
+    };
+    page.counter(
+        "vipd_router_contests",
+        "How often another router was Active while it was",
+        routers.iter().map(|router| (labels(router), router.contests)),
+    );
+    page.gauge(
+        "vipd_router_hooks_failing",
+        "Its hooks that failed and are run again",
+        each(|router| count(router.failing_hooks.len() as u64)),
+    );
+    page.gauge(
+        "vipd_router_routes_refused",
+        "Its routes and rules that the kernel refuses",
+        each(|router| count(router.refused_routes.len() as u64)),
+    );
+    page.gauge(
+        "vipd_router_stale_addresses",
+        "Its addresses that are on this node although it is not Active here",
+        each(|router| count(router.stale.len() as u64)),
     );
 }
 

@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::raw::RawAddress;
 use crate::spanned::Spanned;
 use crate::vrrp::{AddressConfig, Scope};
+use ipnet::IpNet;
 use vocabulary::{Family, InterfaceName, VirtualAddress};
 
 const HELP: &str = "such as \"192.168.1.100\" or \"192.168.1.100/24\"";
@@ -76,8 +77,54 @@ pub(super) fn wanted(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Ve
             check.problems.tell(Code::StandsTwice, this.address.span(), title, "");
         }
     }
+    of_hosts(&wanted, check);
     wanted.sort_by_key(|this| !this.advertised);
     wanted
+}
+
+/// By its own prefix, or for one without by those of the same table, an address is a host's.
+fn of_hosts(wanted: &[Wanted], check: &mut Check<'_>) {
+    let networks = || wanted.iter().map(|other| other.address.get_ref().network());
+    for this in wanted {
+        let address = this.address.get_ref();
+        let own = address.network();
+        let alone = own.prefix_len() == own.max_prefix_len();
+        let fault = networks()
+            .filter(|network| alone || *network == own)
+            .find_map(|network| not_of_a_host(address.ip(), network))
+            .or_else(|| {
+                let broadcast = this.broadcast.map(IpAddr::V4) == Some(address.ip());
+                broadcast.then(|| format!("{} is its own broadcast address", address.ip()))
+            });
+        if let Some(title) = fault {
+            let help = "no host can have it: write an address of the network that nobody has";
+            check.problems.tell(Code::NotOfAHost, this.address.span(), title, help);
+        }
+    }
+}
+
+/// Why `ip` is no host's in `network`; RFC 3021 gives both addresses of a /31 to hosts, RFC 6164 those of a
+/// /127.
+fn not_of_a_host(ip: IpAddr, network: IpNet) -> Option<String> {
+    if network.prefix_len() == 0 {
+        return Some(format!("{ip}/0 makes every address a neighbour's"));
+    }
+    if network.max_prefix_len() - network.prefix_len() < 2 {
+        return None;
+    }
+    match ip {
+        IpAddr::V4(_) if ip == network.network() => {
+            Some(format!("{ip} is the address of the network {network} itself"))
+        }
+        IpAddr::V4(_) if ip == network.broadcast() => {
+            Some(format!("{ip} is the broadcast address of {network}"))
+        }
+        // RFC 4291 §2.6.1.
+        IpAddr::V6(_) if ip == network.network() => {
+            Some(format!("{ip} is the anycast address of the routers of {network}"))
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    }
 }
 
 fn in_full(
@@ -176,6 +223,47 @@ fn suggested_suffix(vrid: i64) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_and_its_broadcast_address_are_no_hosts() {
+        for (ip, network, expected) in [
+            (
+                "10.77.0.0",
+                "10.77.0.0/24",
+                Some("10.77.0.0 is the address of the network 10.77.0.0/24 itself"),
+            ),
+            (
+                "10.77.0.255",
+                "10.77.0.0/24",
+                Some("10.77.0.255 is the broadcast address of 10.77.0.0/24"),
+            ),
+            ("10.77.0.255", "10.77.0.0/16", None),
+            (
+                "10.77.255.255",
+                "10.77.0.0/16",
+                Some("10.77.255.255 is the broadcast address of 10.77.0.0/16"),
+            ),
+            (
+                "10.77.0.3",
+                "10.77.0.0/30",
+                Some("10.77.0.3 is the broadcast address of 10.77.0.0/30"),
+            ),
+            ("10.77.0.0", "10.77.0.0/31", None),
+            ("10.77.0.1", "10.77.0.0/31", None),
+            ("10.77.0.0", "10.77.0.0/32", None),
+            ("10.77.0.1", "0.0.0.0/0", Some("10.77.0.1/0 makes every address a neighbour's")),
+            (
+                "fd77::",
+                "fd77::/64",
+                Some("fd77:: is the anycast address of the routers of fd77::/64"),
+            ),
+            ("fd77::", "fd77::/127", None),
+            ("fd77::ffff:ffff:ffff:ffff", "fd77::/64", None),
+        ] {
+            let found = not_of_a_host(ip.parse().unwrap(), network.parse().unwrap());
+            assert_eq!(found.as_deref(), expected, "{ip} {network}");
+        }
+    }
 
     #[test]
     fn a_label_begins_with_its_interface() {

@@ -22,7 +22,9 @@ use crate::raw::{Given, RawRouter};
 use crate::spanned::Spanned;
 use crate::track::Tracked;
 use crate::track::check::Known;
-use vocabulary::{AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, Vrid};
+use vocabulary::{
+    AdvertInterval, Family, InterfaceName, Name, Priority, RouterId, VirtualAddress, Vrid,
+};
 
 const LEASE_HELP: &str =
     "the kernel deletes the addresses by itself that long after vrrpd stopped renewing them";
@@ -54,7 +56,7 @@ pub(crate) fn routers(
     let interface = common.as_ref().map(|common| &common.interface);
     let routing = routing(raw, interface, &families, check);
     let peers_help = "the other router's own address, not a virtual one";
-    let peers = check.each("peers", &raw.peers, peers_help, ip);
+    let peers = check.each("peers", &raw.peers, peers_help, host);
     let source = source(raw, check);
     let names = raw.track.iter().flat_map(|list| list.get_ref());
     let track: Vec<Tracked> = names.filter_map(|name| known.tracked(name.get_ref())).collect();
@@ -73,7 +75,7 @@ pub(crate) fn routers(
             .map(|wanted| &wanted.address)
             .collect();
         addresses::check_advertised(family, &of_family, raw, check);
-        let audience = audience(family, &peers, raw, check);
+        let audience = audience(family, &peers, source, raw, check);
         check_source(source, family, &raw.source, check);
         let Some(common) = &common else { continue };
         routers.push(RouterConfig {
@@ -132,7 +134,19 @@ fn common(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Option<Common
 
 fn source(raw: &RawRouter, check: &mut Check<'_>) -> Option<IpAddr> {
     let help = "this node's own address";
-    check.optional("source", &raw.source, help, None, |text| ip(text).map(Some)).flatten()
+    check.optional("source", &raw.source, help, None, |text| host(text).map(Some)).flatten()
+}
+
+/// The address of another host's, or of this one's that others reach.
+fn host(text: &str) -> Result<IpAddr, Fault> {
+    match ip(text)? {
+        ip if VirtualAddress::try_from(text).is_err() => {
+            let words =
+                if ip.is_loopback() { "no other host can reach it" } else { "no host has it" };
+            Err(Fault::new(Code::Address, format!("must be the address of one host: {words}")))
+        }
+        ip => Ok(ip),
+    }
 }
 
 fn ip(text: &str) -> Result<IpAddr, Fault> {
@@ -318,6 +332,7 @@ fn lease(raw: &RawRouter, interval: AdvertInterval, check: &mut Check<'_>) -> Op
 fn audience(
     family: Family,
     peers: &[Spanned<IpAddr>],
+    source: Option<IpAddr>,
     raw: &RawRouter,
     check: &mut Check<'_>,
 ) -> Audience {
@@ -336,7 +351,9 @@ fn audience(
             "adverts for addresses of a family travel over that family",
         );
     }
-    Audience::Peers(of_family)
+    // Every node may have the same list.
+    let others = of_family.iter().copied().filter(|peer| Some(*peer) != source);
+    Audience::Peers(others.collect())
 }
 
 fn check_source(

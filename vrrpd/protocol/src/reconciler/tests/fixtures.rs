@@ -53,12 +53,25 @@ pub(in crate::reconciler) fn node(addresses: &[(&str, &str)]) -> Interfaces {
         let link = Link { name: name(interface), running: true, loopback, mac: None, upon: None };
         interfaces.put(index, link);
         for (_, text) in addresses.iter().filter(|(at, _)| *at == interface) {
-            let net: IpNet = text.trim_end_matches('*').parse().unwrap();
-            let (ip, prefix_len) = (net.addr(), net.prefix_len());
             let ours = text.ends_with('*');
-            let address = Configured { ip, prefix_len, ours, tentative: false, secondary: false };
+            let address = address_of(text.trim_end_matches('*'));
+            let address = Configured { ours, permanent: !ours, ..address };
             interfaces.put_address(index, address);
         }
     }
     interfaces
+}
+
+/// An address with its prefix, as somebody adds it by hand.
+pub(in crate::reconciler) fn address_of(text: &str) -> Configured {
+    let net: IpNet = text.parse().unwrap();
+    Configured {
+        ip: net.addr(),
+        prefix_len: net.prefix_len(),
+        ours: false,
+        by_keepalived: false,
+        permanent: true,
+        tentative: false,
+        secondary: false,
+    }
 }

@@ -150,37 +150,6 @@ fn an_address_that_is_refused_is_tried_again() {
     assert_eq!(rig.deadline(), Some(500), "the burst");
 }
 
-/// A route that is refused is said once, until it was had; so is a source, and a network's route.
-#[test]
-fn a_route_that_is_refused_is_said_once() {
-    let mut plan = plan(&[("eth0", "10.0.0.100/24")]);
-    plan.managed.routes = vec![default_route()];
-    let mut rig = Rig::new(plan, node(&[("eth0", "10.0.0.11/24")]));
-    rig.missing = vec![Routing::Route(default_route(), 2)];
-    rig.refused = vec!["add"];
-    let route = "route to 0.0.0.0/0 through eth0 in table 254";
-    let done = rig.feed(0, Event::Desired(HOLD));
-    assert!(done.contains(&"says: Route, no".to_owned()), "{done:?}");
-    assert_eq!(rig.deadline(), Some(100));
-    let again = rig.tick(100);
-    assert_eq!(again[..2], ["compare 1".to_owned(), format!("add {route}")]);
-    assert!(!again.iter().any(|words| words.starts_with("says")), "{again:?}");
-    rig.refused.clear();
-    assert_eq!(
-        rig.tick(200),
-        ["compare 1".to_owned(), format!("add {route}"), format!("says: added {route}")]
-    );
-    rig.missing.clear();
-    rig.refused = vec!["compare"];
-    assert_eq!(rig.feed(300, Event::RoutingGone), ["compare 1", "says: Compare, no"]);
-    rig.refused.clear();
-    assert_eq!(rig.tick(400), ["compare 1"]);
-    assert_eq!(rig.tick(450), [""; 0]);
-    // Interfaces that change may have taken it away.
-    let done = rig.feed(460, Event::Interfaces(Arc::new(node(&[("eth0", "10.0.0.11/24")]))));
-    assert_eq!(done, ["compare 1"]);
-}
-
 #[test]
 fn a_source_or_a_connected_route_that_is_refused_is_said_once() {
     let mut both = plan(&[("eth0", "fd77::100"), ("eth1", "fd50::10/64")]);

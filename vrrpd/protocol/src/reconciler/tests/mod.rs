@@ -5,6 +5,8 @@ mod holding;
 mod leases;
 mod macvlans;
 mod releasing;
+mod routes;
+mod stale;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -14,6 +16,7 @@ use vocabulary::{Family, Name, RouterId};
 
 use self::fixtures::{moment, name, node, plan};
 use super::*;
+use crate::interfaces::Link;
 
 /// An executor whose kernel does all that it is not told to refuse.
 struct Rig {
@@ -131,10 +134,12 @@ fn words(op: &KernelOp) -> String {
             format!("{what} {} at {} for {seconds}", address.config.address, address.index)
         }
         KernelOp::RemoveAddress { address, .. } => format!("delete {}", address.config.address),
+        KernelOp::RemoveStale(stale) => format!("clear {} from {}", stale.net, stale.interface),
         KernelOp::Connect { address, index, .. } => format!("connect {address} at {index}"),
         KernelOp::Disconnect { address, index } => format!("disconnect {address} at {index}"),
         KernelOp::CompareRouting(routing) => format!("compare {}", routing.len()),
         KernelOp::AddRouting(routing) => format!("add {routing}"),
+        KernelOp::LeaseRoute(routing, seconds) => format!("lease {routing} for {seconds}"),
         KernelOp::RemoveRouting(routing) => format!("drop {routing}"),
         KernelOp::ResetClients(ips) => format!("reset {}", list(ips)),
         KernelOp::DestroySockets(ips) => format!("destroy {}", list(ips)),
@@ -151,6 +156,12 @@ fn words(op: &KernelOp) -> String {
         }
         KernelOp::Report(Report::MadeMacvlan(macvlan)) => format!("says: made {}", macvlan.name),
         KernelOp::Report(Report::AddedRouting(routing)) => format!("says: added {routing}"),
+        KernelOp::Report(Report::RemovedStale { address, times }) => {
+            format!("says: cleared {}, {times} times", address.net)
+        }
+        KernelOp::Report(Report::Stale(stale)) => {
+            format!("says: stale {} on {}", stale.net, stale.interface)
+        }
         KernelOp::Report(Report::Failed(failure, error)) => format!("says: {failure:?}, {error}"),
     }
 }

@@ -41,7 +41,10 @@ fn effects(fed: &Fed<'_>) -> Option<&'static str> {
                     return Some("leads without the addresses");
                 }
             }
-            Effect::Advertise { .. } | Effect::Changed { .. } | Effect::HandoverRefused { .. } => {}
+            Effect::Advertise { .. }
+            | Effect::Changed { .. }
+            | Effect::Contested(_)
+            | Effect::HandoverRefused { .. } => {}
         }
     }
     None
