@@ -106,7 +106,7 @@ fn an_http_check_tells_ready_from_draining_from_down() {
     let proxy = Proxy::ready(&table(listen_at(ip), &[address], check), &["up"]);
     status.store(500, Ordering::Relaxed);
     let line = proxy.log("up → draining");
-    assert!(line.contains("GET /readyz answered 500 \"[-]etcd failed\""), "{line}");
+    assert!(line.contains(r#"GET /readyz answered 500 \"[-]etcd failed\""#), "{line}");
     // The line is written before the workers know.
     eventually("new clients are reset", || fetch(listen_at(ip)).is_err());
     status.store(403, Ordering::Relaxed);

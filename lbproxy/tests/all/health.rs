@@ -347,7 +347,7 @@ fn a_proxy_follows_the_servers_of_another() {
     status.store(500, Ordering::Relaxed);
     proxy.wait_for(&["draining"]);
     let line = proxy.log("up → draining: as p/");
-    assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \"body\"")), "{line}");
+    assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \\\"body\\\"")), "{line}");
     assert!(fetch(join).is_err());
     let mut name = [0; 4];
     open.read_exact(&mut name).unwrap();

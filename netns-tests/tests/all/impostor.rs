@@ -110,7 +110,7 @@ fn attempts_at_the_directory(directory: &Path) -> Vec<(String, io::Result<()>)> 
     ]
 }
 
-/// Looks into a process, changes it, takes what it has open. `mem` is opened by whom may trace it (ptrace(2)).
+/// Looks into a process, changes it, takes what it has open. Who may open `mem` may trace it (ptrace(2)).
 fn attempts_at_a_process(pid: i32) -> Vec<(String, io::Result<()>)> {
     let process = Pid::from_raw(pid).unwrap();
     let proc = PathBuf::from(format!("/proc/{pid}"));
