@@ -412,7 +412,11 @@ fn a_wrong_configuration_is_shown_and_ends_with_2() {
 #[test]
 fn nobody_but_a_supervisor_starts_it() {
     let program = env!("CARGO_BIN_EXE_lbproxy");
-    let alone = Command::new(program).stdin(Stdio::null()).output().unwrap();
+    let alone = Command::new(program)
+        .args(["--runtime-dir", "/nowhere"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     assert_eq!(alone.status.code(), Some(2));
     let words = String::from_utf8(alone.stderr).unwrap();
     assert!(words.contains("this program is started by `vipd run` only"), "{words}");

@@ -26,7 +26,8 @@ use vipd::status;
 const VIP: &str = "10.77.0.200";
 
 /// Everything that a running node has in its runtime directory, with the FIFO and the mark of a pause.
-const FILES: [&str; 5] = ["notify.fifo", "paused", "supervisor.sock", "vipd.pid", "vipd.sock"];
+const FILES: [&str; 6] =
+    ["notify.fifo", "orders", "paused", "supervisor.sock", "vipd.pid", "vipd.sock"];
 
 /// Those under supervision, by the names of their processes.
 const PROGRAMS: [&str; 4] = ["vrrpd", "lbproxy", "console", "runner"];
@@ -268,7 +269,7 @@ fn nobody_but_a_supervisor_starts_a_program() {
     for program in PROGRAMS {
         let mut alone = Command::new(binary("vipd"));
         alone.arg(program);
-        if program == "console" {
+        if ["lbproxy", "console"].contains(&program) {
             alone.args(["--runtime-dir", "/nowhere"]);
         }
         let output = alone.stdin(Stdio::null()).output().unwrap();

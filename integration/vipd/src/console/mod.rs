@@ -34,9 +34,6 @@ use self::operator::{Operator, Orderers};
 use self::sources::{Sources, Wanted};
 use crate::watched::{Source, parse};
 
-/// The argument by which it knows where its socket is to be.
-pub(crate) const RUNTIME_DIR: &str = "--runtime-dir";
-
 /// The command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {

@@ -34,12 +34,14 @@ use super::requests::Asked;
 use super::upgrade::{self, Adopted};
 use super::{ENDED_AT_ONCE, Options, cleanup};
 use crate::clock::{now, sleep_until};
-use crate::console::RUNTIME_DIR;
 use crate::runner::HOOKS_USER;
 use crate::users::{Role as User, Users};
 
 /// Tells `lbproxy` to take over from the one that runs.
 const TAKE_OVER: &str = "--take-over";
+
+/// Tells `lbproxy` and the console where their files are to be.
+const RUNTIME_DIR: &str = "--runtime-dir";
 
 /// The running supervisor.
 pub(super) struct Supervisor {
@@ -250,10 +252,10 @@ impl Supervisor {
                 let user = self.users.of(User::Hooks).to_string();
                 arguments.extend([HOOKS_USER.into(), user.into()]);
             }
-            Program::Console => {
+            Program::Lbproxy | Program::Console => {
                 arguments.extend([RUNTIME_DIR.into(), self.options.runtime_dir.clone().into()]);
             }
-            Program::Vrrpd | Program::Lbproxy => {}
+            Program::Vrrpd => {}
         }
         Child::start(Start {
             program,

@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use config::{Files, Snapshot};
 use lbproxy::control::status::Status;
 use process::channels::{Channel, hand_over};
 use process::control::{self, Order};
+use tempfile::TempDir;
 
 /// Longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,6 +48,9 @@ pub(crate) struct Proxy {
     pub(crate) child: Child,
     /// Our end of its standard input, as the supervisor has it.
     pub(crate) supervisor: Option<UnixStream>,
+    pub(crate) dir: Arc<TempDir>,
+    /// What it was told last to go over to.
+    config: Mutex<String>,
     console: Mutex<BufReader<UnixStream>>,
     lines: Receiver<String>,
     errors: Receiver<String>,
@@ -55,13 +59,14 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts it with this configuration, as the supervisor does.
     pub(crate) fn start(config: &str) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), &[], config)
+        let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(program, TempDir::new().unwrap(), &[], config)
     }
 
     /// Starts another one that takes over from this one.
     pub(crate) fn successor(&self, config: &str) -> Self {
         let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
-        let next = Self::spawn(program, &["--take-over"], config);
+        let next = Self::spawn(program, Arc::clone(&self.dir), &["--take-over"], config);
         let (ours, theirs) = UnixStream::pair().unwrap();
         // The one that runs may be dead.
         drop(hand_over(self.supervisor.as_ref().unwrap(), Channel::Handoff, ours.as_fd()));
@@ -82,21 +87,49 @@ impl Proxy {
         ours
     }
 
+    /// Starts it with a file of hosts of its own, which the test may write anew.
+    pub(crate) fn start_with_hosts(config: &str, hosts: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        std::fs::write(dir.path().join("hosts"), hosts).unwrap();
+        let mut unshare = Command::new("unshare");
+        let own = "mount --bind \"$1\" /etc/hosts; shift; exec \"$@\"";
+        unshare.args(["--map-root-user", "--mount", "sh", "-c", own, "sh"]);
+        unshare.arg(dir.path().join("hosts")).arg(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(unshare, dir, &[], config)
+    }
+
+    /// Kills it, and starts it anew in the same place.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+        let config = self.config.lock().unwrap().clone();
+        Self::spawn(program, Arc::clone(&self.dir), &[], &config)
+    }
+
     /// Starts it with so many files to open.
     pub(crate) fn start_with_files(config: &str, files: u32) -> Self {
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
         shell.args(["-c", &limited, env!("CARGO_BIN_EXE_lbproxy")]);
-        Self::spawn(shell, &[], config)
+        Self::spawn(shell, TempDir::new().unwrap(), &[], config)
     }
 
-    fn spawn(mut command: Command, flags: &[&str], config: &str) -> Self {
+    fn spawn(
+        mut command: Command,
+        dir: impl Into<Arc<TempDir>>,
+        flags: &[&str],
+        config: &str,
+    ) -> Self {
+        let dir = dir.into();
         let (ours, theirs) = control::pair().unwrap();
         ours.set_nonblocking(false).unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let start = Order::Start { generation: 1 };
         control::order(&ours, start, Some(handed_down(config).as_fd())).unwrap();
         let mut child = command
+            .arg("--runtime-dir")
+            .arg(dir.path())
             .args(flags)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::piped())
@@ -112,7 +145,8 @@ impl Proxy {
         // One that finds its configuration wrong has ended.
         drop(hand_over(&supervisor, Channel::AskLbproxy, end.as_fd()));
         let console = Mutex::new(BufReader::new(console));
-        Self { child, supervisor: Some(supervisor), console, lines, errors }
+        let config = Mutex::new(config.to_owned());
+        Self { dir, config, child, supervisor: Some(supervisor), console, lines, errors }
     }
 
     /// Starts it and waits until the first proxy's servers are in these states.
@@ -185,6 +219,7 @@ impl Proxy {
         let verdict = said(ours);
         if verdict.contains("prepared") {
             control::order(ours, Order::Commit { generation }, None).unwrap();
+            config.clone_into(&mut self.config.lock().unwrap());
             assert!(said(ours).contains("committed"));
         }
         verdict
@@ -345,6 +380,14 @@ pub(crate) fn assert_reset(stream: &mut TcpStream) {
     let outcome = stream.read(&mut [0; 16]);
     let kind = outcome.as_ref().map_err(std::io::Error::kind);
     assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset), "{outcome:?}");
+}
+
+/// The same on each, all at once; who has it back leaves.
+pub(crate) fn ping_all(streams: Vec<TcpStream>) {
+    let pings = streams.into_iter().map(|mut stream| thread::spawn(move || ping(&mut stream)));
+    for ping in pings.collect::<Vec<_>>() {
+        ping.join().unwrap();
+    }
 }
 
 /// Sends a byte and reads it back.
