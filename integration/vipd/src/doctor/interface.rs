@@ -9,7 +9,7 @@ use super::report::Finding;
 
 const ITEM: &str = "interface";
 
-const NO_PART: &str = "a router takes no part while its interface does not run";
+const NO_PART: &str = "a router stays in Initialize while its interface does not run";
 
 /// Looks at each of them.
 pub(super) fn look(context: &Context) -> Vec<Finding> {
@@ -18,8 +18,7 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
 
 fn one(context: &Context, name: &InterfaceName) -> Finding {
     let Some(flags) = context.network.flags(name) else {
-        let names = context.network.names().join(", ");
-        let seen = format!("there is none of this name; there is {names}");
+        let seen = context.network.interfaces.absence(name).unwrap_or_default();
         return Finding::failure(ITEM, name, seen, NO_PART)
             .remedy("ip -brief address")
             .remedy(format!("sudoedit {}", context.path.display()));

@@ -66,7 +66,7 @@ pub(super) fn serve(runtime_dir: &Path) -> mpsc::Receiver<Asked> {
             tokio::spawn(accept(listener, asks));
         }
         Err(error) => {
-            warn!(path = %path.display(), %error, "cannot be asked for a reload but by SIGHUP");
+            warn!(path = %path.display(), %error, "cannot listen for `vipd reload`: only SIGHUP reloads");
         }
     }
     asked

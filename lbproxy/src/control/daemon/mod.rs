@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> ExitCode {
     match prepared.and_then(start) {
         Ok(code) => code,
         Err(error) => {
-            error!("{error}");
+            error!(%error, "stopped");
             ExitCode::from(error.code())
         }
     }
@@ -120,7 +120,10 @@ struct Daemon {
 impl Daemon {
     fn start(prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
         let failed = |what| move |source: io::Error| StartError::System { what, source };
-        prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
+        prepared
+            .doubts
+            .iter()
+            .for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
         let Source { config, control: orders, .. } = prepared.source;
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
         let capacity = capacity(&config, &prepared.bound, prepared.workers, prepared.files);
@@ -191,7 +194,7 @@ impl Daemon {
                 signal = self.signals.next() => match signal {
                     Signalled::End(signal) => return Ok(self.end(signal.as_str()).await),
                     Signalled::Reload => {
-                        info!("told to reload: the supervisor is who does that");
+                        info!("SIGHUP ignored: the supervisor reloads");
                     }
                 },
                 Some(event) = self.news.recv() => match event {
@@ -228,7 +231,7 @@ impl Daemon {
     }
 
     async fn end(&mut self, why: &str) -> ExitCode {
-        info!("{why}: ending");
+        info!(signal = why, "stopping");
         if let Some(task) = self.vrrpd_task.take() {
             task.abort();
         }
@@ -240,7 +243,7 @@ impl Daemon {
                 return ExitCode::from(128 + number);
             }
             in_time = ended => if !in_time {
-                warn!("a worker did not end in time; leaving it behind");
+                warn!("a worker did not end in time: leaving it behind");
                 return ExitCode::SUCCESS;
             }
         }
@@ -253,10 +256,15 @@ impl Daemon {
     }
 }
 
-/// Connections for which there are files.
+/// Connections for which there are files; says if they are few.
 fn capacity(config: &Config, bound: &Bound, workers: usize, files: u64) -> usize {
     let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
-    workers * descriptors::sessions_per_worker(files, workers, bound.len(), servers)
+    let sessions = workers * descriptors::sessions_per_worker(files, workers, bound.len(), servers);
+    let allowed = descriptors::allowed(&config.proxies);
+    if let Some(words) = descriptors::shortage(files, sessions as u64, allowed) {
+        warn!(reason = words, "further clients will wait: raise LimitNOFILE of the unit");
+    }
+    sessions
 }
 
 fn tell_start(proxies: usize, workers: usize, connections: usize) {

@@ -48,7 +48,7 @@ impl Daemon {
 
     fn commit(&mut self, Staged { config, bound, checks }: Staged) {
         if config.lbproxy != self.config.lbproxy {
-            warn!("what changed in [lbproxy] takes effect at the next start");
+            warn!("a change in [lbproxy] takes effect at the next start");
         }
         self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));
