@@ -22,7 +22,8 @@ const NAMES_LIMIT: usize = 256;
 /// What a certificate says of itself. Nobody need have vouched for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The DNS names and addresses that it is valid for (subject alternative names), in their order; the first 256.
+    /// The DNS names and addresses that it is valid for (subject alternative names), in their order; the
+    /// first 256.
     pub names: Vec<String>,
     /// Who signed it.
     pub issuer: String,
