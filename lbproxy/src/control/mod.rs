@@ -27,7 +27,7 @@ use process::messages::{Ownership, OwnershipState, RELEASE_LIMIT, ToVrrpd};
 use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::log::Log;
