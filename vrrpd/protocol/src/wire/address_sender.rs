@@ -103,9 +103,9 @@ mod tests {
         later[19] = 40;
         assert_eq!(of(&later), Some(sender));
         later[79] = 0;
-        let sender = MacAddr(0x02, 0, 0, 0, 0, 0x0D);
-        later[6..12].copy_from_slice(&sender.octets());
-        assert_eq!(of(&later), Some(AddressSender { mac: sender, ..sender }));
+        let mac = MacAddr(0x02, 0, 0, 0, 0, 0x0D);
+        later[6..12].copy_from_slice(&mac.octets());
+        assert_eq!(of(&later), Some(AddressSender { mac, ..sender }));
         // Behind a router, it could be anybody's.
         let mut crossed = neighbor::frame(v6, MAC, true);
         crossed[21] = 254;
