@@ -26,6 +26,7 @@ mod program;
 mod reload;
 mod reloading;
 pub(crate) mod requests;
+mod runtime_dir;
 mod slot;
 mod upgrade;
 
@@ -40,6 +41,7 @@ use tracing::error;
 use self::executor::Supervisor;
 use self::pid_file::PidFile;
 use self::reloading::Generation;
+use self::runtime_dir::RuntimeDir;
 
 /// Exit code after a second signal: everything was ended at once.
 pub const ENDED_AT_ONCE: u8 = 3;
@@ -98,22 +100,16 @@ fn complain(text: &str) {
 
 fn supervise(options: &Options, generation: Generation) -> anyhow::Result<ExitCode> {
     use anyhow::Context;
-    std::fs::create_dir_all(&options.runtime_dir)
-        .with_context(|| format!("make the directory {}", options.runtime_dir.display()))?;
     scheduling::lock_memory();
     scheduling::real_time("the supervisor", REALTIME);
     orphans::become_subreaper();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut adopted = options.adopt.then(upgrade::adopt);
-        let pid_file = match adopted.as_mut().and_then(|adopted| adopted.lock.take()) {
-            Some(lock) => PidFile::adopt(lock),
-            None => PidFile::take(&options.runtime_dir),
-        };
-        let pid_file =
-            pid_file.with_context(|| format!("run in {}", options.runtime_dir.display()))?;
-        let asked = requests::serve(&options.runtime_dir);
-        let supervisor = Supervisor::new(options, generation, pid_file, asked);
+        let lock = adopted.as_mut().and_then(|adopted| adopted.lock.take());
+        let (directory, asked) = RuntimeDir::open(&options.runtime_dir, lock)
+            .with_context(|| format!("run in {}", options.runtime_dir.display()))?;
+        let supervisor = Supervisor::new(options, generation, directory, asked);
         let supervisor = supervisor.context("watch for signals")?;
         signals::release();
         Ok(supervisor.run(adopted).await)
