@@ -30,6 +30,8 @@ pub struct Interface {
     pub mac: Option<MacAddr>,
     /// A macvlan: the index of the interface that it is made upon.
     pub upon: Option<u32>,
+    /// The largest packet, in bytes, where the kernel says.
+    pub mtu: Option<u32>,
     addresses: Vec<Configured>,
 }
 
@@ -46,6 +48,8 @@ pub struct Link {
     pub mac: Option<MacAddr>,
     /// A macvlan: the index of the interface that it is made upon.
     pub upon: Option<u32>,
+    /// The largest packet, in bytes, where the kernel says.
+    pub mtu: Option<u32>,
 }
 
 /// An address the kernel has.
@@ -112,8 +116,8 @@ impl Interfaces {
     pub fn put(&mut self, index: u32, link: Link) -> bool {
         let known = self.by_index.get(&index);
         let addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
-        let Link { name, running, loopback, mac, upon } = link;
-        let interface = Interface { name, index, running, loopback, mac, upon, addresses };
+        let Link { name, running, loopback, mac, upon, mtu } = link;
+        let interface = Interface { name, index, running, loopback, mac, upon, mtu, addresses };
         let news = known != Some(&interface);
         self.by_index.insert(index, interface);
         news
