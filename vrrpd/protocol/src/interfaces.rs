@@ -72,6 +72,11 @@ pub struct Configured {
 }
 
 impl Interfaces {
+    /// Every interface, by index.
+    pub fn all(&self) -> impl Iterator<Item = &Interface> {
+        self.by_index.values()
+    }
+
     /// The interface of this name.
     #[must_use]
     pub fn named(&self, name: &InterfaceName) -> Option<&Interface> {
@@ -245,6 +250,18 @@ impl Interface {
             let in_it = known.prefix_len == address.prefix_len() && net.contains(&known.ip);
             known.ours && in_it && known.ip != address.ip() && !leaving.contains(&known.ip)
         })
+    }
+
+    /// Bits of the longest prefix by which an address of this node, and none of `virtual_addresses`, has
+    /// `target` in its network; none: none has.
+    #[must_use]
+    pub fn own_prefix_of(&self, target: IpAddr, virtual_addresses: &[IpAddr]) -> Option<u8> {
+        let own = |known: &&Configured| !known.ours && !virtual_addresses.contains(&known.ip);
+        let has = |known: &&Configured| {
+            IpNet::new(known.ip, known.prefix_len).is_ok_and(|net| net.contains(&target))
+        };
+        let lengths = self.addresses.iter().filter(own).filter(has).map(|known| known.prefix_len);
+        lengths.max()
     }
 
     /// Whether addresses that are not ours may leave with `address`: the kernel removes the secondary
