@@ -324,10 +324,10 @@ fn follow_the_nodes_own_from_a_card_to_a_bridge() {
     duel.wait_for(&[0]);
     let _peer = duel.vipd(1, &table(100));
     let at = |name: &str| {
-        let routers = vipd::status::vrrpd(&duel.runtime_dir(0)).map(|status| status.routers);
+        let routers = status::vrrpd(&duel.runtime_dir(0)).map(|status| status.routers);
         routers.is_ok_and(|routers| routers.iter().all(|router| router.interface.as_str() == name))
     };
-    lab::wait_until("the status told of eth0", LIMIT, || at("eth0")).unwrap();
+    wait_until("the status told of eth0", LIMIT, || at("eth0")).unwrap();
     for step in [
         "link add br-ex type bridge",
         "link set br-ex address 02:77:00:00:00:0b up",
@@ -337,9 +337,9 @@ fn follow_the_nodes_own_from_a_card_to_a_bridge() {
     ] {
         assert_eq!(duel.ip(0, step), "");
     }
-    lab::wait_until("the status told of br-ex", LIMIT, || at("br-ex")).unwrap();
+    wait_until("the status told of br-ex", LIMIT, || at("br-ex")).unwrap();
     let held = || duel.ip(0, "-4 address show dev br-ex").contains("10.77.0.200");
-    lab::wait_until("the bridge had the address", LIMIT, held).unwrap();
+    wait_until("the bridge had the address", LIMIT, held).unwrap();
     assert!(!duel.ip(0, "-4 address show dev eth0").contains("10.77.0.200"));
     duel.wait_for(&[0]);
     assert!(vipd.log().contains("follows its network to another interface"), "{}", vipd.log());
