@@ -21,6 +21,9 @@ use crate::console;
 /// How often to look.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A console that has made no socket after so many looks has lost it.
+const PATIENCE: u32 = 5;
+
 /// The directory, while it is ours.
 #[derive(Debug)]
 pub(super) struct RuntimeDir {
@@ -29,8 +32,10 @@ pub(super) struct RuntimeDir {
     asks: mpsc::Sender<Asked>,
     /// Who answers at the supervisor's socket.
     serving: Option<AbortHandle>,
-    /// The console's socket has been there since it was last missed.
+    /// The console's socket was there at the last look.
     console_was_there: bool,
+    /// Since how many looks it is not; a console that was just started makes it.
+    missed: u32,
     looks: Interval,
     /// Why it could not be made again, as it was said.
     said: Option<String>,
@@ -55,8 +60,17 @@ impl RuntimeDir {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let serving = requests::serve(path, asks.clone());
-        let (path, console_was_there) = (path.to_owned(), false);
-        Ok((Self { path, lock, asks, serving, console_was_there, looks, said: None }, asked))
+        let dir = Self {
+            path: path.to_owned(),
+            lock,
+            asks,
+            serving,
+            console_was_there: false,
+            missed: 0,
+            looks,
+            said: None,
+        };
+        Ok((dir, asked))
     }
 
     /// To hand the lock to the next program.
@@ -101,11 +115,17 @@ impl RuntimeDir {
         Ok(())
     }
 
-    /// Whether the console's socket has vanished since the last look: whoever is started next makes it
-    /// again.
+    /// Whether the console's socket has vanished, or was never seen though the console had the time to make
+    /// it: whoever is started next makes it again.
     pub(super) fn console_is_cut_off(&mut self) -> bool {
         let is_there = self.path.join(console::request::SOCKET).exists();
-        std::mem::replace(&mut self.console_was_there, is_there) && !is_there
+        let was_there = std::mem::replace(&mut self.console_was_there, is_there);
+        self.missed = if is_there { 0 } else { self.missed + 1 };
+        let cut_off = !is_there && (was_there || self.missed >= PATIENCE);
+        if cut_off {
+            self.missed = 0;
+        }
+        cut_off
     }
 }
 
@@ -163,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_consoles_socket_is_missed_once() {
+    async fn the_consoles_socket_is_missed() {
         let parent = tempfile::tempdir().unwrap();
         let mut dir = open(parent.path());
         let socket = parent.path().join(console::request::SOCKET);
@@ -173,6 +193,8 @@ mod tests {
         assert!(!dir.console_is_cut_off());
         std::fs::remove_file(&socket).unwrap();
         assert!(dir.console_is_cut_off());
-        assert!(!dir.console_is_cut_off());
+        // The next one has five seconds; it may have been deleted before it was seen.
+        let looks: Vec<bool> = (0..6).map(|_| dir.console_is_cut_off()).collect();
+        assert_eq!(looks, [false, false, false, false, true, false]);
     }
 }
