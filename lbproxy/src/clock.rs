@@ -22,6 +22,13 @@ pub(crate) async fn sleep_until(at: Option<Instant>) {
     }
 }
 
+/// Time since the start of the machine, which all its programs count alike.
+pub(crate) fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let part = |number: i64| u64::try_from(number).unwrap_or_default();
+    Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
+}
+
 /// The wall clock; only ever printed.
 #[expect(clippy::disallowed_methods, reason = "printed in access lines, decides nothing")]
 pub(crate) fn wall() -> SystemTime {

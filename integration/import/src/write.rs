@@ -149,6 +149,9 @@ impl Toml {
         self.text("on_down", proxy.on_down.as_ref());
         self.list("allow", &proxy.allow);
         self.list("deny", &proxy.deny);
+        if let Some(limit) = &proxy.max_connections {
+            self.line("max_connections", limit.value.to_string(), limit.from.as_ref());
+        }
         self.time("hello_timeout", proxy.hello_timeout.as_ref());
         if !proxy.servers.is_empty() {
             self.check(&proxy.check);
@@ -164,6 +167,9 @@ impl Toml {
         self.time("queue_timeout", proxy.queue_timeout.as_ref());
         self.time("user_timeout", proxy.user_timeout.as_ref());
         self.time("log_open_after", proxy.log_open_after.as_ref());
+        if let Some(wanted) = &proxy.log_empty {
+            self.line("log_empty", wanted.value.to_string(), wanted.from.as_ref());
+        }
         self.text("send_proxy", proxy.send_proxy.as_ref());
         proxy.servers.iter().for_each(|server| self.server(server));
         proxy.routes.iter().for_each(|route| self.route(route));
@@ -202,6 +208,9 @@ impl Toml {
         }
         if let Some(limit) = server.max_connections {
             self.line("    max_connections", limit.to_string(), None);
+        }
+        if let Some(most) = server.max_addresses {
+            self.line("    max_addresses", most.to_string(), None);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use config::DEFAULT_RUNTIME_DIR;
@@ -11,20 +12,20 @@ use vocabulary::Name;
 
 use crate::status;
 
-/// What may become of a server. It holds over reloads, until `lbproxy` is started anew.
+/// What may become of a server. It holds over reloads, restarts and upgrades, until the next order or for a time.
 #[derive(Debug, Subcommand)]
 pub enum Server {
     /// No new connections; old ones stay and checks go on
-    Drain(Of),
+    Drain(For),
     /// As its checks say
     Ready(Of),
     /// No new connections and no checks; old connections stay
-    Maint(Of),
+    Maint(For),
     /// Another share of the connections than the file says
     Weight {
         /// The server
         #[command(flatten)]
-        of: Of,
+        of: For,
         /// 0 to 256
         #[arg(value_parser = clap::value_parser!(u16).range(0..=256))]
         weight: u16,
@@ -53,6 +54,23 @@ pub struct Of {
     server: ServerPlace,
     #[command(flatten)]
     node: Socket,
+}
+
+/// A server of a running node, and for how long.
+#[derive(Args, Debug)]
+pub struct For {
+    #[command(flatten)]
+    of: Of,
+    /// After this time it is over, such as 30m or 2h; without it, with the next order
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    time: Option<Duration>,
+}
+
+/// A time of a second to a year.
+fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let limits = Duration::from_secs(1)..=Duration::from_secs(366 * 86_400);
+    if limits.contains(&time) { Ok(time) } else { Err("it is 1s to 366days".to_owned()) }
 }
 
 /// Which node of this machine.
@@ -103,14 +121,15 @@ impl FromStr for ServerPlace {
 /// Gives an order about a server. Exit codes: 0 done, 1 not done.
 #[must_use]
 pub fn server(order: &Server) -> ExitCode {
-    let (of, order) = match order {
-        Server::Drain(of) => (of, Order::Drain),
-        Server::Ready(of) => (of, Order::Ready),
-        Server::Maint(of) => (of, Order::Maint),
-        Server::Weight { of, weight } => (of, Order::Weight(*weight)),
+    let (of, time, order) = match order {
+        Server::Drain(For { of, time }) => (of, *time, Order::Drain),
+        Server::Ready(of) => (of, None, Order::Ready),
+        Server::Maint(For { of, time }) => (of, *time, Order::Maint),
+        Server::Weight { of: For { of, time }, weight } => (of, *time, Order::Weight(*weight)),
     };
     let ServerPlace { proxy, server } = of.server.clone();
-    give(&of.node.runtime_dir, Request::Server { proxy, server, order })
+    let for_ms = time.and_then(|time| u64::try_from(time.as_millis()).ok());
+    give(&of.node.runtime_dir, Request::Server { proxy, server, order, for_ms })
 }
 
 /// Gives an order about connections. Exit codes: 0 done, 1 not done.
@@ -140,6 +159,14 @@ fn give(runtime_dir: &Path, request: Request) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_holds_for_a_second_to_a_year() {
+        assert_eq!(time("30m"), Ok(Duration::from_secs(1800)));
+        for wrong in ["0s", "900ms", "2years", "soon", "-1s"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_place_is_a_proxy_or_a_server() {

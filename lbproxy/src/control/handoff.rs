@@ -48,24 +48,27 @@ enum Piece {
     /// So many of the files that come with this line listen on an address.
     Sockets { address: SocketAddr, count: usize },
     /// An operator's word on a server.
-    Order(StandingOrder),
+    Order(PassedOrder),
     /// That was all.
     End,
 }
 
 /// An operator's word on a server that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StandingOrder {
+pub(crate) struct PassedOrder {
     pub(crate) proxy: Name,
     pub(crate) server: Name,
     pub(crate) order: Order,
+    /// How long it holds, in milliseconds; none: until the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) left_ms: Option<u64>,
 }
 
 /// What is left to a successor.
 #[derive(Debug)]
 pub(crate) struct SocketHandoff {
     pub(crate) listeners: Vec<Arc<Listeners>>,
-    pub(crate) orders: Vec<StandingOrder>,
+    pub(crate) orders: Vec<PassedOrder>,
 }
 
 impl SocketHandoff {
@@ -99,7 +102,7 @@ async fn pass(successor: &UnixStream, piece: &Piece, files: &[BorrowedFd<'_>]) -
 pub(crate) struct ReceivedSockets {
     sockets: HashMap<SocketAddr, Vec<TcpListener>>,
     /// What an operator ordered.
-    pub(crate) orders: Vec<StandingOrder>,
+    pub(crate) orders: Vec<PassedOrder>,
     /// To the predecessor.
     pub(crate) predecessor: StdStream,
 }

@@ -5,6 +5,8 @@
 
 pub mod daemon;
 pub(crate) mod handoff;
+mod orders;
+pub(crate) mod orders_file;
 mod phase;
 pub(crate) mod prepare;
 mod proxy_status;
@@ -28,17 +30,20 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::phase::Phase;
 use crate::control::handoff::ReceivedSockets;
-use crate::control::status::{Answer, Order, Status, Usage};
+use crate::control::orders_file::OrdersFile;
+use crate::control::status::{ProxyStatus, Status, Usage};
 use crate::health::check::Check;
 use crate::health::event_log;
 use crate::health::outcome::Report;
+use crate::health::registry::Registry;
 use crate::health::registry::effect::Effect;
+use crate::health::registry::names::OwnAddresses;
 use crate::health::registry::proxy::ProxyRecord;
-use crate::health::registry::{Ordered, Registry};
 use crate::health::runner::CheckRunner;
 use crate::net::listen::{ListenError, Listeners};
+use crate::plan::capacity::{Capacity, Full, Share};
 use crate::plan::route::Route;
-use crate::plan::{Plan, ProxyPlan};
+use crate::plan::{Bind, Plan, ProxyPlan};
 
 /// The listening sockets by their address.
 pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
@@ -49,6 +54,12 @@ pub(crate) struct Control {
     registry: Registry,
     checks: CheckRunner,
     listeners: Bound,
+    capacity: Arc<Capacity>,
+    shares: HashMap<SocketAddr, Arc<Share>>,
+    /// Where an operator's orders outlive us; none: they do not.
+    orders: Option<OrdersFile>,
+    /// When to look next how evenly connections lie; none: nobody wants that.
+    rebalance_at: Option<Instant>,
     owned: HashMap<RouterId, Ownership>,
     generation: u64,
     phase: Phase,
@@ -104,11 +115,16 @@ pub(crate) fn bind(
 }
 
 impl Control {
-    pub(crate) fn new(ends: Ends, workers: usize) -> Self {
+    /// For so many workers, and `capacity` connections.
+    pub(crate) fn new(ends: Ends, workers: usize, capacity: usize) -> Self {
         Self {
             registry: Registry::default(),
             checks: ends.checks,
             listeners: Bound::new(),
+            capacity: Arc::new(Capacity::new(capacity)),
+            shares: HashMap::new(),
+            orders: None,
+            rebalance_at: None,
             owned: HashMap::new(),
             generation: 0,
             phase: Phase::Serving,
@@ -138,10 +154,21 @@ impl Control {
                 }
             }
         }
+        self.shares.retain(|address, _| bound.contains_key(address));
+        for address in bound.keys() {
+            let share = || Arc::new(Share::of(&self.capacity));
+            self.shares.entry(*address).or_insert_with(share);
+        }
         self.listeners = bound;
         self.owned.retain(|router, _| config.routers.iter().any(|wanted| wanted.id == *router));
+        let virtual_addresses = config.routers.iter().flat_map(|router| router.managed.ips());
+        self.registry.avoid(OwnAddresses::of(&config.proxies, virtual_addresses.collect()));
         let effects = self.registry.replace(&config.proxies, checks, now);
+        self.capacity.divide(self.listeners.len());
         self.execute(effects);
+        self.save_orders(now);
+        let rebalances = config.proxies.iter().any(|proxy| proxy.limits.rebalance.is_some());
+        self.rebalance_at = rebalances.then_some(now);
     }
 
     /// Binds what another configuration needs beyond what is bound.
@@ -150,6 +177,24 @@ impl Control {
     /// An address cannot be bound.
     pub(crate) fn bind_for(&self, config: &Config) -> Result<Bound, ListenError> {
         bind(config, &self.listeners, None, self.workers)
+    }
+
+    /// When the first order ends by itself, or connections may have to be moved.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.registry.next_end().into_iter().chain(self.rebalance_at).min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn do_what_is_due(&mut self, now: Instant) {
+        if self.registry.next_end().is_some_and(|at| now >= at) {
+            self.end_orders(now);
+        }
+        if self.rebalance_at.is_some_and(|at| now >= at) {
+            self.rebalance_at = Some(now + Duration::from_secs(1));
+            if self.registry.move_some(now) {
+                self.publish();
+            }
+        }
     }
 
     /// Folds in what a check or an agent reports.
@@ -168,35 +213,6 @@ impl Control {
                     self.tell_scores();
                 }
             }
-        }
-    }
-
-    /// Does what an operator wants of a server.
-    pub(crate) fn order(
-        &mut self,
-        proxy: &Name,
-        server: &Name,
-        order: Order,
-        now: Instant,
-    ) -> Answer {
-        match self.registry.order(proxy, server, order, now) {
-            Ok(Ordered { state, weight, effects }) => {
-                self.execute(effects);
-                Answer::Done(format!("{proxy}/{server} is {state}, weight {weight}"))
-            }
-            Err(error) => Answer::Error(error.to_string()),
-        }
-    }
-
-    /// Ends connections as an operator wants.
-    pub(crate) fn shutdown_sessions(&mut self, proxy: &Name, server: Option<&Name>) -> Answer {
-        match self.registry.end_sessions(proxy, server) {
-            Ok(count) => {
-                info!(%proxy, count, "connections ended by an operator");
-                self.publish();
-                Answer::Done(format!("{count} connections of {proxy} ended"))
-            }
-            Err(error) => Answer::Error(error.to_string()),
         }
     }
 
@@ -288,7 +304,11 @@ impl Control {
     }
 
     fn proxy_plan(&self, proxy: &ProxyRecord, routes: Vec<Route>) -> Arc<ProxyPlan> {
-        let bound = |address| self.listeners.get(address).map(Arc::clone);
+        let bind = |address| {
+            let listeners = Arc::clone(self.listeners.get(address)?);
+            let share = Arc::clone(self.shares.get(address)?);
+            Some(Bind { listeners, share })
+        };
         Arc::new(ProxyPlan {
             name: proxy.config.name.clone(),
             limits: proxy.config.limits,
@@ -298,14 +318,17 @@ impl Control {
             access: Arc::new(proxy.config.access.clone()),
             routes,
             hello_timeout: proxy.config.hello_timeout,
-            listeners: match self.phase {
-                Phase::Serving => proxy.config.listen.iter().filter_map(bound).collect(),
+            binds: match self.phase {
+                Phase::Serving => proxy.config.listen.iter().filter_map(bind).collect(),
                 Phase::Waiting | Phase::Draining | Phase::Stopping => Vec::new(),
             },
             set: Arc::new(proxy.set()),
             counters: Arc::clone(&proxy.counters),
             queue: Arc::clone(&proxy.queue),
-            sources: proxy.sources.clone().zip(proxy.config.most_per_source),
+            clients: Arc::clone(&proxy.clients),
+            sources: proxy.sources.clone().zip(proxy.config.clients.per_source),
+            rates: proxy.rates.clone().zip(proxy.config.clients.rate_per_source),
+            log_empty: proxy.config.log_empty,
         })
     }
 
@@ -321,6 +344,12 @@ impl Control {
         });
     }
 
+    /// Why new clients of a proxy wait, if they do, at whichever of its addresses.
+    fn full(&self, proxy: &ProxyRecord) -> Option<Full> {
+        let shares = proxy.config.listen.iter().filter_map(|address| self.shares.get(address));
+        shares.filter_map(|share| share.full(&proxy.clients)).next()
+    }
+
     /// The proxies, for the status.
     pub(crate) fn status(&self, start: Instant, now: Instant, dropped: u64, alive: bool) -> Status {
         let proxies = self.registry.proxies.iter();
@@ -334,7 +363,10 @@ impl Control {
             dropped_log_lines: dropped,
             usage: Usage::default(),
             proxies: proxies
-                .map(|proxy| proxy_status::proxy_status(proxy, &self.registry, now))
+                .map(|proxy| ProxyStatus {
+                    full: self.full(proxy),
+                    ..proxy_status::proxy_status(proxy, &self.registry, now)
+                })
                 .collect(),
         }
     }

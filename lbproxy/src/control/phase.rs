@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use process::messages::ToVrrpd;
 
 use super::Control;
-use crate::control::handoff::{SocketHandoff, StandingOrder};
+use crate::control::handoff::{PassedOrder, SocketHandoff};
+use crate::control::orders_file::millis;
+use crate::health::registry::orders::StandingOrder;
 use crate::health::registry::server::ServerRecord;
 use crate::plan::state::State;
 
@@ -64,19 +67,15 @@ impl Control {
     }
 
     /// What a successor gets.
-    pub(crate) fn handoff(&self) -> SocketHandoff {
+    pub(crate) fn handoff(&self, now: Instant) -> SocketHandoff {
         let listeners = self.listeners.values().map(Arc::clone).collect();
-        let orders = self.registry.proxies.iter().flat_map(|proxy| {
-            let of = |record: &ServerRecord, order| StandingOrder {
-                proxy: proxy.config.name.clone(),
-                server: record.server.name.clone(),
-                order,
-            };
-            let of_one = move |record: &ServerRecord| {
-                record.orders().map(|order| of(record, order)).collect::<Vec<_>>()
-            };
-            proxy.servers.iter().flat_map(of_one)
-        });
+        let passed = |standing: StandingOrder| PassedOrder {
+            left_ms: standing.until.map(|until| millis(until.saturating_duration_since(now))),
+            proxy: standing.proxy,
+            server: standing.server,
+            order: standing.order,
+        };
+        let orders = self.registry.standing().into_iter().map(passed);
         SocketHandoff { listeners, orders: orders.collect() }
     }
 }

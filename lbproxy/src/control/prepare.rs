@@ -13,6 +13,7 @@ use vocabulary::Name;
 
 use crate::cli::Args;
 use crate::control::handoff::ReceivedSockets;
+use crate::control::orders_file::OrdersFile;
 use crate::control::{Bound, bind};
 use crate::health::CheckError;
 use crate::health::check::Check;
@@ -63,6 +64,8 @@ pub(crate) struct Prepared {
     pub(crate) checks: Vec<Check>,
     pub(crate) bound: Bound,
     pub(crate) received: Option<ReceivedSockets>,
+    /// Where an operator's orders lie, if they can.
+    pub(crate) orders: io::Result<OrdersFile>,
     /// Channels that came before the one to the predecessor.
     pub(crate) channels: Vec<(Channel, StdStream)>,
     pub(crate) workers: usize,
@@ -122,6 +125,7 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
         ),
     };
     let bound = bind(config, &Bound::new(), received.as_mut(), workers)?;
+    let orders = OrdersFile::open(&args.common.runtime_dir);
     let (user, unknown) = user(args, config);
     let mut doubts = give_up_all_but(Privileges {
         user,
@@ -133,7 +137,7 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
     if source.control.is_some() {
         end_with_parent().map_err(failed("end with the supervisor"))?;
     }
-    Ok(Prepared { source, checks, bound, received, channels, workers, files, doubts })
+    Ok(Prepared { source, checks, bound, received, orders, channels, workers, files, doubts })
 }
 
 /// The user that the file names, or else the one that the supervisor chose.

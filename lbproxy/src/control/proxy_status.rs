@@ -12,6 +12,7 @@ use crate::health::registry::Registry;
 use crate::health::registry::proxy::ProxyRecord;
 use crate::health::registry::server::ServerRecord;
 use crate::plan::end::End;
+use crate::plan::imbalance::beyond;
 
 /// One proxy of the `registry`, as it is `now`.
 pub(super) fn proxy_status(proxy: &ProxyRecord, registry: &Registry, now: Instant) -> ProxyStatus {
@@ -39,6 +40,8 @@ pub(super) fn proxy_status(proxy: &ProxyRecord, registry: &Registry, now: Instan
         state: registry.score(proxy).state,
         routes: routes.collect(),
         panics: proxy.panics,
+        full: None,
+        beyond_share: beyond(&proxy.set(), now).iter().sum(),
         servers: servers.collect(),
     }
 }
@@ -49,6 +52,9 @@ fn server_status(
     now: Instant,
 ) -> ServerStatus {
     let counters = &record.server.counters;
+    let left =
+        |until: Option<Instant>| until.map(|until| until.saturating_duration_since(now).as_secs());
+    let [mode_left_seconds, weight_left_seconds] = record.orders.ends().map(left);
     ServerStatus {
         name: record.server.name.clone(),
         address: record.server.located.endpoint().clone(),
@@ -57,8 +63,10 @@ fn server_status(
         reason: record.reason.clone(),
         last_check: record.last_check.clone(),
         certificate: record.certificate.as_deref().cloned(),
-        mode: record.mode,
-        weight: record.weight.current(),
+        mode: record.orders.mode(),
+        mode_left_seconds,
+        weight: record.weight(),
+        weight_left_seconds,
         wanted: Some(record.agent.percent).filter(|percent| *percent != 100),
         slow_start: record.slow_start(slow_start, now),
         backup: record.server.backup,

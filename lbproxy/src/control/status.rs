@@ -9,6 +9,7 @@ use vocabulary::{Endpoint, Name, Usability};
 
 pub use crate::data::pool::Usage;
 pub use crate::net::certificate::Certificate;
+pub use crate::plan::capacity::Full;
 use crate::plan::latency::Latency;
 pub use crate::plan::state::{Mode, Order, State};
 
@@ -26,6 +27,9 @@ pub enum Request {
         server: Name,
         /// What shall become of it.
         order: Order,
+        /// For how long, in milliseconds; none: until the next order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
     },
     /// Resets the connections of a server, or of all of a proxy's; answered with an [`Answer`].
     ShutdownSessions {
@@ -106,6 +110,12 @@ pub struct ProxyStatus {
     pub state: Usability,
     /// Whether servers that are not up are used, for none is.
     pub panics: bool,
+    /// Why new clients wait in the kernel, at one of its addresses at least; none: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<Full>,
+    /// Connections that servers have beyond their share of all.
+    #[serde(default)]
+    pub beyond_share: u32,
     /// Its routes in the order of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteStatus>,
@@ -140,6 +150,9 @@ pub struct ServerStatus {
     pub state: State,
     /// What an operator made of it.
     pub mode: Mode,
+    /// Seconds until that ends by itself; none: it lasts until the next order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode_left_seconds: Option<u64>,
     /// For how many seconds.
     pub since_seconds: u64,
     /// Why it came to that, in words.
@@ -151,6 +164,9 @@ pub struct ServerStatus {
     pub certificate: Option<Certificate>,
     /// Its share of the connections, 0 to 256.
     pub weight: u16,
+    /// Seconds until a weight ends by itself that an operator ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_left_seconds: Option<u64>,
     /// Per cent of that which its agent wants; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<u16>,

@@ -4,10 +4,13 @@
 //! the kernel. tokio's task budget bounds a batch of accepts, after which connections have a turn.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use process::throttle::Throttle;
@@ -22,6 +25,7 @@ use crate::data::session::{self, Client};
 use crate::data::sessions::ControlBlock;
 use crate::data::spread::Handoff;
 use crate::data::worker::Worker;
+use crate::plan::capacity::{Full, Seat, Share};
 use crate::plan::end::End;
 use crate::plan::{LiveClient, ProxyPlan};
 
@@ -31,17 +35,26 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Time between two log lines about one thing.
 pub(crate) const REPEAT: Duration = Duration::from_secs(1);
 
+/// The same where clients are shut out: for as long as they are, and in every worker.
+const FULL_REPEAT: Duration = Duration::from_secs(10);
+
 /// A listening socket and whom it serves.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    share: Arc<Share>,
     proxy: RefCell<Arc<ProxyPlan>>,
 }
 
 impl Listener {
-    pub(crate) fn new(socket: TcpListener, address: SocketAddr, proxy: Arc<ProxyPlan>) -> Self {
-        Self { socket, address, proxy: RefCell::new(proxy) }
+    pub(crate) fn new(
+        socket: TcpListener,
+        address: SocketAddr,
+        share: Arc<Share>,
+        proxy: Arc<ProxyPlan>,
+    ) -> Self {
+        Self { socket, address, share, proxy: RefCell::new(proxy) }
     }
 
     /// Connections accepted from now on follow this plan.
@@ -52,16 +65,10 @@ impl Listener {
     /// Accepts until aborted.
     pub(crate) async fn run(self: Rc<Self>, worker: Rc<Worker>) {
         let mut throttle = Throttle::new(REPEAT);
+        let mut full = Throttle::new(FULL_REPEAT);
         loop {
-            if worker.sessions.is_full() {
-                let limit = worker.sessions.limit();
-                if let Some(count) = throttle.take(clock::now()) {
-                    warn!(listen = %self.address, limit, count, "as many connections as files allow: new ones wait");
-                }
-                worker.sessions.room().await;
-            }
-            match self.socket.accept().await {
-                Ok((stream, address)) => self.admit(&worker, stream, address),
+            match self.accept(&mut full).await {
+                Ok((stream, address, seat)) => self.admit(&worker, stream, address, seat),
                 Err(error) if remedy(&error) == Remedy::Pause => {
                     if let Some(count) = throttle.take(clock::now()) {
                         warn!(listen = %self.address, %error, count, "cannot accept; new connections wait");
@@ -73,20 +80,62 @@ impl Listener {
         }
     }
 
-    /// Accepts whatever waits now, without waiting itself: before an address is given away none of
+    /// The next client, once there is a seat for it; until then it waits in the kernel.
+    async fn accept(&self, throttle: &mut Throttle) -> io::Result<(TcpStream, SocketAddr, Seat)> {
+        loop {
+            let mut freed = pin!(self.share.capacity().freed());
+            freed.as_mut().enable();
+            // A seat is taken for no longer than a look at the socket.
+            let accepted = poll_fn(|cx| match self.share.seat(&self.proxy.borrow().clients) {
+                Ok(seat) => {
+                    let accepted = self.socket.poll_accept(cx);
+                    accepted.map_ok(|(stream, address)| (stream, address, seat))
+                }
+                Err(full) => {
+                    self.tell(full, throttle);
+                    Poll::Pending
+                }
+            });
+            tokio::select! {
+                biased;
+                accepted = accepted => return accepted,
+                () = freed => {}
+            }
+        }
+    }
+
+    fn tell(&self, full: Full, throttle: &mut Throttle) {
+        let Some(count) = throttle.take(clock::now()) else { return };
+        let (listen, proxy) = (self.address, &self.proxy.borrow().name);
+        match full {
+            Full::MaxConnections => {
+                warn!(%listen, %proxy, count, "as many connections as max_connections allows: new ones wait");
+            }
+            Full::Files => {
+                let limit = self.share.capacity().most();
+                warn!(%listen, %proxy, limit, count, "as many connections as files allow: new ones wait");
+            }
+        }
+    }
+
+    /// Accepts whatever waits now at an address that leaves, without waiting itself: before an address is given away none of
     /// its clients may be left in the queue.
     pub(crate) fn sweep(&self, worker: &Rc<Worker>) {
+        if !self.address.ip().is_unspecified() && !worker.is_released(self.address.ip()) {
+            return;
+        }
         let listening = socket2::SockRef::from(&self.socket);
         while let Ok((socket, address)) = listening.accept() {
             let stream = std::net::TcpStream::from(socket);
             let tuned = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             if let (Ok(stream), Some(address)) = (tuned, address.as_socket()) {
-                self.admit(worker, stream, address);
+                let seat = self.share.seat_in_any_case(&self.proxy.borrow().clients);
+                self.admit(worker, stream, address, seat);
             }
         }
     }
 
-    fn admit(&self, worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr) {
+    fn admit(&self, worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr, seat: Seat) {
         let accepted = clock::now();
         let local = if self.address.ip().is_unspecified() {
             stream.local_addr().unwrap_or(self.address)
@@ -96,12 +145,12 @@ impl Listener {
         let proxy = Arc::clone(&self.proxy.borrow());
         let other = worker.spread.better().filter(|_| !worker.is_released(local.ip()));
         let Some(other) = other else {
-            return serve(worker, proxy, Client { stream, address, local, accepted });
+            return serve(worker, proxy, Client { stream, address, local, accepted }, seat);
         };
         // It fails only where the stream is lost.
         if let Ok(stream) = stream.into_std()
             && let Err(handoff) =
-                other.hand_over(Handoff { stream, address, local, accepted, proxy })
+                other.hand_over(Handoff { stream, address, local, accepted, proxy, seat })
         {
             accept_handoff(worker, handoff);
         }
@@ -110,9 +159,9 @@ impl Listener {
 
 /// Serves a client that another worker accepted.
 pub(crate) fn accept_handoff(worker: &Rc<Worker>, handoff: Handoff) {
-    let Handoff { stream, address, local, accepted, proxy } = handoff;
+    let Handoff { stream, address, local, accepted, proxy, seat } = handoff;
     match TcpStream::from_std(stream) {
-        Ok(stream) => serve(worker, proxy, Client { stream, address, local, accepted }),
+        Ok(stream) => serve(worker, proxy, Client { stream, address, local, accepted }, seat),
         Err(error) => {
             if let Some(count) = worker.throttle.borrow_mut().take(clock::now()) {
                 warn!(listen = %local, %error, count, "cannot watch new connections; closed them");
@@ -121,14 +170,13 @@ pub(crate) fn accept_handoff(worker: &Rc<Worker>, handoff: Handoff) {
     }
 }
 
-fn serve(worker: &Rc<Worker>, proxy: Arc<ProxyPlan>, client: Client) {
+fn serve(worker: &Rc<Worker>, proxy: Arc<ProxyPlan>, client: Client, seat: Seat) {
     if worker.is_released(client.local.ip()) {
         return turn_away(worker, &proxy, &client);
     }
     let turns = worker.turns_of(&proxy.name);
-    // At once, not when it first runs: a batch of accepts must not run over the limit.
     let block = ControlBlock::new(client.local.ip(), proxy.limits, client.accepted);
-    let guard = worker.sessions.enter(block);
+    let guard = worker.sessions.enter(block, seat);
     tokio::task::spawn_local(session::run(Rc::clone(worker), proxy, client, guard, turns));
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Lifetime {
     last_byte: Instant,
     /// Since when the client waits for the server's first byte after its own.
     asked: Option<Instant>,
+    /// The client has said nothing since the server spoke last, or nothing at all.
+    answered: bool,
     /// Bytes moved to the server and to the client.
     moved: (u64, u64),
     early_line: EarlyLine,
@@ -70,6 +72,7 @@ impl Lifetime {
             accepted: now,
             last_byte: now,
             asked: None,
+            answered: true,
             moved: (0, 0),
             early_line: EarlyLine::NotYet,
         }
@@ -91,6 +94,8 @@ impl Lifetime {
         if bytes == self.moved {
             return;
         }
+        // Where both spoke meanwhile nobody knows who did last.
+        self.answered = bytes.0 == self.moved.0;
         if bytes.1 != self.moved.1 {
             self.asked = None;
         } else if self.asked.is_none() {
@@ -124,6 +129,14 @@ impl Lifetime {
                 (silent >= self.limits.half_closed).then_some(End::HalfClosedTimeout)
             }
         }
+    }
+
+    /// Whether it may be ended to be opened anew elsewhere: nothing is on its way, nobody waits for an answer, and
+    /// both sides have been silent for long enough.
+    pub(crate) fn may_move(&self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.last_byte);
+        let idle = self.limits.rebalance.is_some_and(|idle| silent >= idle);
+        self.phase == Phase::Open && self.answered && idle
     }
 
     /// Whether the server has let its client wait for too long; once for each wait.
@@ -189,6 +202,7 @@ mod tests {
             half_closed: millis(1_000),
             user: millis(9_000),
             silent: Some(millis(5_000)),
+            rebalance: Some(millis(700)),
         }
     }
 
@@ -250,6 +264,29 @@ mod tests {
         assert_eq!(it.verdict(QUIET, at(5_999)), None, "a route led to another proxy");
         assert_eq!(it.verdict(QUIET, at(6_000)), Some(End::HalfClosedTimeout));
         assert_eq!(it.verdict(QUIET, start), None, "a clock that was read earlier does no harm");
+    }
+
+    #[test]
+    fn only_who_is_idle_and_answered_is_moved() {
+        let start = clock::now();
+        let at = |time| start + millis(time);
+        assert!(!Lifetime::new(limits(), start).may_move(at(60_000)), "it has no server yet");
+        let mut it = open(start);
+        assert!(!it.may_move(at(799)) && it.may_move(at(800)), "nobody has said anything");
+        it.moved((10, 0), at(900));
+        assert!(!it.may_move(at(60_000)), "the client waits, however long");
+        assert!(it.is_mute(at(1_400)) && !it.may_move(at(60_000)), "also when that was noticed");
+        it.moved((10, 5), at(2_000));
+        assert!(!it.may_move(at(2_699)) && it.may_move(at(2_700)));
+        it.moved((20, 9), at(3_000));
+        assert!(!it.may_move(at(60_000)), "both spoke: who waits nobody knows");
+        it.moved((20, 10), at(4_000));
+        assert!(it.may_move(at(4_700)));
+        it.half_closed();
+        assert!(!it.may_move(at(60_000)));
+        let mut never = open(start);
+        never.limit(Limits { rebalance: None, ..limits() });
+        assert!(!never.may_move(at(60_000)));
     }
 
     #[test]

@@ -158,7 +158,7 @@ mod tests {
         let backend = |address: &SocketAddr| Backend {
             server: Arc::new(Server {
                 name: Name::try_from("s").unwrap(),
-                located: Arc::new(Located::new((*address).into(), None)),
+                located: Located::new((*address).into()),
                 key: *address,
                 backup: false,
                 source: None,
@@ -181,8 +181,10 @@ mod tests {
                 half_closed: second,
                 user: 30 * second,
                 silent: None,
+                rebalance: None,
             },
-            listeners: Vec::new(),
+            binds: Vec::new(),
+            clients: Arc::default(),
             waiting: QueueConfig { length: 0, timeout: second },
             send_proxy: None,
             access: Arc::default(),
@@ -199,6 +201,8 @@ mod tests {
             counters: Arc::default(),
             queue: Arc::default(),
             sources: None,
+            rates: None,
+            log_empty: true,
         }
     }
 

@@ -124,7 +124,7 @@ impl Relay {
         let orderly = match end {
             End::ClientClosed | End::ServerClosed => true,
             // As HAProxy does: an idle client reads the end of the stream.
-            End::IdleTimeout => !undelivered,
+            End::IdleTimeout | End::Rebalanced => !undelivered,
             End::ClientReset
             | End::ServerReset
             | End::ClientLost
@@ -136,6 +136,7 @@ impl Relay {
             | End::QueueFull
             | End::QueueTimeout
             | End::SourceLimit
+            | End::SourceRate
             | End::Denied
             | End::NotAllowed
             | End::BadHeader

@@ -143,6 +143,7 @@ mod tests {
             half_closed: millis(half_closed),
             user: millis(1_000),
             silent: None,
+            rebalance: None,
         };
         let start = clock::now();
         for (table, pace) in [

@@ -43,6 +43,7 @@ pub(crate) async fn run(
     turns: Rc<RefCell<Turns>>,
 ) {
     let live = LiveClient::count(&proxy.counters);
+    let log_empty = proxy.log_empty;
     let mut record = AccessRecord {
         proxy: proxy.name.clone(),
         client: client.address,
@@ -96,7 +97,9 @@ pub(crate) async fn run(
     record.duration = clock::now().saturating_duration_since(accepted);
     record.open = live.open();
     live.ended(end);
-    worker.log(&record);
+    if log_empty || !end.is_ordinary() || record.up + record.down > 0 {
+        worker.log(&record);
+    }
 }
 
 /// Finds out who the client is, and a server for it.
@@ -117,7 +120,7 @@ async fn open(
         record.client = told.source;
     }
     proxy.admit(ends.source.ip())?;
-    *counted = proxy.count(ends.source.ip())?;
+    *counted = proxy.count(ends.source.ip(), client.accepted)?;
     let Some(routed) = &mut record.routed else {
         let call = Call { proxy, client: ends, turns };
         return reach(&call, || worker.latest(&proxy.name), &mut record.attempts).await;

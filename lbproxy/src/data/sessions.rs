@@ -14,12 +14,12 @@ use std::time::Instant;
 
 use config::Limits;
 use slab::Slab;
-use tokio::sync::Notify;
 
 use crate::data::limits::{Circumstances, Lifetime, ServerFate};
 use crate::data::spread::Load;
 use crate::plan::Plan;
 use crate::plan::backend::ServerCounters;
+use crate::plan::capacity::Seat;
 use crate::plan::end::End;
 
 /// What decides about one connection.
@@ -103,7 +103,9 @@ impl ControlBlock {
         let released = !plan.released.is_empty() && plan.released.contains(&self.local);
         let circumstances = Circumstances { stopping: plan.stopping, released, server: fate };
         let mut lifetime = self.lifetime.borrow_mut();
-        if let Some(end) = lifetime.verdict(circumstances, now) {
+        let moves = || server.as_ref().is_some_and(|(counters, _)| counters.moves_one());
+        let moved = || (lifetime.may_move(now) && moves()).then_some(End::Rebalanced);
+        if let Some(end) = lifetime.verdict(circumstances, now).or_else(moved) {
             self.cancelled.set(Some(end));
             self.wake();
             return None;
@@ -153,44 +155,23 @@ pub(crate) struct Sessions {
     blocks: RefCell<Slab<Rc<ControlBlock>>>,
     /// How many there are; the other workers add those that they hand over.
     load: Load,
-    limit: usize,
-    room: Notify,
 }
 
 impl Sessions {
-    pub(crate) fn new(limit: usize, load: Load) -> Self {
-        Self { blocks: RefCell::new(Slab::new()), load, limit, room: Notify::new() }
+    pub(crate) fn new(load: Load) -> Self {
+        Self { blocks: RefCell::new(Slab::new()), load }
     }
 
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.load.load(Ordering::Relaxed) >= self.limit
-    }
-
-    /// Waits until a connection has ended. Cancel-safe.
-    pub(crate) async fn room(&self) {
-        while self.is_full() {
-            self.room.notified().await;
-        }
-        // Another listener may be waiting as well.
-        self.room.notify_one();
-    }
-
-    pub(crate) fn enter(self: &Rc<Self>, block: ControlBlock) -> Guard {
+    pub(crate) fn enter(self: &Rc<Self>, block: ControlBlock, seat: Seat) -> Guard {
         let block = Rc::new(block);
         let key = self.blocks.borrow_mut().insert(Rc::clone(&block));
         self.load.fetch_add(1, Ordering::Relaxed);
-        Guard { sessions: Rc::clone(self), key, block }
+        Guard { sessions: Rc::clone(self), key, block, _seat: seat }
     }
 
     /// One that was counted has left, or was not to be counted any more.
     pub(crate) fn leave(&self) {
-        if self.load.fetch_sub(1, Ordering::Relaxed) >= self.limit {
-            self.room.notify_one();
-        }
+        self.load.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Cancels every connection that must end, counts bytes, looks for servers that have nothing to say
@@ -212,6 +193,7 @@ pub(crate) struct Guard {
     sessions: Rc<Sessions>,
     key: usize,
     block: Rc<ControlBlock>,
+    _seat: Seat,
 }
 
 impl Guard {
@@ -235,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::clock;
+    use crate::plan::capacity::{Capacity, Share};
 
     const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 100));
 
@@ -245,6 +228,7 @@ mod tests {
             half_closed: Duration::from_secs(5),
             user: Duration::from_secs(9),
             silent: None,
+            rebalance: None,
         }
     }
 
@@ -253,17 +237,22 @@ mod tests {
         Plan { generation: 1, proxies: Vec::new(), released, stopping: false }
     }
 
-    fn sessions(limit: usize) -> Rc<Sessions> {
-        Rc::new(Sessions::new(limit, Load::default()))
+    fn sessions() -> Rc<Sessions> {
+        Rc::new(Sessions::new(Load::default()))
+    }
+
+    fn seat() -> Seat {
+        let share = Arc::new(Share::of(&Arc::new(Capacity::new(1))));
+        share.seat_in_any_case(&Arc::default())
     }
 
     #[test]
     fn a_server_that_goes_down_takes_those_along_that_were_connected_before() {
         let start = clock::now();
-        let sessions = sessions(10);
+        let sessions = sessions();
         let server = Arc::new(ServerCounters::default());
         let enter = |epoch| {
-            let guard = sessions.enter(ControlBlock::new(LOCAL, limits(), start));
+            let guard = sessions.enter(ControlBlock::new(LOCAL, limits(), start), seat());
             guard.block().connected(Arc::clone(&server), epoch, start);
             guard
         };
@@ -287,12 +276,40 @@ mod tests {
     }
 
     #[test]
+    fn so_many_idle_ones_are_moved_as_their_server_has_beyond_its_share() {
+        let start = clock::now();
+        let sessions = sessions();
+        let server = Arc::new(ServerCounters::default());
+        let limits = Limits { rebalance: Some(Duration::from_secs(1)), ..limits() };
+        let enter = || {
+            let guard = sessions.enter(ControlBlock::new(LOCAL, limits, start), seat());
+            guard.block().connected(Arc::clone(&server), server.epoch(), start);
+            guard
+        };
+        let guards = [enter(), enter(), enter(), enter()];
+        // One waits for its answer.
+        guards[0].block().moved(start, (1, 0));
+        let ended = || {
+            let ends = guards.each_ref().map(|guard| guard.block().cancelled.get());
+            ends.map(|end| end == Some(End::Rebalanced))
+        };
+        server.move_some(2);
+        sessions.enforce(&plan(&[]), start);
+        assert_eq!(ended(), [false; 4], "they were active a moment ago");
+        sessions.enforce(&plan(&[]), start + Duration::from_secs(2));
+        assert_eq!(ended(), [false, true, true, false]);
+        server.move_some(9);
+        sessions.enforce(&plan(&[]), start + Duration::from_secs(2));
+        assert_eq!(ended(), [false, true, true, true]);
+    }
+
+    #[test]
     fn an_address_that_leaves_takes_its_own_clients_along() {
         let start = clock::now();
-        let sessions = sessions(10);
+        let sessions = sessions();
         let other = "192.0.2.101".parse().unwrap();
-        let guards =
-            [LOCAL, other].map(|local| sessions.enter(ControlBlock::new(local, limits(), start)));
+        let guards = [LOCAL, other]
+            .map(|local| sessions.enter(ControlBlock::new(local, limits(), start), seat()));
         let enforced = sessions.enforce(&plan(&[LOCAL]), start);
         assert_eq!(enforced, Enforced { ending: true, deadline: None });
         let ends = guards.each_ref().map(|guard| guard.block().cancelled.get());
@@ -302,9 +319,9 @@ mod tests {
     #[test]
     fn bytes_are_counted_once_and_the_last_ones_at_the_end() {
         let start = clock::now();
-        let sessions = sessions(10);
+        let sessions = sessions();
         let server = Arc::new(ServerCounters::default());
-        let guard = sessions.enter(ControlBlock::new(LOCAL, limits(), start));
+        let guard = sessions.enter(ControlBlock::new(LOCAL, limits(), start), seat());
         guard.block().connected(Arc::clone(&server), server.epoch(), start);
         let counted = || [&server.up, &server.down].map(|counter| counter.load(Ordering::Relaxed));
         guard.block().moved(start, (7, 20));
@@ -315,22 +332,5 @@ mod tests {
         guard.block().moved(start, (8, 50));
         drop(guard);
         assert_eq!(counted(), [8, 50]);
-    }
-
-    #[tokio::test]
-    async fn who_waits_for_room_gets_it_when_one_leaves() {
-        let start = clock::now();
-        let sessions = sessions(2);
-        let enter = || sessions.enter(ControlBlock::new(LOCAL, limits(), start));
-        let (first, _second) = (enter(), enter());
-        assert!(sessions.is_full());
-        let mut waits = std::pin::pin!(sessions.room());
-        let pending = std::future::poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx).is_pending()));
-        assert!(pending.await);
-        drop(first);
-        waits.await;
-        assert!(!sessions.is_full());
-        let _third = enter();
-        assert!(sessions.is_full());
     }
 }

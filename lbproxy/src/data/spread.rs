@@ -14,6 +14,7 @@ use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::plan::ProxyPlan;
+use crate::plan::capacity::Seat;
 
 /// Half as many again as another has are not worth a hand-over: of many, chance evens out the most.
 const SLACK: usize = 2;
@@ -29,6 +30,7 @@ pub(crate) struct Handoff {
     pub(crate) local: SocketAddr,
     pub(crate) accepted: Instant,
     pub(crate) proxy: Arc<ProxyPlan>,
+    pub(crate) seat: Seat,
 }
 
 /// How many connections a worker has, those on their way to it included.

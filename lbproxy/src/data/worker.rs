@@ -33,8 +33,8 @@ use crate::data::sessions::Sessions;
 use crate::data::spread::{Handoff, Load, Spread};
 use crate::net::listen::Listeners;
 use crate::pick::Turns;
-use crate::plan::Plan;
 use crate::plan::backend::BackendSet;
+use crate::plan::{Bind, Plan};
 
 /// What a worker starts with.
 #[derive(Debug)]
@@ -43,8 +43,6 @@ pub(crate) struct Start {
     pub(crate) index: usize,
     /// How many there are.
     pub(crate) workers: usize,
-    /// Connections it may have.
-    pub(crate) limit: usize,
     /// Pipes it may have.
     pub(crate) pipes: usize,
     pub(crate) plans: watch::Receiver<Arc<Plan>>,
@@ -118,7 +116,7 @@ type Open = HashMap<(SocketAddr, usize), (Arc<Listeners>, Rc<Listener>, AbortHan
 impl Worker {
     fn new(start: &Start, spread: Spread) -> Self {
         Self {
-            sessions: Rc::new(Sessions::new(start.limit, spread.load())),
+            sessions: Rc::new(Sessions::new(spread.load())),
             pool: Pool::new(start.pipes),
             lines: start.log.lines(),
             spread,
@@ -262,26 +260,33 @@ impl Worker {
     fn listen(self: &Rc<Self>, plan: &Plan, open: &mut Open, start: &Start) {
         let mut wanted = HashMap::new();
         for proxy in &plan.proxies {
-            for listeners in &proxy.listeners {
-                let places = listeners.places(start.index, start.workers);
-                wanted.extend(places.map(|at| ((listeners.address, at), (listeners, proxy))));
+            for bind in &proxy.binds {
+                let places = bind.listeners.places(start.index, start.workers);
+                wanted.extend(places.map(|at| ((bind.listeners.address, at), (bind, proxy))));
             }
         }
         open.retain(|place, (listeners, _, task)| {
-            let keep = wanted.get(place).is_some_and(|(new, _)| Arc::ptr_eq(new, listeners));
+            let keep =
+                wanted.get(place).is_some_and(|(new, _)| Arc::ptr_eq(&new.listeners, listeners));
             if !keep {
                 task.abort();
             }
             keep
         });
-        for ((address, place), (listeners, proxy)) in wanted {
+        for ((address, place), (bind, proxy)) in wanted {
+            let Bind { listeners, share } = bind;
             if let Some((_, listener, _)) = open.get(&(address, place)) {
                 listener.follow(Arc::clone(proxy));
                 continue;
             }
             match listeners.at(place).and_then(TcpListener::from_std) {
                 Ok(socket) => {
-                    let listener = Rc::new(Listener::new(socket, address, Arc::clone(proxy)));
+                    let listener = Rc::new(Listener::new(
+                        socket,
+                        address,
+                        Arc::clone(share),
+                        Arc::clone(proxy),
+                    ));
                     let accepts = Rc::clone(&listener).run(Rc::clone(self));
                     let task = spawn_local(accepts).abort_handle();
                     open.insert((address, place), (Arc::clone(listeners), listener, task));

@@ -2,6 +2,7 @@
 //!
 //! A task for each server. Owns: nothing between two checks. Stops: by abort.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +30,14 @@ pub(super) struct CheckLoop {
     thorough: bool,
     /// The certificate that it showed last.
     shown: Option<Shown>,
+    /// Of this start only: nobody can make two certificates that look alike.
+    hasher: RandomState,
 }
 
-/// A certificate as it came, by which a new one is known, and what it says.
+/// What a certificate says, and by what another one is told from it: not by all of it, which may be long.
 #[derive(Debug)]
 struct Shown {
-    der: CertificateDer<'static>,
+    hash: u64,
     says: Arc<Certificate>,
 }
 
@@ -45,21 +48,20 @@ impl CheckLoop {
         settings: watch::Receiver<Settings>,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        Self { id, server, settings, reports, thorough: false, shown: None }
+        Self {
+            id,
+            server,
+            settings,
+            reports,
+            thorough: false,
+            shown: None,
+            hasher: RandomState::new(),
+        }
     }
 
     /// Checks, the first time after `delay`. A check that takes longer delays the next.
     pub(super) async fn run(mut self, delay: Duration) {
-        let located = Arc::clone(&self.server.located);
-        tokio::select! {
-            never = located.refresh() => match never {},
-            () = self.check(delay) => {}
-        }
-    }
-
-    async fn check(&mut self, delay: Duration) {
         sleep(delay).await;
-        self.server.located.looked_up().await;
         loop {
             let began = clock::deadline_in(Duration::ZERO);
             let outcome = self.once(self.thorough).await;
@@ -110,16 +112,17 @@ impl CheckLoop {
     }
 
     async fn report(&mut self, mut outcome: Outcome, confirmed: bool) -> Option<()> {
-        let certificate = outcome.certificate.take().and_then(|der| self.read(der));
+        let certificate = outcome.certificate.take().and_then(|der| self.read(&der));
         let what = Reported::Checked { outcome, certificate, confirmed };
         self.reports.send(Report { id: self.id, what }).await.ok()
     }
 
     /// What a certificate says. It is read once: mostly it is the one of the check before.
-    fn read(&mut self, der: CertificateDer<'static>) -> Option<Arc<Certificate>> {
-        if self.shown.as_ref().is_none_or(|shown| shown.der != der) {
-            let says = Certificate::read(&der).map(Arc::new);
-            self.shown = says.map(|says| Shown { der, says });
+    fn read(&mut self, der: &CertificateDer<'static>) -> Option<Arc<Certificate>> {
+        let hash = self.hasher.hash_one(der.as_ref());
+        if self.shown.as_ref().is_none_or(|shown| shown.hash != hash) {
+            let says = Certificate::read(der).map(Arc::new);
+            self.shown = says.map(|says| Shown { hash, says });
         }
         self.shown.as_ref().map(|shown| Arc::clone(&shown.says))
     }

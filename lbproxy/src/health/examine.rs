@@ -1,16 +1,18 @@
 //! One thorough look at a server, for `vipd doctor`: the check itself, and what the server shows to whoever
 //! takes any certificate.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use config::{CheckKind, Files, ProxyConfig, ServerConfig, Verify};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
+use vocabulary::Endpoint;
 
 use super::bounded::Bounded;
 use super::check::{Check, CheckError, place};
+use super::look_up::look_up;
 use super::outcome::{Outcome, Verdict};
 use super::tls::{Distrust, Tls, chain, vouched};
 use crate::clock;
@@ -48,22 +50,14 @@ pub async fn examine(
     server: &ServerConfig,
     now: SystemTime,
 ) -> Result<Examination, CheckError> {
-    let located = Arc::new(Located::new(server.address.clone(), server.source));
+    // A resolver may take longer than anybody waits.
+    let located = timeout(proxy.check.timeout, located(server)).await;
+    let located = located.unwrap_or_else(|_| Located::new(server.address.clone()));
     let files = Files::of_checks([&proxy.check].into_iter());
     let check = Check::new(proxy, &files)?;
-    let both = async {
-        // A resolver may take longer than anybody waits.
-        timeout(proxy.check.timeout, located.looked_up()).await.ok();
-        (
-            check.run(&located, server.source, false).await,
-            look(proxy, server, &located, &files).await,
-        )
-    };
-    let (outcome, look) = tokio::select! {
-        never = located.refresh() => match never {},
-        found = both => found,
-    };
+    let outcome = check.run(&located, server.source, false).await;
     let Outcome { verdict, words, denied, .. } = outcome;
+    let look = look(proxy, server, &located, &files).await;
     let Look { chain, status, date } = look.unwrap_or_default();
     let vouched = authority(&proxy.check.kind).filter(|_| !chain.is_empty()).map(|ca| {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -72,6 +66,21 @@ pub async fn examine(
     let certificate = chain.first().and_then(|leaf| Certificate::read(leaf));
     let passed = verdict == Verdict::Pass;
     Ok(Examination { passed, denied, words, certificate, vouched, status, date })
+}
+
+/// Where it is: of a name's addresses the one that the system prefers.
+async fn located(server: &ServerConfig) -> Located {
+    let Endpoint::Name { host, port } = &server.address else {
+        return Located::new(server.address.clone());
+    };
+    let fits = |address: &SocketAddr| {
+        server.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
+    };
+    let all = look_up(host, *port).await.unwrap_or_default();
+    match all.into_iter().map(|found| found.address).find(fits) {
+        Some(address) => Located::found(server.address.clone(), address),
+        None => Located::new(server.address.clone()),
+    }
 }
 
 fn authority(kind: &CheckKind) -> Option<&std::path::Path> {

@@ -11,6 +11,7 @@ pub(crate) mod check;
 mod check_loop;
 pub(crate) mod event_log;
 mod examine;
+mod look_up;
 pub(crate) mod outcome;
 pub(crate) mod registry;
 pub(crate) mod runner;

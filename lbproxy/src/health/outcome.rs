@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 
 use super::agent::AgentReply;
+use super::registry::names::Found;
 use crate::net::certificate::Certificate;
 use crate::plan::state::State;
 
@@ -89,6 +90,8 @@ pub(crate) enum Reported {
     },
     /// The server's agent has replied.
     Agent(AgentReply),
+    /// A name was looked up: its addresses in the order in which the system prefers them, or why there are none.
+    LookedUp(Result<Vec<Found>, String>),
 }
 
 #[cfg(test)]

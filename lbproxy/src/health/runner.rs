@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use vocabulary::Endpoint;
 
 use super::agent::AgentCheck;
 use super::check_loop::CheckLoop;
+use super::look_up::LookUp;
 use super::outcome::{CheckId, Report};
 use super::registry::effect::{Command, Settings, Start};
 use super::thread::CheckThread;
@@ -18,27 +20,30 @@ pub(crate) struct CheckRunner {
     thread: CheckThread,
     reports: mpsc::Sender<Report>,
     running: HashMap<CheckId, Running>,
+    look_ups: HashMap<CheckId, AbortOnDrop>,
+}
+
+/// A task that ends with this value.
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The tasks of one server; they end with this value.
 #[derive(Debug)]
 struct Running {
     settings: watch::Sender<Settings>,
-    check: JoinHandle<()>,
-    agent: Option<JoinHandle<()>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.check.abort();
-        self.agent.iter().for_each(JoinHandle::abort);
-    }
+    _tasks: Vec<AbortOnDrop>,
 }
 
 impl CheckRunner {
     /// Runs nothing yet; what is found comes out by `reports`.
     pub(crate) fn new(thread: CheckThread, reports: mpsc::Sender<Report>) -> Self {
-        Self { thread, reports, running: HashMap::new() }
+        Self { thread, reports, running: HashMap::new(), look_ups: HashMap::new() }
     }
 
     /// Does what the registry wants.
@@ -54,7 +59,16 @@ impl CheckRunner {
                     running.settings.send_replace(settings);
                 }
             }
-            Command::Stop(id) => drop(self.running.remove(&id)),
+            Command::LookUp(id, endpoint) => {
+                if let Endpoint::Name { host, port } = endpoint {
+                    let look_up = LookUp { id, host, port, reports: self.reports.clone() };
+                    self.look_ups.insert(id, self.spawn(look_up.run()));
+                }
+            }
+            Command::Stop(id) => {
+                drop(self.running.remove(&id));
+                drop(self.look_ups.remove(&id));
+            }
         }
     }
 
@@ -70,16 +84,14 @@ impl CheckRunner {
             self.spawn(agent.run(delay))
         });
         let (settings, watched) = watch::channel(settings);
-        let check = if follows {
-            self.spawn(async move { match server.located.refresh().await {} })
-        } else {
+        let check = (!follows).then(|| {
             self.spawn(CheckLoop::new(id, server, watched, self.reports.clone()).run(delay))
-        };
-        Running { settings, check, agent }
+        });
+        Running { settings, _tasks: agent.into_iter().chain(check).collect() }
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        self.thread.handle().spawn(task)
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortOnDrop {
+        AbortOnDrop(self.thread.handle().spawn(task))
     }
 }
 

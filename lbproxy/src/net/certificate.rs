@@ -16,10 +16,13 @@ use x509_parser::prelude::FromDer;
 /// write into it what they like.
 const NAME_LIMIT: usize = 255;
 
+/// Names of it at most: a certificate of 64 KiB has room for thousands.
+const NAMES_LIMIT: usize = 256;
+
 /// What a certificate says of itself. Nobody need have vouched for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The DNS names and addresses that it is valid for (subject alternative names), in their order.
+    /// The DNS names and addresses that it is valid for (subject alternative names), in their order; the first 256.
     pub names: Vec<String>,
     /// Who signed it.
     pub issuer: String,
@@ -40,7 +43,7 @@ impl Certificate {
         // Before 1970 is as good as then.
         let seconds = |time: i64| u64::try_from(time).unwrap_or(0);
         Some(Self {
-            names: names.into_iter().flatten().collect(),
+            names: names.into_iter().flatten().take(NAMES_LIMIT).collect(),
             issuer: issuer(&certificate),
             not_before: seconds(validity.not_before.timestamp()),
             not_after: seconds(validity.not_after.timestamp()),

@@ -191,7 +191,7 @@ pub(crate) mod tests {
         let backend = |(index, (state, weight, backup)): (usize, &(State, u16, bool))| Backend {
             server: Arc::new(Server {
                 name: Name::try_from("s").unwrap(),
-                located: Arc::new(Located::new(address(index).into(), None)),
+                located: Located::new(address(index).into()),
                 key: address(index),
                 backup: *backup,
                 max_connections: None,

@@ -40,6 +40,8 @@ pub(crate) struct ServerCounters {
     pub(crate) by_operator: AtomicBool,
     /// Connections it gets at once, as its agent says; 0: as configured.
     pub(crate) limit: AtomicU32,
+    /// Idle connections that may be ended for being beyond its share.
+    to_move: AtomicU32,
     /// Attempts to connect in a row that failed.
     failed_in_row: AtomicU32,
     /// Told when there were too many of them.
@@ -89,6 +91,20 @@ impl ServerCounters {
         self.mute.notified().await;
     }
 
+    /// So many idle connections may be ended to be opened anew elsewhere, from the next plan on.
+    pub(crate) fn move_some(&self, count: u32) {
+        self.to_move.store(count, Ordering::Relaxed);
+    }
+
+    /// Whether one may be ended for that; counts it.
+    pub(crate) fn moves_one(&self) -> bool {
+        let one_less = |count: u32| count.checked_sub(1);
+        let relaxed = Ordering::Relaxed;
+        // Mostly it is none: nothing is written then.
+        self.to_move.load(relaxed) > 0
+            && self.to_move.fetch_update(relaxed, relaxed, one_less).is_ok()
+    }
+
     /// Ends the connections there are, at the next plan.
     pub(crate) fn end_all(&self, by_operator: bool) {
         self.by_operator.store(by_operator, Ordering::Relaxed);
@@ -100,7 +116,7 @@ impl ServerCounters {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: Name,
-    pub(crate) located: Arc<Located>,
+    pub(crate) located: Located,
     /// What `source` chooses by.
     pub(crate) key: SocketAddr,
     /// Whether it serves only while no other server can.

@@ -38,6 +38,8 @@ pub(crate) enum End {
     QueueTimeout,
     /// The client has as many connections as it may.
     SourceLimit,
+    /// The client opens connections sooner than it may.
+    SourceRate,
     /// The client's address is in `deny`.
     Denied,
     /// The client's address is not in `allow`.
@@ -54,6 +56,8 @@ pub(crate) enum End {
     ServerDown,
     /// An operator ended it.
     ByOperator,
+    /// Its server has more connections than its share, and this one was idle.
+    Rebalanced,
     /// The local address leaves this node.
     AddressReleased,
     /// The proxy ends.
@@ -75,6 +79,11 @@ impl End {
         matches!(self, NoBackend | ConnectFailed | ConnectTimeout | QueueFull | QueueTimeout)
     }
 
+    /// Whether both sides ended it in order, or the client had enough.
+    pub(crate) fn is_ordinary(self) -> bool {
+        matches!(self, Self::ClientClosed | Self::ServerClosed | Self::ClientReset)
+    }
+
     /// HAProxy's two letters (configuration manual, 8.5): who ended it, and in which phase.
     pub(crate) fn code(self) -> &'static str {
         match self {
@@ -87,13 +96,14 @@ impl End {
             Self::QueueFull => "PQ",
             Self::QueueTimeout => "sQ",
             Self::SourceLimit
+            | Self::SourceRate
             | Self::Denied
             | Self::NotAllowed
             | Self::BadHeader
             | Self::NoRoute => "PR",
             Self::HeaderTimeout | Self::HelloTimeout => "cR",
             Self::ServerDown => "DD",
-            Self::ByOperator | Self::AddressReleased | Self::Shutdown => "KD",
+            Self::ByOperator | Self::Rebalanced | Self::AddressReleased | Self::Shutdown => "KD",
         }
     }
 }
@@ -133,9 +143,11 @@ mod tests {
             (End::HalfClosedTimeout, "half_closed_timeout", "cD"),
             (End::NoBackend, "no_backend", "SC"),
             (End::SourceLimit, "source_limit", "PR"),
+            (End::SourceRate, "source_rate", "PR"),
             (End::Denied, "denied", "PR"),
             (End::NotAllowed, "not_allowed", "PR"),
             (End::ByOperator, "by_operator", "KD"),
+            (End::Rebalanced, "rebalanced", "KD"),
         ];
         for (end, word, letters) in table {
             assert_eq!((end.word(), end.code()), (word, letters));

@@ -1,48 +1,32 @@
-//! Where a server is: its address, or the one that its name has at this moment.
+//! Where a server is: its address, and the name that it was found by.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::net::{Ipv6Addr, SocketAddr};
 
-use tokio::sync::watch;
-use tokio::time::sleep;
-use tracing::{info, warn};
 use vocabulary::Endpoint;
 
-/// From one successful look-up of a name to the next.
-const FRESH: Duration = Duration::from_secs(10);
-
-/// The same while the name has no address.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// What is known of a name.
+/// A server's endpoint as the file has it, and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Lookup {
-    Pending,
-    Found(SocketAddr),
-    /// Never found so far; why, in words.
-    Failed(String),
-}
-
-/// A server's endpoint, and its address at this moment.
-#[derive(Debug)]
 pub(crate) struct Located {
     endpoint: Endpoint,
-    /// The address must be of the same family.
-    source: Option<IpAddr>,
-    found: watch::Sender<Lookup>,
+    /// None: the name has none, or was not looked up yet.
+    address: Option<SocketAddr>,
 }
 
 impl Located {
-    /// Where `endpoint` is, for connections from `source`.
-    pub(crate) fn new(endpoint: Endpoint, source: Option<IpAddr>) -> Self {
-        let known = match &endpoint {
-            Endpoint::Address(address) => Lookup::Found(*address),
-            Endpoint::Name { .. } => Lookup::Pending,
+    /// What is known without a look-up.
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        let address = match &endpoint {
+            Endpoint::Address(address) => Some(*address),
+            Endpoint::Name { .. } => None,
         };
-        Self { endpoint, source, found: watch::Sender::new(known) }
+        Self { endpoint, address }
+    }
+
+    /// One that the name has.
+    pub(crate) fn found(endpoint: Endpoint, address: SocketAddr) -> Self {
+        Self { endpoint, address: Some(address) }
     }
 
     /// As the configuration has it.
@@ -50,27 +34,27 @@ impl Located {
         &self.endpoint
     }
 
-    /// The address at this moment.
+    /// The address.
     ///
     /// # Errors
     /// The name has none.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        if let Endpoint::Address(address) = &self.endpoint {
-            return Ok(*address);
-        }
-        match &*self.found.borrow() {
-            Lookup::Found(address) => Ok(*address),
-            Lookup::Failed(why) => Err(io::Error::new(io::ErrorKind::NotFound, why.clone())),
-            Lookup::Pending => Err(io::Error::new(io::ErrorKind::NotFound, "not looked up yet")),
-        }
+        let none = || io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+        self.address.ok_or_else(none)
     }
 
-    /// What tells this server from others for good, on every node alike: its address, or one that is
-    /// made of its name.
-    pub(crate) fn key(&self) -> SocketAddr {
-        match &self.endpoint {
-            Endpoint::Address(address) => *address,
-            Endpoint::Name { host, port } => {
+    /// Whether it is known where it is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.address.is_some()
+    }
+
+    /// What tells this server from others for good, on every node alike: its address, or, where it is the
+    /// only one of a name (`sole`), one that is made of that.
+    pub(crate) fn key(&self, sole: bool) -> SocketAddr {
+        match (&self.endpoint, self.address) {
+            (Endpoint::Name { .. }, Some(address)) if !sole => address,
+            (Endpoint::Address(address), _) => *address,
+            (Endpoint::Name { host, port }, _) => {
                 let step = |hash: u64, byte: u8| {
                     (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
                 };
@@ -79,58 +63,14 @@ impl Located {
             }
         }
     }
-
-    /// Ready when the first look-up has ended.
-    pub(crate) async fn looked_up(&self) {
-        // The sender is here as well, so it cannot be gone.
-        drop(self.found.subscribe().wait_for(|found| *found != Lookup::Pending).await);
-    }
-
-    /// Looks the name up again and again; an address never ends. Stops: by abort.
-    pub(crate) async fn refresh(&self) -> Infallible {
-        let Endpoint::Name { host, port } = &self.endpoint else {
-            return std::future::pending().await;
-        };
-        loop {
-            let answer = tokio::net::lookup_host((host.as_str(), *port)).await;
-            self.learn(answer.map(Iterator::collect).map_err(|error| error.to_string()));
-            let known = matches!(*self.found.borrow(), Lookup::Found(_));
-            sleep(if known { FRESH } else { AGAIN }).await;
-        }
-    }
-
-    /// Takes an answer over. What was found once stays while the name cannot be looked up.
-    fn learn(&self, answer: Result<Vec<SocketAddr>, String>) {
-        let fits = |found: &SocketAddr| self.source.is_none_or(|s| s.is_ipv4() == found.is_ipv4());
-        let answer = answer.map(|all| all.into_iter().filter(fits).collect::<Vec<_>>());
-        self.found.send_if_modified(|known| {
-            let next = match (&answer, &*known) {
-                (Ok(all), Lookup::Found(address)) if all.contains(address) => return false,
-                (Ok(all), _) if !all.is_empty() => Lookup::Found(all[0]),
-                (_, Lookup::Found(_)) => return false,
-                (Ok(_), _) => Lookup::Failed(format!("{} has no address", self.endpoint)),
-                (Err(error), _) => Lookup::Failed(format!("look up {}: {error}", self.endpoint)),
-            };
-            if next == *known {
-                return false;
-            }
-            match &next {
-                Lookup::Found(address) => info!(name = %self.endpoint, %address, "looked up"),
-                Lookup::Failed(why) => warn!("{why}"),
-                Lookup::Pending => {}
-            }
-            *known = next;
-            true
-        });
-    }
 }
 
 impl fmt::Display for Located {
     /// The address, if there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address() {
-            Ok(address) => address.fmt(f),
-            Err(_) => self.endpoint.fmt(f),
+        match &self.address {
+            Some(address) => address.fmt(f),
+            None => self.endpoint.fmt(f),
         }
     }
 }
@@ -144,33 +84,24 @@ mod tests {
     }
 
     #[test]
-    fn a_name_keeps_its_address_while_that_is_among_the_answers() {
+    fn a_name_without_an_address_is_nowhere() {
         let endpoint = Endpoint::try_from("cp1.example:6443").unwrap();
-        let located = Located::new(endpoint, Some([10, 0, 0, 9].into()));
-        assert_eq!(located.address().unwrap_err().to_string(), "not looked up yet");
-        located.learn(Err("no such host".to_owned()));
-        let failed = located.address().unwrap_err().to_string();
-        assert_eq!(failed, "look up cp1.example:6443: no such host");
-        assert_eq!(located.to_string(), "cp1.example:6443");
-        let [one, two] = ["10.0.0.1:6443", "10.0.0.2:6443"].map(address);
-        // Connections from an IPv4 address go to one.
-        located.learn(Ok(vec![address("[fd00::1]:6443"), one, two]));
-        assert_eq!(located.to_string(), "10.0.0.1:6443");
-        located.learn(Ok(vec![two, one]));
-        assert_eq!(located.address().unwrap(), one);
-        for useless in [Ok(vec![]), Err("timed out".to_owned())] {
-            located.learn(useless);
-            assert_eq!(located.address().unwrap(), one);
-        }
-        located.learn(Ok(vec![two]));
-        assert_eq!(located.address().unwrap(), two);
+        let nowhere = Located::new(endpoint.clone());
+        assert_eq!(nowhere.address().unwrap_err().to_string(), "its name has no address");
+        assert_eq!((nowhere.to_string().as_str(), nowhere.is_known()), ("cp1.example:6443", false));
+        let found = Located::found(endpoint, address("10.0.0.1:6443"));
+        assert_eq!(found.to_string(), "10.0.0.1:6443");
+        assert_eq!(found.endpoint().to_string(), "cp1.example:6443");
     }
 
     #[test]
-    fn the_key_of_a_name_never_changes() {
-        let key = |text: &str| Located::new(Endpoint::try_from(text).unwrap(), None).key();
+    fn the_key_of_a_server_never_changes() {
+        let key = |text: &str| Located::new(Endpoint::try_from(text).unwrap()).key(true);
         assert_eq!(key("10.0.0.1:80"), address("10.0.0.1:80"));
         // FNV-1a of "a", from its specification.
         assert_eq!(key("a:80"), address("[::af63:dc4c:8601:ec8c]:80"));
+        let found = Located::found(Endpoint::try_from("a:80").unwrap(), address("10.0.0.1:80"));
+        assert_eq!(found.key(true), address("[::af63:dc4c:8601:ec8c]:80"), "wherever it moves");
+        assert_eq!(found.key(false), address("10.0.0.1:80"));
     }
 }

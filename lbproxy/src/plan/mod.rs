@@ -1,10 +1,13 @@
 //! What the workers do: published by the control thread as one immutable moment.
 
 pub(crate) mod backend;
+pub(crate) mod capacity;
 pub(crate) mod end;
+pub(crate) mod imbalance;
 pub mod latency;
 pub(crate) mod located;
 pub(crate) mod queue;
+pub(crate) mod rates;
 pub(crate) mod route;
 pub(crate) mod slow_start;
 pub(crate) mod sources;
@@ -15,7 +18,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use config::{Access, HeaderVersion, Limits, QueueConfig};
 use ipnet::IpNet;
@@ -23,8 +26,10 @@ use vocabulary::Name;
 
 use crate::net::listen::Listeners;
 use crate::plan::backend::BackendSet;
+use crate::plan::capacity::{Clients, Share};
 use crate::plan::end::End;
 use crate::plan::queue::Queue;
+use crate::plan::rates::{Rates, TooSoon};
 use crate::plan::route::Route;
 use crate::plan::sources::{Counted, Sources, TooMany};
 
@@ -82,12 +87,21 @@ impl Drop for LiveClient {
     }
 }
 
+/// An address that clients come to, and its share of the connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Bind {
+    pub(crate) listeners: Arc<Listeners>,
+    pub(crate) share: Arc<Share>,
+}
+
 /// One proxy at one moment.
 #[derive(Debug)]
 pub(crate) struct ProxyPlan {
     pub(crate) name: Name,
     pub(crate) limits: Limits,
-    pub(crate) listeners: Vec<Arc<Listeners>>,
+    pub(crate) binds: Vec<Bind>,
+    /// How many clients it has, and may have.
+    pub(crate) clients: Arc<Clients>,
     pub(crate) waiting: QueueConfig,
     pub(crate) send_proxy: Option<HeaderVersion>,
     pub(crate) accept_proxy: Arc<[IpNet]>,
@@ -101,14 +115,21 @@ pub(crate) struct ProxyPlan {
     pub(crate) queue: Arc<Queue>,
     /// How many connections each client has, and may have; none: nobody counts.
     pub(crate) sources: Option<(Arc<Sources>, NonZeroU32)>,
+    /// How soon each client may come again; none: whenever it likes.
+    pub(crate) rates: Option<(Arc<Rates>, NonZeroU32)>,
+    /// Whether connections without a byte have an access line.
+    pub(crate) log_empty: bool,
 }
 
 impl ProxyPlan {
-    /// Counts a connection of a client, where that is wanted.
+    /// Counts a connection of a client that came `now`, where that is wanted.
     ///
     /// # Errors
-    /// It has as many as it may.
-    pub(crate) fn count(&self, client: IpAddr) -> Result<Option<Counted>, End> {
+    /// It has as many as it may, or comes too soon.
+    pub(crate) fn count(&self, client: IpAddr, now: Instant) -> Result<Option<Counted>, End> {
+        if let Some((rates, most)) = &self.rates {
+            rates.enter(client, *most, now).map_err(|TooSoon| End::SourceRate)?;
+        }
         let Some((sources, most)) = &self.sources else { return Ok(None) };
         sources.enter(client, *most).map_err(|TooMany| End::SourceLimit)
     }

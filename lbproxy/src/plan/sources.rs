@@ -109,7 +109,7 @@ pub(crate) struct TooMany;
 
 /// What counts as one source: an IPv4 address, also where an IPv6 socket accepted it, or a /64, which
 /// is what one client of IPv6 gets.
-fn source(client: IpAddr) -> IpAddr {
+pub(crate) fn source(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) >> 64 << 64).into(),
         v4 @ IpAddr::V4(_) => v4,

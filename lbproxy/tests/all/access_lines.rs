@@ -57,3 +57,28 @@ fn a_connection_that_lasts_has_a_line_before_its_end() {
     assert!(line.contains(" bytes_up=2 bytes_down=2 "), "told once, then at the end: {line}");
     assert!(line.ends_with("end=client_closed"), "{line}");
 }
+
+#[test]
+fn connections_without_a_byte_have_a_line_only_where_that_is_wanted() {
+    for wanted in [true, false] {
+        let ip = own_ip();
+        let listen = SocketAddr::from((ip, 7000));
+        let more = format!("log_empty = {wanted}\n{QUICK}");
+        let proxy = Proxy::ready(&table(listen, &[echo(ip)], &more), &["up"]);
+        // One looks whether somebody listens, and one has something to say.
+        assert_eq!(fetch(listen).unwrap(), "");
+        eventually("it is counted", || {
+            proxy.status().unwrap().proxies[0].ended.values().sum::<u64>() == 1
+        });
+        if wanted {
+            proxy.line("bytes_up=0 ");
+        }
+        ping(&mut connect(listen));
+        let line = proxy.line("proxy=p");
+        assert!(line.contains("bytes_up=1 "), "{line}");
+        // What went wrong is told in any case.
+        proxy.reload(&table(listen, &[echo(ip)], &format!("deny = [\"127.0.0.0/8\"]\n{more}")));
+        eventually("it is denied", || fetch(listen).is_err());
+        proxy.line("end=denied");
+    }
+}

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use crate::common::*;
 
@@ -211,5 +212,85 @@ fn a_client_has_no_more_connections_than_it_may_over_all_workers() {
         let mut stream = connect(listen_at(ip));
         let mut byte = [0];
         stream.write_all(b"!").and_then(|()| stream.read(&mut byte)).is_ok_and(|count| count == 1)
+    });
+}
+
+#[test]
+fn a_proxy_has_no_more_clients_than_it_may_and_the_others_wait_in_the_kernel() {
+    let ip = own_ip();
+    let more = |most: u32| format!("max_connections = {most}\n{QUICK}");
+    let server = echo(ip);
+    let proxy = Proxy::ready(&table(listen_at(ip), &[server], &more(3)), &["up"]);
+    let clients: Vec<TcpStream> = (0..12).map(|_| connect(listen_at(ip))).collect();
+    let status = || proxy.status().unwrap().proxies.remove(0);
+    eventually("three are served", || status().sessions == 3);
+    let words = "as many connections as max_connections allows";
+    assert_eq!(status().full.map(|full| full.to_string()).as_deref(), Some(words));
+    proxy.log(words);
+    assert_eq!(status().accepted, 3, "nobody else is accepted");
+    proxy.reload(&table(listen_at(ip), &[server], &more(5)));
+    eventually("two more", || status().sessions == 5);
+    // Who leaves makes room, and everybody is served in the end.
+    ping_all(clients);
+    eventually("all have gone", || (status().sessions, status().full) == (0, None));
+    assert_eq!((status().accepted, status().refused), (12, 0));
+}
+
+#[test]
+fn a_client_opens_no_more_connections_in_a_second_than_it_may() {
+    let ip = own_ip();
+    let more = format!("max_rate_per_source = 5\n{QUICK}");
+    let proxy = Proxy::ready(&table(listen_at(ip), &[echo(ip)], &more), &["up"]);
+    let began = now();
+    let tries: Vec<bool> = (0..40).map(|_| fetch(listen_at(ip)).is_ok()).collect();
+    let took = began.elapsed();
+    let served = tries.iter().filter(|served| **served).count();
+    assert!(tries[..5].iter().all(|served| *served), "{tries:?}");
+    let most = 6.0 + 5.0 * took.as_secs_f64();
+    assert!(served < 40 && served as f64 <= most, "{served} in {took:?}");
+    let line = proxy.line("end=source_rate");
+    assert!(line.contains(" server=- ") && line.contains(" attempts=0 "), "{line}");
+    let ended = proxy.status().unwrap().proxies.remove(0).ended;
+    assert_eq!(ended.get("source_rate").copied(), u64::try_from(40 - served).ok());
+    eventually("it may come again", || fetch(listen_at(ip)).is_ok());
+}
+
+#[test]
+fn idle_connections_move_to_a_server_that_came_back() {
+    let ip = own_ip();
+    let servers = [(echo(ip), ""), (echo(ip), "")];
+    let more = format!("balance = \"least_conn\"\nrebalance = \"1s\"\n{QUICK}");
+    let proxy = Proxy::ready(&full_table(listen_at(ip), &servers, &more), &["up", "up"]);
+    let order = |order: &str| {
+        let server = "\"proxy\":\"p\",\"server\":\"s1\"";
+        proxy.ask(&format!("{{\"type\":\"server\",{server},\"order\":\"{order}\"}}"));
+    };
+    order("drain");
+    let mut clients: Vec<TcpStream> = (0..9).map(|_| connect(listen_at(ip))).collect();
+    clients.iter_mut().for_each(ping);
+    let sessions = || {
+        let servers = proxy.status().unwrap().proxies.remove(0).servers;
+        servers.iter().map(|server| server.sessions).collect::<Vec<_>>()
+    };
+    assert_eq!(sessions(), [9, 0]);
+    assert_eq!(proxy.status().unwrap().proxies[0].beyond_share, 0, "the other takes no part");
+    order("ready");
+    proxy.wait_for(&["up", "up"]);
+    assert_eq!(proxy.status().unwrap().proxies[0].beyond_share, 4);
+    // Of those beyond its share, in order: their clients read the end, and connect anew.
+    let line = proxy.line("end=rebalanced");
+    assert!(line.contains("server=s0"), "{line}");
+    let mut moved = 0;
+    for client in &mut clients {
+        client.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        if client.read(&mut [0]).is_ok_and(|count| count == 0) {
+            *client = connect(listen_at(ip));
+            ping(client);
+            moved += 1;
+        }
+    }
+    assert!((1..=4).contains(&moved), "{moved}");
+    eventually("what is left is not worth it", || {
+        proxy.status().unwrap().proxies[0].beyond_share <= 2
     });
 }

@@ -328,7 +328,7 @@ fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
 fn handed_down(config: &str) -> OwnedFd {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config).unwrap();
-    let (snapshot, _) = config::Snapshot::read(file.path()).unwrap();
+    let (snapshot, _) = config::Snapshot::read(file.path(), &[]).unwrap();
     control::sealed(&snapshot.to_bytes()).unwrap()
 }
 

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 /// The supervisor kills a proxy whose ticks stay away for 300 ms where an address depends on it. A
 /// busy machine shall not fail a test: what hangs, hangs for longer than this.
-const GAP: Duration = Duration::from_millis(500);
+pub(crate) const GAP: Duration = Duration::from_millis(500);
 
 /// How long a proxy has to bear it.
 const SIEGE: Duration = Duration::from_secs(2);
@@ -74,7 +74,7 @@ fn besiege_at(
 }
 
 /// The longest time between two ticks until it is `over`.
-fn longest_gap(mut ticks: UnixStream, over: &AtomicBool) -> Duration {
+pub(crate) fn longest_gap(mut ticks: UnixStream, over: &AtomicBool) -> Duration {
     ticks.set_read_timeout(Some(GAP)).unwrap();
     // The first one comes when it has started.
     let mut buffer = [0; 4096];
@@ -90,7 +90,7 @@ fn longest_gap(mut ticks: UnixStream, over: &AtomicBool) -> Duration {
 }
 
 /// Answers whatever it is asked with 200, if it is asked.
-fn well(mut stream: TcpStream) {
+pub(crate) fn well(mut stream: impl Read + Write) {
     if stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {
         drop(stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok"));
     }

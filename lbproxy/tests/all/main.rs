@@ -8,6 +8,8 @@ mod data_path;
 mod handoff;
 mod health;
 mod hostile;
+mod hostile_kinds;
+mod names;
 mod orders;
 mod proxy_header;
 mod routes;

@@ -116,3 +116,49 @@ fn what_is_not_there_is_named() {
     assert_eq!(answer, "{\"error\":\"there is no proxy q\"}\n");
     assert!(proxy.ask("{\"type\":\"server\"}").starts_with("{\"error\":"));
 }
+
+#[test]
+fn orders_outlive_a_kill_and_an_upgrade_and_end_in_time() {
+    let ip = own_ip();
+    let (proxy, config, client) = pair(ip);
+    drop(client);
+    let timed = |proxy: &Proxy, server: &str, order: &str, millis: u64| {
+        let server = format!("\"proxy\":\"p\",\"server\":\"{server}\"");
+        proxy
+            .ask(&format!("{{\"type\":\"server\",{server},\"order\":{order},\"for_ms\":{millis}}}"))
+    };
+    let answer = timed(&proxy, "s0", "\"maint\"", 3_600_000);
+    assert_eq!(answer, "{\"done\":\"p/s0 is maint, weight 1, for 1h\"}\n");
+    order(&proxy, "s0", "{\"weight\":7}");
+    order(&proxy, "s1", "\"drain\"");
+    let of = |proxy: &Proxy| {
+        let servers = proxy.status().unwrap().proxies.remove(0).servers;
+        servers
+            .into_iter()
+            .map(|one| (one.mode, one.weight, one.mode_left_seconds))
+            .collect::<Vec<_>>()
+    };
+    let holds = |proxy: &Proxy| {
+        let all = of(proxy);
+        assert!(matches!(all[0], (Mode::Maint, 7, Some(3_500..=3_600))), "{all:?}");
+        assert_eq!(all[1], (Mode::Drain, 1, None));
+    };
+    holds(&proxy);
+    let proxy = proxy.restarted();
+    proxy.wait_for(&["maint", "draining"]);
+    holds(&proxy);
+    let next = proxy.successor(&config);
+    next.log("serves in its predecessor's place");
+    holds(&next);
+    drop(proxy);
+    // What is ordered of the successor lasts as well, and what has an end has it in whatever program.
+    order(&next, "s1", "\"ready\"");
+    timed(&next, "s0", "\"drain\"", 1_500);
+    let again = next.restarted();
+    again.wait_for(&["draining", "up"]);
+    again.log("an operator's order is over: up, weight 7");
+    again.wait_for(&["up", "up"]);
+    let last = again.restarted();
+    last.wait_for(&["up", "up"]);
+    assert_eq!(of(&last)[0], (Mode::Ready, 7, None));
+}

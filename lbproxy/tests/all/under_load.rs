@@ -119,14 +119,41 @@ fn with_few_files_the_rest_waits_and_a_line_says_so() {
     let ip = own_ip();
     let proxy = Proxy::start_with_files(&table(listen_at(ip), &[echo(ip)], ONCE), 200);
     proxy.wait_for(&["up"]);
-    // Fifteen for each of two workers: (200 - 128 - 2 * (2 * 1 + 1 + 2 * 1)) / 2 / 2.
+    // (200 - 128 - 2 * (2 * 1 + 1 + 2 * 1)) / 2, over two workers.
     let clients: Vec<TcpStream> = (0..80).map(|_| connect(listen_at(ip))).collect();
     let line = proxy.log("as many connections as files allow: new ones wait");
-    assert!(line.contains("limit=15"), "{line}");
+    assert!(line.contains("limit=30"), "{line}");
+    let full = || proxy.status().unwrap().proxies[0].full.map(|full| full.to_string());
+    eventually("the status says so", || {
+        full().as_deref() == Some("as many connections as files allow")
+    });
     eventually("it has as many as it may", || proxy.status().unwrap().proxies[0].sessions == 30);
-    // It goes on: who leaves makes room, and everybody is served in the end.
-    for mut client in clients {
-        ping(&mut client);
-    }
+    // It goes on: who leaves makes room, and everybody is served in the end, in whatever order.
+    ping_all(clients);
     assert_eq!(proxy.status().unwrap().proxies[0].servers[0].state.to_string(), "up");
+    eventually("there is room", || full().is_none());
+}
+
+#[test]
+fn silent_clients_of_one_address_shut_nobody_out_of_another() {
+    let ip = own_ip();
+    let other = SocketAddr::from((ip, 7001));
+    let config = format!(
+        "{}[[proxy]]\nname = \"other\"\nlisten = [\"{other}\"]\nservers = [\"{}\"]\n{ONCE}\n",
+        table(listen_at(ip), &[echo(ip)], ONCE),
+        echo(ip)
+    );
+    let proxy = Proxy::start_with_files(&config, 256);
+    proxy.wait_for(&["up"]);
+    // (256 - 128 - 2 * (2 * 2 + 2 + 2 * 2)) / 2 = 54, of which 54 / 2 / 2 = 13 are the other's own.
+    let silent: Vec<TcpStream> = (0..80).map(|_| connect(listen_at(ip))).collect();
+    let of = |place: usize| proxy.status().unwrap().proxies.remove(place);
+    eventually("it has its share", || of(0).sessions == 41);
+    assert!(of(0).full.is_some() && of(1).full.is_none());
+    let mut clients: Vec<TcpStream> = (0..13).map(|_| connect(other)).collect();
+    clients.iter_mut().for_each(ping);
+    eventually("both are full", || of(1).full.is_some());
+    drop((silent, clients));
+    eventually("both have room", || of(0).full.is_none() && of(1).full.is_none());
+    ping(&mut connect(listen_at(ip)));
 }

@@ -1,13 +1,15 @@
 //! Names the operator gives to routers, proxies and servers.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Family;
 
 /// A name from the configuration: 1 to 63 letters, digits, `-`, `_`, `.`, `:` or brackets; it stands in logs,
-/// in metrics and on command lines without quoting.
+/// in metrics and on command lines without quoting. One of several that come of one name has its address
+/// behind it: `cp@10.0.0.1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -23,14 +25,31 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The one of those of this name that is at `address`.
+    #[must_use]
+    pub fn at(&self, address: IpAddr) -> Self {
+        Self(format!("{self}@{address}"))
+    }
+
+    /// Whether it is `other`, or one of those of that name.
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
+        let rest = self.0.strip_prefix(&other.0);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+    }
 }
 
 impl TryFrom<&str> for Name {
     type Error = NameError;
 
     fn try_from(name: &str) -> Result<Self, NameError> {
-        let fits = (1..=63).contains(&name.len());
-        let clean = name
+        let own = match name.split_once('@') {
+            Some((own, address)) if address.parse::<IpAddr>().is_ok() => own,
+            _ => name,
+        };
+        let fits = (1..=63).contains(&own.len());
+        let clean = own
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']'));
         if fits && clean { Ok(Self(name.to_owned())) } else { Err(NameError) }
@@ -67,7 +86,24 @@ mod tests {
         assert_eq!(Name::try_from("k8s-api.v4_1").unwrap().as_str(), "k8s-api.v4_1");
         // A server without a name is called by its address.
         assert!(Name::try_from("[2001:db8::1]:6443").is_ok());
-        for wrong in ["", "a b", "a\"b", "ä", "a/b", &"x".repeat(64)] {
+        let cp = Name::try_from("cp:6443").unwrap();
+        let one = cp.at("fd00::1".parse().unwrap());
+        assert_eq!(one.as_str(), "cp:6443@fd00::1");
+        assert_eq!(Name::try_from(one.as_str()), Ok(one.clone()));
+        assert!(one.is_of(&cp) && cp.is_of(&cp) && !cp.is_of(&one));
+        assert!(!Name::try_from("cp:64430").unwrap().is_of(&cp));
+        for wrong in [
+            "",
+            "a b",
+            "a@",
+            "a@b",
+            "@10.0.0.1",
+            "a@10.0.0.1@10.0.0.2",
+            "a\"b",
+            "ä",
+            "a/b",
+            &"x".repeat(64),
+        ] {
             assert_eq!(Name::try_from(wrong), Err(NameError), "{wrong:?}");
         }
     }

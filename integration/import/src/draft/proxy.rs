@@ -44,6 +44,10 @@ pub(crate) struct Proxy {
     /// Networks whose connections are served, none: all; and those whose are not.
     pub(crate) allow: Vec<Got<IpNet>>,
     pub(crate) deny: Vec<Got<IpNet>>,
+    /// Connections of clients at once.
+    pub(crate) max_connections: Option<Got<u32>>,
+    /// Whether connections without a byte have an access line, where they have none.
+    pub(crate) log_empty: Option<Got<bool>>,
     /// None where only its routes lead somewhere.
     pub(crate) servers: Vec<Server>,
     pub(crate) routes: Vec<Route>,
@@ -72,6 +76,8 @@ impl Proxy {
             on_down: None,
             allow: Vec::new(),
             deny: Vec::new(),
+            max_connections: None,
+            log_empty: None,
             servers: Vec::new(),
             routes: Vec::new(),
             hello_timeout: None,
@@ -117,6 +123,8 @@ pub(crate) struct Server {
     pub(crate) backup: bool,
     pub(crate) source: Option<IpAddr>,
     pub(crate) max_connections: Option<u32>,
+    /// Of a name: addresses that are used, where not as many as there are.
+    pub(crate) max_addresses: Option<u32>,
     /// The server whose health is its own, as the line says.
     pub(crate) track: Option<(Statement, String)>,
 }
@@ -132,6 +140,7 @@ impl Server {
             backup: false,
             source: None,
             max_connections: None,
+            max_addresses: None,
             track: None,
         }
     }

@@ -62,6 +62,7 @@ fn follow(mut frontend: Section, backends: &mut Backends, files: &dyn Files, imp
     }
     (proxy.allow, proxy.deny) = access::lists(&frontend.header, files, &mut import.report);
     proxy.listen = distinct(std::mem::take(&mut frontend.listen));
+    frontend.limit(&mut proxy);
     proxy.routes = routes;
     import.draft.proxies[place] = proxy;
 }

@@ -86,10 +86,8 @@ impl Section {
                     self.listen.extend(listen);
                 }
             }
-            "server" => self.servers.push((line.clone(), self.settings.servers.clone())),
-            "server-template" => {
-                let why = "a name stands for one server: write a server line for each address";
-                report.unsupported(line, why);
+            "server" | "server-template" => {
+                self.servers.push((line.clone(), self.settings.servers.clone()));
             }
             "acl" | "stick" | "stick-table" => {}
             "use_backend" | "default_backend" if self.takes_all() => {
@@ -118,6 +116,13 @@ impl Section {
     /// Whether its connections' lines have HAProxy's form.
     pub(super) fn tcplog(&self) -> Option<&Place> {
         self.settings.tcplog.as_ref()
+    }
+
+    /// What it says of its clients, whichever servers they get.
+    pub(super) fn limit(&self, proxy: &mut Proxy) {
+        proxy.max_connections.clone_from(&self.settings.max_connections);
+        let quiet = |place: &Place| Got::from(place, false);
+        proxy.log_empty = self.settings.dontlognull.as_ref().map(quiet);
     }
 
     /// `tcp-ut` among the options of a `bind`.

@@ -40,6 +40,10 @@ pub(super) struct Settings {
     pub(super) tcplog: Option<Place>,
     /// `option allbackups`: all backup servers serve, not the first alone.
     pub(super) all_backups: bool,
+    /// `option dontlognull`.
+    pub(super) dontlognull: Option<Place>,
+    /// `maxconn`.
+    pub(super) max_connections: Option<Got<u32>>,
     /// `option logasap`.
     pub(super) logasap: Option<Place>,
     /// `tcp-ut` of a `bind`.
@@ -51,14 +55,14 @@ pub(super) struct Settings {
 }
 
 /// Keywords that need no more than a word, by their beginning; options without `option`.
-const KNOWN: [(&str, Kind, &str); 57] = [
+const KNOWN: [(&str, Kind, &str); 56] = [
     ("log", Kind::Different, LOG),
     ("tcplog", Kind::Different, LOG),
     ("httplog", Kind::Ignored, HTTP),
     (
         "dontlog",
         Kind::Ignored,
-        "every connection has a line in the log, or none has (`log_format = \"off\"`)",
+        "a connection that was served has a line in the log, or none has (`log_format = \"off\"`)",
     ),
     (
         "logasap",
@@ -69,7 +73,6 @@ const KNOWN: [(&str, Kind, &str); 57] = [
     ("contstats", Kind::Ignored, "the status is always fresh"),
     ("redispatch", Kind::Ignored, "another server is always tried"),
     ("retries", Kind::Different, "each server is tried once, the next after it"),
-    ("maxconn", Kind::Different, PLENTY),
     ("fullconn", Kind::Different, PLENTY),
     ("backlog", Kind::Ignored, "the kernel's queue has a fixed size"),
     ("rate-limit", Kind::NotSupported, "the rate of connections is not limited"),
@@ -143,6 +146,11 @@ impl Settings {
         match (line.name(), line.text(1)) {
             ("option", "tcplog") | ("log-format", _) => self.tcplog = Some(line.place().clone()),
             ("option", "logasap") => self.logasap = Some(line.place().clone()),
+            ("option", "dontlognull") => {
+                self.dontlognull = Some(line.place().clone());
+                return report.translated(line);
+            }
+            ("maxconn", _) => return self.maxconn(line, report),
             ("option", "allbackups") => {
                 self.all_backups = true;
                 return report.translated(line);
@@ -175,9 +183,21 @@ impl Settings {
             "allbackups" => self.all_backups = false,
             "tcplog" => self.tcplog = None,
             "logasap" => self.logasap = None,
+            "dontlognull" => self.dontlognull = None,
             _ if self.checks.iter().any(checks) => self.checks.retain(|known| !checks(known)),
             _ => return report.ignored(line, "what it switches off is not switched on here"),
         }
+        report.translated(line);
+    }
+
+    /// Zero is no limit of its own.
+    fn maxconn(&mut self, line: &Statement, report: &mut Report) {
+        let Some(word) = report.argument(line) else { return };
+        let Ok(count) = word.text.parse::<u32>() else {
+            return report.mistake(Mistake::value(line, word, "must be a whole number"));
+        };
+        let limit = Some(count.min(1_000_000)).filter(|count| *count > 0);
+        self.max_connections = limit.map(|count| Got::from(line.place(), count));
         report.translated(line);
     }
 

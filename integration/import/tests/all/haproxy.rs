@@ -177,11 +177,8 @@ fn every_line_has_its_fate() {
             "messages go to standard error, and a line for each connection to standard output, for the journal",
         ),
         ("option tcpka", Kind::Ignored, "the kernel always asks silent peers"),
-        (
-            "maxconn 2000",
-            Kind::Different,
-            "connections are limited by the number of open files only",
-        ),
+        ("maxconn 2000", Kind::Translated, ""),
+        ("option dontlognull", Kind::Translated, ""),
         ("timeout queue 1m", Kind::Translated, ""),
         ("timeout client-fin 1s", Kind::Translated, ""),
         ("timeout client 0", Kind::Translated, ""),
@@ -402,4 +399,53 @@ fn health_is_asked_at_the_port_that_all_servers_share() {
         "{toml}"
     );
     assert!(toml.contains("address = \"db1.example:5432\"\n"), "{toml}");
+}
+
+#[test]
+fn limits_of_a_frontend_are_its_proxys() {
+    let text = "defaults\n maxconn 2000\n option dontlognull\nfrontend a\n bind :80\n maxconn 0\n \
+                no option dontlognull\n default_backend s\nfrontend b\n bind :81\n default_backend s\n\
+                backend s\n maxconn 7\n server s 10.0.0.1:80 check\n";
+    let written = toml(&of_haproxy(text));
+    let count = |part: &str| written.matches(part).count();
+    assert_eq!((count("max_connections = 2000\n"), count("max_connections")), (1, 1), "{written}");
+    assert_eq!((count("log_empty = false\n"), count("log_empty")), (1, 1), "{written}");
+}
+
+#[test]
+fn a_template_of_servers_is_a_name_with_as_many_addresses() {
+    let text = "listen a\n bind :6443\n server-template cp 1-3 cp.test:6443 resolvers dns check weight 5\n \
+                server-template more 2 more.test check\n server one one.test:80 check\n";
+    let expected = "
+    [[proxy.server]]
+    name = \"cp\"
+    address = \"cp.test:6443\"
+    weight = 5
+    max_addresses = 3
+
+    [[proxy.server]]
+    name = \"more\"
+    address = \"more.test:6443\"
+    max_addresses = 2
+
+    [[proxy.server]]
+    name = \"one\"
+    address = \"one.test:80\"
+    max_addresses = 1
+";
+    let written = toml(&of_haproxy(text));
+    let plain: Vec<&str> = written.lines().map(|line| line.split("  # ").next().unwrap()).collect();
+    assert!(plain.join("\n").ends_with(expected.trim_end()), "{written}");
+    fates(&[
+        (
+            "server-template x 2 _http._tcp.test:80 check",
+            Kind::NotSupported,
+            "SRV records are not looked up: name the host and its port",
+        ),
+        (
+            "server-template x 300 many.test:80 check",
+            Kind::Different,
+            "it is 256 servers at most; its name is looked up every 10 s, as the system does it; its servers are called by their addresses",
+        ),
+    ]);
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! GET /metrics  ─► Sources: asks vrrpd and lbproxy for their status ─► Page
 //! GET /healthz     every program that is configured answers
-//! GET /readyz      and every proxy has a server, and every router takes part
+//! GET /readyz      and every proxy has a server and room for a client, and every router takes part
 //! ```
 //! Owns: the listening socket. Stops: with the console.
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lbproxy::control::status::{Certificate, ProxyStatus, RouteStatus, ServerStatus};
 use vocabulary::{TrackerHealth, VirtualAddress};
@@ -12,12 +12,16 @@ use vrrpd::status::{
 };
 
 use super::Status;
+use crate::clock;
 
 /// Changes that are shown of a router's history.
 const CHANGES: usize = 3;
 
 /// Names of a certificate that are shown; JSON has them all.
 const NAMES: usize = 8;
+
+/// The ends of connections for which a rule of the file is the reason.
+const RULES: [&str; 5] = ["denied", "not_allowed", "source_limit", "source_rate", "no_route"];
 
 /// Rejected adverts that are shown of each sender; JSON has them all.
 const REJECTED: usize = 3;
@@ -86,38 +90,60 @@ fn write_proxy(proxy: &ProxyStatus, out: &mut String) -> fmt::Result {
                 0 => writeln!(out)?,
                 _ => writeln!(out, ", {waiting} waiting")?,
             }
+            if let Some(full) = proxy.full {
+                writeln!(out, "    {full}: new ones wait")?;
+            }
+            if let Some(denied) = denied(proxy) {
+                writeln!(out, "    reset at once: {denied}")?;
+            }
         }
     }
     proxy.routes.iter().try_for_each(|route| writeln!(out, "    {}", routed(route)))?;
-    for server in &proxy.servers {
-        let ServerStatus {
-            name,
-            state,
-            since_seconds,
-            reason,
-            sessions,
-            weight,
-            wanted,
-            slow_start,
-            ..
-        } = server;
-        let since = ago(since_seconds * 1000);
-        write!(out, "    {name}: {state} for {since}, {sessions} open")?;
-        if *weight != 1 {
-            write!(out, ", weight {weight}")?;
-        }
-        if let Some(percent) = wanted {
-            write!(out, ", its agent wants {percent} % of that")?;
-        }
-        if let Some(part) = slow_start {
-            write!(out, ", {part} % of its share so far")?;
-        }
-        writeln!(out, ": {reason}")?;
-        if let Some(certificate) = &server.certificate {
-            writeln!(out, "      {}", shown(certificate))?;
-        }
+    proxy.servers.iter().try_for_each(|server| write_server(server, out))
+}
+
+fn write_server(server: &ServerStatus, out: &mut String) -> fmt::Result {
+    let ServerStatus {
+        name,
+        state,
+        mode,
+        since_seconds,
+        reason,
+        sessions,
+        weight,
+        wanted,
+        slow_start,
+        ..
+    } = server;
+    let since = ago(since_seconds * 1000);
+    write!(out, "    {name}: {state} for {since}, {sessions} open")?;
+    if *weight != 1 {
+        write!(out, ", weight {weight}")?;
+    }
+    if let Some(percent) = wanted {
+        write!(out, ", its agent wants {percent} % of that")?;
+    }
+    if let Some(part) = slow_start {
+        write!(out, ", {part} % of its share so far")?;
+    }
+    writeln!(out, ": {reason}")?;
+    if let Some(left) = server.mode_left_seconds {
+        writeln!(out, "      {mode} {}", until(left, clock::wall()))?;
+    }
+    if let Some(left) = server.weight_left_seconds {
+        writeln!(out, "      weight {weight} {}", until(left, clock::wall()))?;
+    }
+    if let Some(certificate) = &server.certificate {
+        writeln!(out, "      {}", shown(certificate))?;
     }
     Ok(())
+}
+
+/// How many clients' connections a rule of the file has reset, by the rule.
+fn denied(proxy: &ProxyStatus) -> Option<String> {
+    let count = |rule: &&str| Some(format!("{} {rule}", proxy.ended.get(*rule)?));
+    let counts: Vec<String> = RULES.iter().filter_map(count).collect();
+    (!counts.is_empty()).then(|| counts.join(", "))
 }
 
 /// A route, which connections take it, and how many did.
@@ -248,6 +274,16 @@ fn fields(advert: &RejectedAdvert) -> String {
     if fields.is_empty() { "too short to be read".to_owned() } else { fields.join(", ") }
 }
 
+/// When something ends, as people say it.
+fn until(left_seconds: u64, now: SystemTime) -> String {
+    let end =
+        humantime::format_rfc3339_seconds(now + Duration::from_secs(left_seconds)).to_string();
+    let (day, time) = end.split_once('T').unwrap_or((&end, ""));
+    let minute = time.get(..5).unwrap_or(time);
+    let day = if left_seconds < 86_400 { String::new() } else { format!("{day} ") };
+    format!("until {day}{minute} UTC, in {}", ago(left_seconds.saturating_mul(1_000)))
+}
+
 /// A time as people say it: its two largest units.
 pub(super) fn ago(millis: u64) -> String {
     let time = match millis {
@@ -262,6 +298,14 @@ pub(super) fn ago(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_is_told_by_the_clock_and_in_how_long() {
+        // 2026-11-30T13:33:20Z.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_045_600);
+        assert_eq!(until(1_800, now), "until 14:03 UTC, in 30m");
+        assert_eq!(until(90_000, now), "until 2026-12-01 14:33 UTC, in 1day 1h");
+    }
 
     #[test]
     fn times_have_their_two_largest_units() {

@@ -14,9 +14,8 @@ use tracing::{info, warn};
 
 use super::Daemon;
 use crate::clock;
-use crate::control::handoff::{HandoffRequest, ReceivedSockets, SocketHandoff};
-use crate::control::status::Answer;
-use crate::control::{Control, watchdog};
+use crate::control::handoff::{HandoffRequest, PassedOrder, ReceivedSockets, SocketHandoff};
+use crate::control::watchdog;
 
 /// How long the predecessor serves on at most until every server was checked.
 const FIRST_CHECKS: Duration = Duration::from_secs(5);
@@ -59,23 +58,16 @@ impl HandoffState {
         Ok(())
     }
 
-    /// Takes over what the predecessor left besides its sockets.
+    /// Relieves the predecessor once all is known; returns what it left besides its sockets.
     pub(super) fn inherit(
         &mut self,
         left: Option<ReceivedSockets>,
-        control: &mut Control,
         now: Instant,
-    ) -> io::Result<()> {
-        let Some(left) = left else { return Ok(()) };
-        for standing in left.orders {
-            let answer = control.order(&standing.proxy, &standing.server, standing.order, now);
-            if let Answer::Error(words) = answer {
-                info!("what an operator ordered holds no longer: {words}");
-            }
-        }
+    ) -> io::Result<Vec<PassedOrder>> {
+        let Some(left) = left else { return Ok(Vec::new()) };
         left.predecessor.set_nonblocking(true)?;
         self.relieves = Some((UnixStream::from_std(left.predecessor)?, now + FIRST_CHECKS));
-        Ok(())
+        Ok(left.orders)
     }
 
     /// Whether the predecessor serves.
@@ -133,7 +125,7 @@ impl Daemon {
         }
         info!("hands its sockets to a successor, and serves until that does");
         self.handoff.handed_over = true;
-        Ok(self.control.handoff())
+        Ok(self.control.handoff(clock::now()))
     }
 
     /// A successor serves: accepts no more.

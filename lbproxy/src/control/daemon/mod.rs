@@ -29,7 +29,7 @@ use crate::clock;
 use crate::control::prepare::{Prepared, Source, StartError, prepare};
 use crate::control::questions::Asked;
 use crate::control::vrrpd::{Event, ToSpeaker};
-use crate::control::{Control, Ends, empty_plan};
+use crate::control::{Bound, Control, Ends, empty_plan};
 use crate::control::{pulse, watchdog};
 use crate::data::access_log::AccessLog;
 use crate::data::spread::Spread;
@@ -127,13 +127,10 @@ impl Daemon {
         prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
         let Source { loaded: Loaded { config, .. }, control: orders, .. } = prepared.source;
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
-        let listeners = prepared.bound.len();
-        let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
-        let limit =
-            descriptors::sessions_per_worker(prepared.files, prepared.workers, listeners, servers);
+        let capacity = capacity(&config, &prepared.bound, prepared.workers, prepared.files);
         let (plans, watched) = watch::channel(empty_plan());
         let pipes = descriptors::pipes_per_worker(prepared.files, prepared.workers);
-        let workers = spawn_workers(prepared.workers, limit, pipes, &watched, &log)?;
+        let workers = spawn_workers(prepared.workers, pipes, &watched, &log)?;
         let (found, results) = mpsc::channel(RESULTS);
         let (ask, asked) = mpsc::channel(QUESTIONS);
         let (events, news) = mpsc::channel(NEWS);
@@ -150,15 +147,16 @@ impl Daemon {
         let thread = CheckThread::start().map_err(failed("start the thread of checks"))?;
         let checks = CheckRunner::new(thread, found);
         let ends = Ends { checks, plans, scores, applied, answers };
-        let mut control = Control::new(ends, prepared.workers);
+        let mut control = Control::new(ends, prepared.workers, capacity);
         let started = clock::now();
         if prepared.received.is_some() {
             control.wait();
         }
+        control.remember(prepared.orders, started);
+        let left = handoff.inherit(prepared.received, started);
+        control.inherit(left.map_err(failed("talk to the predecessor"))?, started);
         control.configure(&config, prepared.bound, prepared.checks, started);
-        let inherited = handoff.inherit(prepared.received, &mut control, started);
-        inherited.map_err(failed("talk to the predecessor"))?;
-        tell_start(config.proxies.len(), workers.len(), limit);
+        tell_start(config.proxies.len(), workers.len(), capacity);
         let to_vrrpd = ToSpeaker {
             streams: streamed,
             scores: scored,
@@ -214,6 +212,9 @@ impl Daemon {
                         return Ok(self.end(words).await);
                     }
                 }
+                () = clock::sleep_until(self.control.next()) => {
+                    self.control.do_what_is_due(clock::now());
+                }
                 () = any_ended(&mut first_worker) => {
                     return Err(StartError::WorkerEnded);
                 }
@@ -257,9 +258,15 @@ impl Daemon {
     }
 }
 
-fn tell_start(proxies: usize, workers: usize, limit: usize) {
+/// Connections for which there are files.
+fn capacity(config: &Config, bound: &Bound, workers: usize, files: u64) -> usize {
+    let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
+    workers * descriptors::sessions_per_worker(files, workers, bound.len(), servers)
+}
+
+fn tell_start(proxies: usize, workers: usize, connections: usize) {
     let version = env!("CARGO_PKG_VERSION");
-    info!(version, proxies, workers, connections = limit * workers, "started");
+    info!(version, proxies, workers, connections, "started");
 }
 
 /// A supervisor has told them already.
@@ -271,7 +278,6 @@ fn tell_warnings(args: &Args, warnings: &Problems) {
 
 fn spawn_workers(
     count: usize,
-    limit: usize,
     pipes: usize,
     plans: &watch::Receiver<Arc<Plan>>,
     log: &AccessLog,
@@ -282,7 +288,7 @@ fn spawn_workers(
             let (plans, log) = (plans.clone(), log.clone());
             let in_use = Arc::default();
             let workers = count;
-            let start = worker::Start { index, workers, limit, pipes, plans, log, in_use };
+            let start = worker::Start { index, workers, pipes, plans, log, in_use };
             worker::spawn(start, spread)
         })
         .collect::<io::Result<_>>()

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use process::channels::Channel;
 use process::messages::line;
@@ -70,8 +70,9 @@ impl Daemon {
                 let connections_per_worker = loads.collect();
                 line(&Status { usage, connections_per_worker, ..status })
             }
-            Request::Server { proxy, server, order } => {
-                line(&self.control.order(&proxy, &server, order, now))
+            Request::Server { proxy, server, order, for_ms } => {
+                let time = for_ms.map(Duration::from_millis);
+                line(&self.control.order(&proxy, &server, (order, time), now))
             }
             Request::ShutdownSessions { proxy, server } => {
                 line(&self.control.shutdown_sessions(&proxy, server.as_ref()))

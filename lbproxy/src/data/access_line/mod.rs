@@ -68,7 +68,7 @@ pub(crate) mod tests {
         let address: SocketAddr = "10.0.0.1:6443".parse().unwrap();
         let server = Server {
             name: Name::try_from("cp1").unwrap(),
-            located: Arc::new(Located::new(address.into(), None)),
+            located: Located::new(address.into()),
             key: address,
             counters: Arc::default(),
             backup: false,

@@ -1,10 +1,11 @@
 //! What the registry wants done: values, which `control` and the check runner carry out.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::AgentConfig;
-use vocabulary::Name;
+use vocabulary::{Endpoint, Name};
 
 use crate::health::check::Check;
 use crate::health::outcome::CheckId;
@@ -29,7 +30,9 @@ pub(crate) enum Command {
     Start(Box<Start>),
     /// Go on, by other settings.
     Update(CheckId, Settings),
-    /// Check it no more.
+    /// Look a name up, again and again.
+    LookUp(CheckId, Endpoint),
+    /// Check it, or look it up, no more.
     Stop(CheckId),
 }
 
@@ -41,7 +44,7 @@ pub(crate) struct Start {
     pub(crate) settings: Settings,
     /// The agent to ask beside it; none: there is none.
     pub(crate) agent: Option<AgentConfig>,
-    /// Whether another server's state is taken: it is only looked up then.
+    /// Whether another server's state is taken: it is not checked then.
     pub(crate) follows: bool,
     /// To wait before the first check.
     pub(crate) delay: Duration,
@@ -64,6 +67,14 @@ pub(crate) enum Event {
     Denied { proxy: Name, server: Name, words: String },
     /// An operator's order was carried out.
     Ordered { proxy: Name, server: Name, state: State, weight: u16 },
+    /// An operator's order holds no longer.
+    OrderEnded { proxy: Name, server: Name, state: State, weight: u16 },
+    /// A name has other addresses than before, and so many more than are used.
+    Found { proxy: Name, name: String, addresses: Vec<SocketAddr>, surplus: usize },
+    /// A name has no address any more; the last ones stay.
+    NameLost { proxy: Name, words: String },
+    /// An address of a name is one of this node's own proxies, and left out.
+    OwnAddress { proxy: Name, name: String, address: SocketAddr },
     /// A proxy begins to use servers that are not up.
     PanicBegan { proxy: Name },
     /// It ends to.

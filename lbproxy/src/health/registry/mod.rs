@@ -2,27 +2,34 @@
 //! effects come out, for others to carry out. Pure.
 
 pub(crate) mod effect;
+mod example;
+pub(crate) mod names;
+pub(crate) mod orders;
 mod pair;
 pub(crate) mod proxy;
 pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use config::{Followed, ProxyConfig};
-use vocabulary::{Name, TrackerHealth};
+use vocabulary::{Endpoint, Name, TrackerHealth};
 
 use self::effect::{Effect, Event};
+use self::example::Example;
+use self::names::{Found, OwnAddresses};
+use self::orders::{Orders, StandingOrder};
 use self::pair::pair;
 use self::proxy::ProxyRecord;
-use self::server::{Example, ServerRecord};
+use self::server::ServerRecord;
 use super::check::Check;
 use super::outcome::{CheckId, Report, Reported};
 use super::score::score;
+use crate::plan::imbalance::to_move;
 use crate::plan::state::{Order, State};
 
 /// Every proxy and its servers.
@@ -30,6 +37,10 @@ use crate::plan::state::{Order, State};
 pub(crate) struct Registry {
     pub(crate) proxies: Vec<ProxyRecord>,
     ids: Ids,
+    /// What was ordered of servers that are not here yet, by proxy and server.
+    absent: BTreeMap<(Name, Name), Orders>,
+    /// What names must not lead to.
+    own: OwnAddresses,
 }
 
 /// The numbers of checks.
@@ -90,6 +101,8 @@ impl Registry {
             proxy.replace(config, check, &mut self.ids, now, &mut effects);
             self.proxies.push(proxy);
         }
+        self.recall(now, &mut effects);
+        self.absent.retain(|(proxy, server), _| may_come(configs, proxy, server));
         self.follow(now, &mut effects);
         effects.push(Effect::Publish);
         effects
@@ -99,23 +112,121 @@ impl Registry {
     fn follow(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let example = |followed: &Followed| {
             let proxy = self.proxies.iter().find(|proxy| proxy.config.name == followed.proxy)?;
-            let record = proxy.servers.iter().find(|one| one.server.name == followed.server)?;
-            Some((followed.clone(), record.example()))
+            let of_it = |record: &&ServerRecord| record.entry == followed.server;
+            let examples = proxy.servers.iter().filter(of_it).map(ServerRecord::example);
+            Some((followed.clone(), examples.collect()))
         };
         let followed = self.proxies.iter().flat_map(|proxy| &proxy.servers);
         let followed = followed.filter_map(|record| record.follows.as_ref());
-        let examples: HashMap<Followed, Example> = followed.filter_map(example).collect();
+        let examples: HashMap<Followed, Vec<Example>> = followed.filter_map(example).collect();
         for proxy in &mut self.proxies {
             for record in &mut proxy.servers {
                 let followed = record.follows.as_ref();
-                if let Some(example) = followed.and_then(|followed| examples.get(followed)) {
+                let examples = followed.and_then(|followed| examples.get(followed));
+                if let Some(example) = examples.and_then(|all| Example::for_one(all, record)) {
                     record.follow(&proxy.config, example.clone(), now, effects);
                 }
             }
         }
     }
 
-    /// Does what an operator wants of a server.
+    /// What names must not lead to from now on.
+    pub(crate) fn avoid(&mut self, own: OwnAddresses) {
+        self.own = own;
+    }
+
+    /// Takes over what was ordered of servers that come with the next configuration.
+    pub(crate) fn restore(&mut self, orders: Vec<StandingOrder>) {
+        for StandingOrder { proxy, server, order, until } in orders {
+            self.absent.entry((proxy, server)).or_default().set(order, until);
+        }
+    }
+
+    /// Lets orders hold of servers that are here by now.
+    fn recall(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let Self { proxies, ids, absent, .. } = self;
+        if absent.is_empty() {
+            return;
+        }
+        for proxy in proxies {
+            let checked = (&proxy.config, &proxy.check);
+            for record in &mut proxy.servers {
+                let place = (proxy.config.name.clone(), record.server.name.clone());
+                if let Some(orders) = absent.remove(&place) {
+                    record.obey(orders, ids.next(), checked, now, effects);
+                    effects.push(Effect::Log(ordered(&proxy.config, record)));
+                }
+            }
+        }
+    }
+
+    /// Everything that an operator ordered and that holds.
+    pub(crate) fn standing(&self) -> Vec<StandingOrder> {
+        let here = self.proxies.iter().flat_map(|proxy| {
+            let place = |record: &ServerRecord| (&proxy.config.name, record.server.name.clone());
+            proxy.servers.iter().map(move |record| (place(record), &record.orders))
+        });
+        let absent =
+            self.absent.iter().map(|((proxy, server), orders)| ((proxy, server.clone()), orders));
+        let each = here.chain(absent).flat_map(|((proxy, server), orders)| {
+            orders.each().map(move |(order, until)| StandingOrder {
+                proxy: proxy.clone(),
+                server: server.clone(),
+                order,
+                until,
+            })
+        });
+        each.collect()
+    }
+
+    /// Lets the next plan end some idle connections of servers that have more than their share, where that is
+    /// wanted; returns whether there are any.
+    pub(crate) fn move_some(&self, now: Instant) -> bool {
+        let wanted = self.proxies.iter().filter(|proxy| proxy.config.limits.rebalance.is_some());
+        let to_move = wanted.filter_map(|proxy| {
+            let (place, count) = to_move(&proxy.set(), now)?;
+            Some((proxy.servers.get(place)?, count))
+        });
+        to_move.map(|(record, count)| record.server.counters.move_some(count)).count() > 0
+    }
+
+    /// When the first order ends by itself.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        let records = self.proxies.iter().flat_map(|proxy| &proxy.servers);
+        records.flat_map(|record| record.orders.ends()).flatten().min()
+    }
+
+    /// Lets the orders end that hold no longer.
+    pub(crate) fn end_orders(&mut self, now: Instant) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Self { proxies, ids, absent, .. } = self;
+        absent.retain(|_, orders| {
+            orders.expire(now);
+            !orders.is_empty()
+        });
+        for proxy in proxies {
+            let checked = (&proxy.config, &proxy.check);
+            for record in &mut proxy.servers {
+                let mut orders = record.orders;
+                if orders.expire(now) {
+                    record.obey(orders, ids.next(), checked, now, &mut effects);
+                    effects.push(Effect::Log(Event::OrderEnded {
+                        proxy: proxy.config.name.clone(),
+                        server: record.server.name.clone(),
+                        state: record.state(),
+                        weight: record.weight(),
+                    }));
+                }
+            }
+        }
+        if !effects.is_empty() {
+            self.follow(now, &mut effects);
+            effects.push(Effect::Publish);
+        }
+        effects
+    }
+
+    /// Does what an operator wants of a server, until the next order or until then.
     ///
     /// # Errors
     /// There is no such server, or it cannot be like that.
@@ -123,7 +234,7 @@ impl Registry {
         &mut self,
         proxy: &Name,
         server: &Name,
-        order: Order,
+        (order, until): (Order, Option<Instant>),
         now: Instant,
     ) -> Result<Ordered, OrderError> {
         if let Order::Weight(weight @ 257..) = order {
@@ -136,10 +247,11 @@ impl Registry {
         let checked = (&known.config, &known.check);
         let mut records = known.servers.iter_mut();
         let record = records.find(|record| record.server.name == *server).ok_or_else(none)?;
-        record.order(order, id, checked, now, &mut effects);
-        let (state, weight) = (record.state(), record.weight.current());
-        let (proxy, server) = (proxy.clone(), server.clone());
-        effects.push(Effect::Log(Event::Ordered { proxy, server, state, weight }));
+        let mut orders = record.orders;
+        orders.set(order, until);
+        record.obey(orders, id, checked, now, &mut effects);
+        let (state, weight) = (record.state(), record.weight());
+        effects.push(Effect::Log(ordered(checked.0, record)));
         self.follow(now, &mut effects);
         effects.push(Effect::Publish);
         Ok(Ordered { state, weight, effects })
@@ -177,18 +289,23 @@ impl Registry {
     /// Folds in what was reported.
     pub(crate) fn observe(&mut self, report: Report, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let what = match report.what {
+            Reported::LookedUp(answer) => return self.looked_up(report.id, answer, now),
+            what @ (Reported::Checked { .. } | Reported::Agent(_)) => what,
+        };
         let Some((proxy, check, server)) = self.proxies.iter_mut().find_map(|proxy| {
             let server = proxy.servers.iter_mut().find(|one| one.running == Some(report.id))?;
             Some((&proxy.config, &proxy.check, server))
         }) else {
             return effects;
         };
-        let changed = match report.what {
+        let changed = match what {
             Reported::Checked { outcome, certificate, confirmed } => {
                 let found = (outcome, certificate, confirmed);
                 server.checked((proxy, check), found, now, &mut effects)
             }
             Reported::Agent(reply) => server.agent_said(proxy, reply, now, &mut effects),
+            Reported::LookedUp(_) => false,
         };
         if changed {
             self.follow(now, &mut effects);
@@ -201,6 +318,33 @@ impl Registry {
         if changed || ended {
             effects.push(Effect::Publish);
         }
+        effects
+    }
+
+    /// Goes over to the servers that a name stands for now. What an operator ordered of one that is gone holds
+    /// should it come back.
+    fn looked_up(
+        &mut self,
+        id: CheckId,
+        answer: Result<Vec<Found>, String>,
+        now: Instant,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Self { proxies, ids, own, absent } = self;
+        let Some(proxy) = proxies.iter_mut().find(|proxy| proxy.looks_up(id)) else {
+            return effects;
+        };
+        let Some(gone) = proxy.looked_up((id, answer), own, ids, now, &mut effects) else {
+            return effects;
+        };
+        for record in gone.iter().filter(|record| !record.orders.is_empty()) {
+            let place = (proxy.config.name.clone(), record.server.name.clone());
+            absent.insert(place, record.orders);
+        }
+        self.recall(now, &mut effects);
+        self.follow(now, &mut effects);
+        self.note_panic(&mut effects);
+        effects.push(Effect::Publish);
         effects
     }
 
@@ -229,5 +373,21 @@ impl Registry {
         };
         states.extend(self.proxies.iter().filter(routed).flat_map(ProxyRecord::states));
         score(&proxy.config.name, &states)
+    }
+}
+
+/// Whether such a server may come by a look-up.
+fn may_come(configs: &[ProxyConfig], proxy: &Name, server: &Name) -> bool {
+    let servers = configs.iter().filter(|config| config.name == *proxy).flat_map(|c| &c.servers);
+    let mut named = servers.filter(|server| matches!(server.address, Endpoint::Name { .. }));
+    named.any(|entry| server.is_of(&entry.name))
+}
+
+fn ordered(proxy: &ProxyConfig, record: &ServerRecord) -> Event {
+    Event::Ordered {
+        proxy: proxy.name.clone(),
+        server: record.server.name.clone(),
+        state: record.state(),
+        weight: record.weight(),
     }
 }

@@ -1,30 +1,34 @@
 //! What is known of one server, and what follows from it.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use config::{CheckConfig, Followed, OnDown, ProxyConfig, ServerConfig};
-use vocabulary::{RiseFall, Thresholds};
+use vocabulary::{Name, RiseFall, Thresholds};
 
 use super::effect::{Command, Effect, Event, Settings, Start};
+use super::example::Example;
+use super::names::Wanted;
+use super::orders::Orders;
 use crate::health::agent::{AgentReply, AgentState};
 use crate::health::check::Check;
 use crate::health::outcome::{CheckId, Outcome, Verdict};
 use crate::net::certificate::Certificate;
 use crate::plan::backend::{Backend, Server};
 use crate::plan::slow_start::Growth;
-use crate::plan::state::{Mode, Order, State};
+use crate::plan::state::{Mode, State};
 
 /// One server.
 #[derive(Debug)]
 pub(crate) struct ServerRecord {
     pub(crate) server: Arc<Server>,
-    /// Its share of the connections.
-    pub(crate) weight: Weight,
-    /// What an operator made of it.
-    pub(crate) mode: Mode,
+    /// Its share of the connections, as the file has it.
+    weight: u16,
+    /// What an operator ordered.
+    pub(crate) orders: Orders,
     /// What its checks say, or the server that it follows.
     health: RiseFall<State>,
     /// Since when it is in its state.
@@ -41,6 +45,8 @@ pub(crate) struct ServerRecord {
     pub(super) running: Option<CheckId>,
     /// The one whose state it takes.
     pub(super) follows: Option<Followed>,
+    /// Its name in the file, which several have that are found by one name.
+    pub(super) entry: Name,
     /// Whether an operator or an agent holds that one back.
     held: bool,
     /// What its agent said.
@@ -53,37 +59,14 @@ pub(crate) struct ServerRecord {
     ends: Option<Instant>,
 }
 
-/// How a server is that others follow.
-#[derive(Clone, Debug)]
-pub(super) struct Example {
-    state: State,
-    held: bool,
-    /// What the last change of state was for, in words.
-    reason: String,
-}
-
-/// A server's share of the connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Weight {
-    configured: u16,
-    /// What an operator put in its place.
-    ordered: Option<u16>,
-}
-
-impl Weight {
-    /// The one that counts.
-    pub(crate) fn current(self) -> u16 {
-        self.ordered.unwrap_or(self.configured)
-    }
-}
-
 impl ServerRecord {
     /// One that was not checked yet.
     pub(super) fn new(server: Server, wanted: &ServerConfig, now: Instant) -> Self {
         Self {
             server: Arc::new(server),
-            weight: Weight { configured: wanted.weight, ordered: None },
-            mode: Mode::Ready,
+            entry: wanted.name.clone(),
+            weight: wanted.weight,
+            orders: Orders::default(),
             health: RiseFall::unknown(),
             since: now,
             reason: "not checked yet".to_owned(),
@@ -101,24 +84,38 @@ impl ServerRecord {
     }
 
     /// Whether it is about the server that is `wanted`.
-    pub(super) fn is_of(&self, wanted: &ServerConfig) -> bool {
-        self.server.located.endpoint() == &wanted.address && self.server.source == wanted.source
+    pub(super) fn is_of(&self, wanted: &Wanted) -> bool {
+        self.server.located == wanted.located && self.server.source == wanted.entry.source
+    }
+
+    /// Its name has no address: it is down, and why.
+    pub(super) fn is_nowhere(
+        &mut self,
+        proxy: &ProxyConfig,
+        why: &str,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let from = self.state();
+        self.health = RiseFall::starting_as(State::Down);
+        why.clone_into(&mut self.last_check);
+        self.changed(proxy, from, why.to_owned(), now, effects);
     }
 
     /// Takes over what was known before a reload; its health only where it is checked alike, and what its
     /// agent said only where it is still asked.
     pub(super) fn carry_over(&mut self, before: Self, same_check: bool, asked: bool) {
-        self.mode = before.mode;
+        self.orders = before.orders;
         // A weight that is changed in the file is meant to count.
-        if before.weight.configured == self.weight.configured {
-            self.weight = before.weight;
+        if before.weight != self.weight {
+            self.orders.forget_weight();
         }
         if asked {
             self.agent = before.agent;
         } else {
             self.server.counters.limit.store(0, Ordering::Relaxed);
         }
-        if same_check || self.mode == Mode::Maint {
+        if same_check || self.orders.mode() == Mode::Maint {
             self.health = before.health;
             self.since = before.since;
             self.reason = before.reason;
@@ -132,11 +129,20 @@ impl ServerRecord {
 
     /// How it is, for those that follow it.
     pub(super) fn example(&self) -> Example {
-        Example { state: self.state(), held: self.is_held_back(), reason: self.reason.clone() }
+        Example {
+            address: self.address(),
+            state: self.state(),
+            held: self.is_held_back(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.server.located.address().ok().map(|address| address.ip())
     }
 
     fn is_held_back(&self) -> bool {
-        self.mode != Mode::Ready || self.agent.mode != Mode::Ready
+        self.orders.mode() != Mode::Ready || self.agent.mode != Mode::Ready
     }
 
     /// As workers see it.
@@ -161,23 +167,21 @@ impl ServerRecord {
         if self.is_held_back() || self.held {
             return 0;
         }
-        let part = u32::from(self.weight.current()) * u32::from(self.agent.percent);
+        let part = u32::from(self.weight()) * u32::from(self.agent.percent);
         u16::try_from(part.div_ceil(100)).unwrap_or(u16::MAX).min(256)
     }
 
-    /// What an operator ordered, and still holds.
-    pub(crate) fn orders(&self) -> impl Iterator<Item = Order> {
-        let mode = match self.mode {
-            Mode::Ready => None,
-            Mode::Drain => Some(Order::Drain),
-            Mode::Maint => Some(Order::Maint),
-        };
-        mode.into_iter().chain(self.weight.ordered.map(Order::Weight))
+    /// Its share of the connections while it has all of it.
+    pub(crate) fn weight(&self) -> u16 {
+        self.orders.weight().unwrap_or(self.weight)
     }
 
     /// Its state for those who want to use it: an operator's word counts before its checks.
     pub(crate) fn state(&self) -> State {
-        match (self.mode.max(self.agent.mode), self.health.state().unwrap_or(State::Unknown)) {
+        match (
+            self.orders.mode().max(self.agent.mode),
+            self.health.state().unwrap_or(State::Unknown),
+        ) {
             (Mode::Maint, _) => State::Maint,
             _ if self.agent.down.is_some() => State::Down,
             (Mode::Drain, State::Up | State::Unknown) => State::Draining,
@@ -211,6 +215,9 @@ impl ServerRecord {
         effects: &mut Vec<Effect>,
     ) {
         self.stop(effects);
+        if !self.server.located.is_known() {
+            return;
+        }
         self.running = Some(id);
         effects.push(Effect::Check(Command::Start(Box::new(Start {
             id,
@@ -249,23 +256,18 @@ impl ServerRecord {
         held | self.changed(proxy, from, words, now, effects)
     }
 
-    /// Does what an operator wants; `id` is for new checks.
-    pub(super) fn order(
+    /// Goes over to what an operator wants now; `id` is for new checks.
+    pub(super) fn obey(
         &mut self,
-        order: Order,
+        orders: Orders,
         id: CheckId,
         (proxy, check): (&ProxyConfig, &Arc<Check>),
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
         let before = self.state();
-        match order {
-            Order::Weight(weight) => self.weight.ordered = Some(weight),
-            Order::Ready => self.mode = Mode::Ready,
-            Order::Drain => self.mode = Mode::Drain,
-            Order::Maint => self.mode = Mode::Maint,
-        }
-        match (self.mode, self.running) {
+        self.orders = orders;
+        match (self.orders.mode(), self.running) {
             (Mode::Maint, _) => self.stop(effects),
             (Mode::Ready | Mode::Drain, None) => {
                 self.health = RiseFall::unknown();
@@ -277,7 +279,7 @@ impl ServerRecord {
             self.note_return(now);
             self.ends = None;
             self.since = now;
-            self.reason = match self.mode {
+            self.reason = match self.orders.mode() {
                 Mode::Ready => self.last_check.clone(),
                 Mode::Drain | Mode::Maint => "by an operator".to_owned(),
             };

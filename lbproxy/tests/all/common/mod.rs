@@ -93,6 +93,26 @@ impl Proxy {
         ours
     }
 
+    /// Starts it with a file of hosts of its own, which the test may write anew.
+    pub(crate) fn start_with_hosts(config: &str, hosts: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        write_config(&dir, config);
+        std::fs::write(dir.path().join("hosts"), hosts).unwrap();
+        let mut unshare = Command::new("unshare");
+        let own = "mount --bind \"$1\" /etc/hosts; shift; exec \"$@\"";
+        unshare.args(["--map-root-user", "--mount", "sh", "-c", own, "sh"]);
+        unshare.arg(dir.path().join("hosts")).arg(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(unshare, dir, &["--channels"], None)
+    }
+
+    /// Kills it, and starts it anew in the same place.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
+        Self::spawn(program, Arc::clone(&self.dir), &["--channels"], None)
+    }
+
     /// Starts it with so many files to open.
     pub(crate) fn start_with_files(config: &str, files: u32) -> Self {
         let dir = TempDir::new().unwrap();
@@ -336,6 +356,14 @@ pub(crate) fn assert_reset(stream: &mut TcpStream) {
     let outcome = stream.read(&mut [0; 16]);
     let kind = outcome.as_ref().map_err(std::io::Error::kind);
     assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset), "{outcome:?}");
+}
+
+/// The same on each, all at once; who has it back leaves.
+pub(crate) fn ping_all(streams: Vec<TcpStream>) {
+    let pings = streams.into_iter().map(|mut stream| thread::spawn(move || ping(&mut stream)));
+    for ping in pings.collect::<Vec<_>>() {
+        ping.join().unwrap();
+    }
 }
 
 /// Sends a byte and reads it back.

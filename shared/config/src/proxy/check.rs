@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::clients;
 use super::probe::{agent, server_check};
 use super::route;
 use super::servers::servers;
 use super::track;
-use super::{Access, Backups, Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
-use crate::check::{Check, count_in, duration_in, endpoint, network, word};
+use super::{Backups, Balance, HeaderVersion, Limits, OnDown, ProxyConfig, QueueConfig};
+use crate::check::{Check, count_in, duration_in, endpoint, word};
 use crate::code::Code;
 use crate::problem::Span;
-use crate::raw::{List, RawCheck, RawProxy};
+use crate::raw::{RawCheck, RawProxy};
 use crate::spanned::Spanned;
-use ipnet::IpNet;
 use vocabulary::Name;
 
 const LISTEN_HELP: &str = "the address may be one that is not on this node yet; for all addresses use \"0.0.0.0:PORT\" or \"[::]:PORT\"";
@@ -63,14 +62,9 @@ fn proxy(
     let slow_start = slow_start(raw, balance, check);
     let servers = servers(raw, &table, check);
     let (routes, hello_timeout) = (route::routes(raw, check), route::hello_timeout(raw, check));
-    let limits = limits(raw, check);
+    let limits = limits(raw, balance, check);
     let queue = queue(raw, limits.map(|limits| limits.connect), check);
-    let help = "clients behind one router share an address";
-    let key = "max_connections_per_source";
-    let most_per_source =
-        check.optional(key, &raw.max_connections_per_source, help, None, |count| {
-            count_in(1..=1_000_000)(count).map(NonZeroU32::new)
-        });
+    let clients = clients::limits(raw, check);
     let on_down = on_down(raw, check);
     let send_proxy = check.optional(
         "send_proxy",
@@ -79,11 +73,8 @@ fn proxy(
         None,
         |text| word(&[("v1", HeaderVersion::V1), ("v2", HeaderVersion::V2)])(text).map(Some),
     );
-    let accept_proxy = accept_proxy(raw, check);
-    let access = Access {
-        allow: networks("allow", &raw.allow, check),
-        deny: networks("deny", &raw.deny, check),
-    };
+    let accept_proxy = clients::accept_proxy(raw, check);
+    let access = clients::access(raw, check);
     let backups = word(&[("all", Backups::All), ("first", Backups::First)]);
     let backups = check.optional("backups", &raw.backups, "", Backups::All, backups);
     let probe = match &raw.check {
@@ -105,7 +96,8 @@ fn proxy(
         backups: backups?,
         panic: raw.panic.as_ref().is_some_and(|panic| *panic.get_ref()),
         limits: limits?,
-        most_per_source: most_per_source?,
+        clients: clients?,
+        log_empty: raw.log_empty.as_ref().is_none_or(|wanted| *wanted.get_ref()),
         queue: queue?,
         send_proxy: send_proxy?,
         accept_proxy,
@@ -141,6 +133,20 @@ fn slow_start(
     check.optional("slow_start", &raw.slow_start, "", None, |text| limits(text).map(Some))
 }
 
+fn rebalance(
+    raw: &RawProxy,
+    balance: Option<Balance>,
+    check: &mut Check<'_>,
+) -> Option<Option<Duration>> {
+    if let (Some(given), Some(Balance::First | Balance::Source)) = (&raw.rebalance, balance) {
+        let title = "`rebalance` has no meaning with this `balance`";
+        let help = "a client that connects anew comes to the same server: leave it out";
+        check.problems.tell(Code::WeighsNothing, given.span(), title, help);
+    }
+    let limits = duration_in(Duration::from_secs(1)..=Duration::from_secs(60 * MINUTE));
+    check.optional("rebalance", &raw.rebalance, "", None, |text| limits(text).map(Some))
+}
+
 fn listen(raw: &RawProxy, is_led: bool, table: &Span, check: &mut Check<'_>) -> Vec<SocketAddr> {
     match &raw.listen {
         None if is_led => {}
@@ -157,7 +163,7 @@ fn listen(raw: &RawProxy, is_led: bool, table: &Span, check: &mut Check<'_>) -> 
         .collect()
 }
 
-fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
+fn limits(raw: &RawProxy, balance: Option<Balance>, check: &mut Check<'_>) -> Option<Limits> {
     let connect = check.optional(
         "connect_timeout",
         &raw.connect_timeout,
@@ -198,28 +204,8 @@ fn limits(raw: &RawProxy, check: &mut Check<'_>) -> Option<Limits> {
         half_closed: half_closed?,
         user: user?,
         silent: silent?,
+        rebalance: rebalance(raw, balance, check)?,
     })
-}
-
-/// A list that is left out where it says nothing.
-fn networks(key: &str, given: &List, check: &mut Check<'_>) -> Vec<IpNet> {
-    if let Some(list) = given.as_ref().filter(|list| list.get_ref().is_empty()) {
-        let help = "leave it out, or name a network";
-        check.problems.tell(Code::EmptyList, list.span(), format!("`{key}` is empty"), help);
-    }
-    let networks = check.each(key, given, "such as \"192.168.1.0/24\"", network);
-    networks.into_iter().map(Spanned::into_inner).collect()
-}
-
-fn accept_proxy(raw: &RawProxy, check: &mut Check<'_>) -> Vec<IpNet> {
-    let help = "the senders to trust, such as \"192.168.1.10\" or \"192.168.1.0/24\"";
-    let networks = check.each("accept_proxy", &raw.accept_proxy, help, network);
-    if let Some(everybody) = networks.iter().find(|network| network.get_ref().prefix_len() == 0) {
-        let title = "`accept_proxy` trusts everybody";
-        let help = "any client could then claim to be another; name the senders";
-        check.problems.tell(Code::TrustsEverybody, everybody.span(), title, help);
-    }
-    networks.into_iter().map(Spanned::into_inner).collect()
 }
 
 pub(super) const fn up_to(seconds: u64) -> RangeInclusive<Duration> {

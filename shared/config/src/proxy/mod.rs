@@ -3,6 +3,7 @@
 //! [`check`] makes them of what the file says.
 
 pub(super) mod check;
+mod clients;
 mod pattern;
 mod probe;
 mod route;
@@ -51,8 +52,10 @@ pub struct ProxyConfig {
     pub panic: bool,
     /// The proxy's time limits.
     pub limits: Limits,
-    /// Connections that one source may have open at once; none: no limit.
-    pub most_per_source: Option<NonZeroU32>,
+    /// What its clients may do.
+    pub clients: ClientLimits,
+    /// Whether connections that end without a byte from either side have an access line.
+    pub log_empty: bool,
     /// Who may wait for a server that has as many connections as it may.
     pub queue: QueueConfig,
     /// The PROXY header that servers get; none: they get none.
@@ -70,6 +73,17 @@ pub struct Access {
     pub allow: Vec<IpNet>,
     /// Not those of these, whatever the others say.
     pub deny: Vec<IpNet>,
+}
+
+/// How many connections clients may have; none: no limit. An IPv4 address is one source, of IPv6 a /64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Open at once, all together.
+    pub connections: Option<NonZeroU32>,
+    /// Open at once, of one source.
+    pub per_source: Option<NonZeroU32>,
+    /// Opened in a second by one source, and at once after a rest: 1 to 10,000.
+    pub rate_per_source: Option<NonZeroU32>,
 }
 
 /// Which backup servers serve when no other can.
@@ -108,6 +122,8 @@ pub struct ServerConfig {
     pub backup: bool,
     /// Connections it gets at once; none: no limit.
     pub max_connections: Option<NonZeroU32>,
+    /// Where its address is a name: how many of those that the name has are used, each as a server; 1 to 256.
+    pub max_addresses: NonZeroU16,
     /// The address to connect to it from; none: the kernel chooses.
     pub source: Option<IpAddr>,
     /// The server of another proxy whose health is its own; none: it is checked.
@@ -157,6 +173,8 @@ pub struct Limits {
     pub user: Duration,
     /// Until a connection has an access line before its end; none: it has none.
     pub silent: Option<Duration>,
+    /// Without a byte until one may be closed whose server has more than its share; none: it never is.
+    pub rebalance: Option<Duration>,
 }
 
 /// What becomes of the connections of a server that goes down.

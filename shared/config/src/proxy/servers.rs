@@ -1,7 +1,7 @@
 //! From `servers` and `[[proxy.server]]` to servers.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use super::ServerConfig;
 use crate::check::{Check, count_in};
@@ -11,6 +11,9 @@ use crate::problem::Span;
 use crate::raw::{RawProxy, RawServer};
 use crate::spanned::Spanned;
 use vocabulary::{Endpoint, Name};
+
+/// Addresses of a name that are used.
+const MAX_ADDRESSES: NonZeroU16 = NonZeroU16::MIN.saturating_add(31);
 
 const TOO_LONG: &str =
     "must have at most 63 letters, for it is a name too: write a [[proxy.server]] with a `name`";
@@ -87,7 +90,17 @@ fn unnamed(address: Endpoint) -> Result<ServerConfig, Fault> {
     let name = Name::try_from(address.to_string().as_str());
     let name = name.map_err(|_| Fault::new(Code::NotAName, TOO_LONG))?;
     let (backup, max_connections, source, follows) = (false, None, None, None);
-    Ok(ServerConfig { name, address, weight: 1, backup, max_connections, source, follows })
+    let max_addresses = MAX_ADDRESSES;
+    Ok(ServerConfig {
+        name,
+        address,
+        weight: 1,
+        backup,
+        max_connections,
+        max_addresses,
+        source,
+        follows,
+    })
 }
 
 fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfig> {
@@ -103,6 +116,11 @@ fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfi
     let limit = check.optional("max_connections", &raw.max_connections, "", None, |count| {
         count_in(1..=1_000_000)(count).map(NonZeroU32::new)
     });
+    let max_addresses =
+        check.optional("max_addresses", &raw.max_addresses, "", MAX_ADDRESSES, |count| {
+            let count = count_in(1..=256)(count).map(|count| u16::try_from(count).ok());
+            count.map(|count| count.and_then(NonZeroU16::new).unwrap_or(MAX_ADDRESSES))
+        });
     let source = check
         .optional("source", &raw.source, "", None, |text| source(text, address.as_ref()).map(Some));
     let (address, named) = (address?, named?);
@@ -116,6 +134,7 @@ fn server(raw: &Spanned<RawServer>, check: &mut Check<'_>) -> Option<ServerConfi
         weight: weight?,
         backup: raw.backup.as_ref().is_some_and(|backup| *backup.get_ref()),
         max_connections: limit?,
+        max_addresses: max_addresses?,
         source: source?,
         follows: None,
     })

@@ -46,12 +46,16 @@ pub(super) fn ills(status: &Status, wanted: Wanted) -> Vec<String> {
     silent.map(|(name, _)| format!("{name} does not answer")).collect()
 }
 
-/// What keeps it from serving: the same, a proxy without a server, a router that takes no part.
+/// What keeps it from serving: the same, a proxy without a server or without room for another client, a router
+/// that takes no part.
 pub(super) fn wants(status: &Status, wanted: Wanted) -> Vec<String> {
     let mut wants = ills(status, wanted);
     let proxies = status.lbproxy.iter().flat_map(|status| &status.proxies);
     let useless = proxies.filter(|proxy| proxy.state != Usability::Usable);
     wants.extend(useless.map(|proxy| format!("proxy {}: {}", proxy.name, proxy.state)));
+    let proxies = status.lbproxy.iter().flat_map(|status| &status.proxies);
+    let full = proxies.filter_map(|proxy| Some((&proxy.name, proxy.full?)));
+    wants.extend(full.map(|(proxy, full)| format!("proxy {proxy}: new clients wait, {full}")));
     let routers = status.vrrpd.iter().flat_map(|status| &status.routers);
     let faulty = routers.filter(|router| router.source.is_none());
     wants.extend(faulty.map(|router| format!("router {}: takes no part", router.id)));
@@ -60,6 +64,8 @@ pub(super) fn wants(status: &Status, wanted: Wanted) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use lbproxy::control::status::Full;
+
     use super::*;
 
     const BOTH: Wanted = Wanted { vrrpd: true, lbproxy: true };
@@ -100,7 +106,7 @@ mod tests {
             "connections_per_worker": [24, 25], "dropped_log_lines": 6, "usage": {"buffers": 21, "pipes": 22, "pipes_open": 23},
             "proxies": [{
                 "name": "web", "listen": [], "sessions": 9, "waiting": 1, "accepted": 20,
-                "refused": 2, "retries": 24, "ended": {"client_closed": 15}, "state": "usable", "panics": false,
+                "refused": 2, "retries": 24, "ended": {"client_closed": 15}, "state": "usable", "panics": false, "beyond_share": 7,
                 "servers": [server]
             }]
         });
@@ -123,6 +129,8 @@ mod tests {
             "vipd_workers_alive{} 1.0".to_owned(),
             r#"vipd_proxy_usable{proxy="web"} 1.0"#.to_owned(),
             r#"vipd_proxy_panics{proxy="web"} 0.0"#.to_owned(),
+            r#"vipd_proxy_full{proxy="web"} 0.0"#.to_owned(),
+            r#"vipd_proxy_connections_beyond_share{proxy="web"} 7.0"#.to_owned(),
             r#"vipd_proxy_connections{proxy="web"} 9.0"#.to_owned(),
             r#"vipd_proxy_connections_waiting{proxy="web"} 1.0"#.to_owned(),
             r#"vipd_proxy_connections_accepted_total{proxy="web"} 20"#.to_owned(),
@@ -207,11 +215,17 @@ mod tests {
     fn a_node_is_well_and_ready_by_what_it_tells() {
         let mut status = status();
         assert_eq!(wants(&status, BOTH), [""; 0]);
+        if let Some(lbproxy) = &mut status.lbproxy {
+            lbproxy.proxies[0].full = Some(Full::Files);
+        }
+        let shut_out = ["proxy web: new clients wait, as many connections as files allow"];
+        assert_eq!(wants(&status, BOTH), shut_out);
         if let Some(vrrpd) = &mut status.vrrpd {
             vrrpd.routers[0].source = None;
         }
         if let Some(lbproxy) = &mut status.lbproxy {
             lbproxy.proxies[0].state = Usability::Unusable;
+            lbproxy.proxies[0].full = None;
         }
         assert_eq!(ills(&status, BOTH), [""; 0]);
         let expected = ["proxy web: unusable", "router api (IPv4): takes no part"];

@@ -57,12 +57,11 @@ pub(super) fn write(status: &Status, page: &mut Page) {
 }
 
 fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
-    let labels = |proxy: &ProxyStatus| vec![("proxy", proxy.name.to_string())];
     let gauge = |value: fn(&ProxyStatus) -> f64| {
-        proxies.iter().map(move |proxy| (labels(proxy), value(proxy)))
+        proxies.iter().map(move |proxy| (of_proxy(proxy), value(proxy)))
     };
     let counter = |value: fn(&ProxyStatus) -> u64| {
-        proxies.iter().map(move |proxy| (labels(proxy), value(proxy)))
+        proxies.iter().map(move |proxy| (of_proxy(proxy), value(proxy)))
     };
     page.gauge(
         "vipd_proxy_usable",
@@ -73,6 +72,16 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
         "vipd_proxy_panics",
         "No server is up, and all that might serve are used",
         gauge(|proxy| flag(proxy.panics)),
+    );
+    page.gauge(
+        "vipd_proxy_full",
+        "It has as many client connections as it may, or as files allow: new ones wait",
+        gauge(|proxy| flag(proxy.full.is_some())),
+    );
+    page.gauge(
+        "vipd_proxy_connections_beyond_share",
+        "Connections that servers have beyond their share of all: how uneven they lie",
+        gauge(|proxy| f64::from(proxy.beyond_share)),
     );
     page.gauge(
         "vipd_proxy_connections",
@@ -99,9 +108,14 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
         "Servers that were tried after another had failed",
         counter(|proxy| proxy.retries),
     );
+    connections(proxies, page);
+}
+
+/// What became of client connections.
+fn connections(proxies: &[ProxyStatus], page: &mut Page) {
     let ended = proxies.iter().flat_map(|proxy| {
         proxy.ended.iter().map(move |(reason, count)| {
-            let mut labels = labels(proxy);
+            let mut labels = of_proxy(proxy);
             labels.push(("reason", reason.clone()));
             (labels, *count)
         })
@@ -113,7 +127,7 @@ fn proxies(proxies: &[ProxyStatus], page: &mut Page) {
             *by_target.entry(&route.proxy).or_default() += route.connections;
         }
         by_target.into_iter().map(move |(target, count)| {
-            let mut labels = labels(proxy);
+            let mut labels = of_proxy(proxy);
             labels.push(("to", target.to_string()));
             (labels, count)
         })
@@ -203,6 +217,10 @@ fn traffic(servers: &[(&ProxyStatus, &ServerStatus)], page: &mut Page) {
         "What checks of it took, whatever they found",
         latency(|server| &server.check_latency),
     );
+}
+
+fn of_proxy(proxy: &ProxyStatus) -> Labels {
+    vec![("proxy", proxy.name.to_string())]
 }
 
 fn labels(proxy: &ProxyStatus, server: &ServerStatus) -> Labels {

@@ -1,5 +1,7 @@
 //! The registry, told what was found, said and ordered, and when.
 
+mod names;
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -86,7 +88,7 @@ impl Story {
 
     fn order(&mut self, millis: u64, server: &str, order: Order) -> Vec<String> {
         let now = self.at(millis);
-        words(self.registry.order(&name("p"), &name(server), order, now).unwrap().effects)
+        words(self.registry.order(&name("p"), &name(server), (order, None), now).unwrap().effects)
     }
 
     /// State and share of each server of the first proxy.
@@ -110,12 +112,13 @@ fn word(effect: Effect) -> String {
         Effect::Publish => "publish".to_owned(),
         Effect::Check(Command::Start(start)) => {
             let Start { id, server, settings, delay, follows, .. } = *start;
-            let kind = if follows { "look up" } else { "start" };
+            let kind = if follows { "follow" } else { "start" };
             format!("{kind} {} {} in {delay:?}, every {:?}", id.0, server.name, settings.pace)
         }
         Effect::Check(Command::Update(id, settings)) => {
             format!("update {} every {:?}", id.0, settings.pace)
         }
+        Effect::Check(Command::LookUp(id, endpoint)) => format!("look up {} {endpoint}", id.0),
         Effect::Check(Command::Stop(id)) => format!("stop {}", id.0),
         Effect::Log(Event::Changed { server, from, to, reason, .. }) => {
             format!("log {server} {from} {to}: {reason}")
@@ -283,12 +286,60 @@ fn orders_count_before_checks() {
 }
 
 #[test]
+fn orders_end_in_time_and_come_back_with_their_server() {
+    let text = proxy("p", &format!("{PAIR}{CHECK}"));
+    let mut story = Story::of(&text);
+    story.found(1, 1, 'p');
+    let (one, until) = (name("10.0.0.1:1"), story.at(60_000));
+    let drain = (Order::Drain, Some(until));
+    story.registry.order(&name("p"), &one, drain, story.start).unwrap();
+    story.order(2, "10.0.0.1:1", Order::Weight(40));
+    assert_eq!(
+        (story.servers()[0].as_str(), story.registry.next_end()),
+        ("draining 0", Some(until))
+    );
+    assert_eq!(story.registry.end_orders(story.at(59_999)).len(), 0);
+    let standing = story.registry.standing();
+    // Another program, from the first moment on.
+    let mut next = Story { registry: Registry::default(), start: story.start };
+    next.registry.restore(standing.clone());
+    next.load(3, &text);
+    assert_eq!(next.servers(), ["draining 0", "unknown 1"]);
+    assert_eq!(next.registry.standing(), standing);
+    next.found(4, 1, 'p');
+    for story in [&mut story, &mut next] {
+        let effects = words(story.registry.end_orders(until));
+        let ended = format!(
+            "log OrderEnded {{ proxy: {:?}, server: {one:?}, state: Up, weight: 40 }}",
+            name("p")
+        );
+        assert_eq!(effects, [ended, "publish".to_owned()]);
+        assert_eq!((story.servers()[0].as_str(), story.registry.next_end()), ("up 40", None));
+    }
+    // One that is not configured is forgotten.
+    let mut other = Story { registry: Registry::default(), start: story.start };
+    other.registry.restore(standing);
+    other.load(0, &proxy("p", &format!("servers = [\"10.0.0.2:1\"]\n{CHECK}")));
+    assert_eq!(other.registry.standing(), []);
+}
+
+#[test]
+fn maintenance_that_ends_in_time_is_followed_by_checks() {
+    let mut story = Story::of(&proxy("p", &format!("{PAIR}{CHECK}")));
+    let (server, until) = (name("10.0.0.1:1"), story.at(5));
+    story.registry.order(&name("p"), &server, (Order::Maint, Some(until)), story.start).unwrap();
+    let effects = words(story.registry.end_orders(until));
+    assert_eq!(effects[0], "start 4 10.0.0.1:1 in 0ns, every 500ms");
+    assert_eq!(story.servers()[0], "unknown 1");
+}
+
+#[test]
 fn orders_that_cannot_be_carried_out() {
     let mut story = Story::of(&proxy("p", &format!("{PAIR}{CHECK}")));
     let now = story.start;
     let registry = &mut story.registry;
     let mut error = |proxy: &str, server: &str, order| {
-        registry.order(&name(proxy), &name(server), order, now).unwrap_err().to_string()
+        registry.order(&name(proxy), &name(server), (order, None), now).unwrap_err().to_string()
     };
     assert_eq!(error("x", "10.0.0.1:1", Order::Ready), "there is no proxy x");
     assert_eq!(error("p", "y", Order::Ready), "there is no server y of p");
@@ -411,7 +462,7 @@ fn followers_are_as_those_that_they_follow() {
     );
     let mut story = Story { registry: Registry::default(), start: clock::now() };
     let effects = story.load(0, &text);
-    assert_eq!(effects.iter().filter(|effect| effect.starts_with("look up")).count(), 2);
+    assert_eq!(effects.iter().filter(|effect| effect.starts_with("follow")).count(), 2);
     let effects = story.found(1, 3, 'p');
     let expected = [
         "update 3 every 2s",
@@ -423,9 +474,9 @@ fn followers_are_as_those_that_they_follow() {
     assert_eq!(story.servers(), ["up 1", "unknown 1"]);
     let now = story.at(2);
     let api = name("api");
-    story.registry.order(&api, &name("10.0.0.1:1"), Order::Drain, now).unwrap();
+    story.registry.order(&api, &name("10.0.0.1:1"), (Order::Drain, None), now).unwrap();
     assert_eq!(story.servers()[0], "draining 0");
-    story.registry.order(&api, &name("10.0.0.1:1"), Order::Ready, now).unwrap();
+    story.registry.order(&api, &name("10.0.0.1:1"), (Order::Ready, None), now).unwrap();
     assert_eq!(story.servers()[0], "up 1");
 }
 
@@ -503,7 +554,7 @@ fn another_agent_or_none_to_follow_restarts_what_asks() {
     let follows = proxy("p", &format!("{one}check = {{ track = \"api\" }}\n"));
     let effects = story.load(3, &format!("{follows}{api}"));
     assert!(effects.contains(&"stop 2".to_owned()), "{effects:?}");
-    assert!(effects.iter().any(|one| one.starts_with("look up 3 ")), "{effects:?}");
+    assert!(effects.iter().any(|one| one.starts_with("follow 3 ")), "{effects:?}");
     assert_eq!(story.servers(), ["unknown 1"], "as the one that it follows");
 }
 
@@ -517,7 +568,7 @@ fn one_that_follows_from_now_on_is_checked_no_more() {
     let mut story = Story::of(&text(plain));
     let effects = story.load(1, &text("check = { track = \"api\" }\n"));
     let expected =
-        ["stop 1", "look up 3 10.0.0.1:1 in 0ns, every 1s", "update 2 every 1s", "publish"];
+        ["stop 1", "follow 3 10.0.0.1:1 in 0ns, every 1s", "update 2 every 1s", "publish"];
     assert_eq!(effects, expected);
     let effects = story.load(2, &text(plain));
     let expected =
