@@ -195,13 +195,14 @@ impl Daemon {
         let (trackers, found) = Trackers::new(links.interfaces.clone());
         let (conflicts, seen) =
             Conflicts::new(Arc::clone(&handles.announcer), links.interfaces.clone());
+        let settled = reload::settled(&config, None, &links.interfaces.borrow());
         let mut daemon = Self {
             path: args.common.config.clone(),
             supervised: args.common.supervised,
             transaction: Transaction::new(control).context("hear the supervisor")?,
             pause: Pause::remembered(args.paused),
             started,
-            config: reload::settled(&config, None, &links.interfaces.borrow()),
+            config: settled,
             given: config,
             links,
             tracking: Tracking::default(),
