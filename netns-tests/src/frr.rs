@@ -11,8 +11,8 @@ use lab::{Host, Running, wait_until};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 
+use crate::interop::ForeignRouter;
 use crate::link::ip;
-use crate::rival::Rival;
 use crate::{Duel, LIMIT, peer};
 
 /// How FRR is to speak.
@@ -79,7 +79,7 @@ impl Frr {
     }
 }
 
-impl Rival for Frr {
+impl ForeignRouter for Frr {
     fn owns(&mut self, _: &mut Duel) -> bool {
         let shown = ip(&self.host, &["-brief", "link", "show", "dev", &self.link]);
         shown.split_whitespace().nth(1) == Some("UP")

@@ -269,7 +269,7 @@ fn reap() -> Option<WaitStatus> {
     waitpid(None, Some(WaitPidFlag::WNOHANG)).ok().filter(|status| status.pid().is_some())
 }
 
-/// Init's last deeds when outer was killed: everybody dies, and the temporary files go.
+/// What init does last when outer was killed: everybody dies, and the temporary files go.
 fn clean_up() {
     // For process 1 this means all other processes of its namespace, and no others.
     kill(Pid::from_raw(-1), Signal::SIGKILL).ok();

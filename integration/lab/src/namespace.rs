@@ -3,7 +3,7 @@
 //! The kernel keeps a network namespace while a thread lives in it or a descriptor names it. Nothing
 //! is written below `/run/netns`: when the process ends, however it ends, its namespaces are gone.
 //!
-//! Each [`Namespace`] has a *keeper*, the thread that made it and stays in it until the value is
+//! Each [`Namespace`] has a *home* thread, which made it and stays in it until the value is
 //! dropped. Programs are started by that thread, because the signal which a program may ask for at
 //! its parent's death (`PR_SET_PDEATHSIG`) comes when the *thread* that started it ends. All other
 //! work is done by short-lived threads that enter through the descriptor, so that closures may
@@ -31,7 +31,7 @@ pub struct Namespace {
     name: String,
     file: File,
     jobs: Option<Sender<Job>>,
-    keeper: Option<JoinHandle<()>>,
+    home: Option<JoinHandle<()>>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -109,8 +109,8 @@ impl Namespace {
         let create = |source| NamespaceError::Create { name: name.to_owned(), source };
         let (ready, made) = mpsc::channel();
         let (jobs, waiting) = mpsc::channel();
-        let keeper = thread::Builder::new()
-            .name(format!("{name}/keeper"))
+        let home = thread::Builder::new()
+            .name(format!("{name}/home"))
             .spawn(move || {
                 let file = unshare(CloneFlags::CLONE_NEWNET)
                     .map_err(io::Error::from)
@@ -122,8 +122,7 @@ impl Namespace {
             })
             .map_err(create)?;
         let file = made.recv().unwrap_or_else(|_| Err(gone())).map_err(create)?;
-        let namespace =
-            Self { name: name.to_owned(), file, jobs: Some(jobs), keeper: Some(keeper) };
+        let namespace = Self { name: name.to_owned(), file, jobs: Some(jobs), home: Some(home) };
         namespace.netlink("bring `lo` up", async |handle| {
             handle.link().set(LinkUnspec::new_with_index(LOOPBACK).up().build()).execute().await
         })?;
@@ -243,10 +242,10 @@ impl AsRawFd for Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The keeper ends when no more jobs can come.
+        // The home thread ends when no more jobs can come.
         self.jobs = None;
-        if let Some(keeper) = self.keeper.take() {
-            drop(keeper.join());
+        if let Some(home) = self.home.take() {
+            drop(home.join());
         }
     }
 }

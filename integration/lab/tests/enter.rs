@@ -35,7 +35,7 @@ const ORDINARY_USER: u32 = 65_534;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["subject", deed, mark] => subject(deed, mark),
+        ["subject", action, mark] => subject(action, mark),
         ["hold", _mark] => loop {
             thread::sleep(SOON);
         },
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 
 /// The program under test: isolated, it builds a lab, leaves programs running in it, and then ends or
 /// waits, as told.
-fn subject(deed: &str, mark: &str) -> ExitCode {
+fn subject(action: &str, mark: &str) -> ExitCode {
     match enter() {
         Ok(Entered::Inside) => {}
         Ok(Entered::Finished(code)) => return ExitCode::from(code),
@@ -54,7 +54,7 @@ fn subject(deed: &str, mark: &str) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    match inside(deed, mark) {
+    match inside(action, mark) {
         Ok(()) => ExitCode::from(7),
         Err(error) => {
             eprintln!("{error}");
@@ -63,11 +63,11 @@ fn subject(deed: &str, mark: &str) -> ExitCode {
     }
 }
 
-fn inside(deed: &str, mark: &str) -> Outcome {
+fn inside(action: &str, mark: &str) -> Outcome {
     // The first runtime of a process leaves it two sockets for signals.
     drop(Lab::new()?);
     let before = held();
-    build(deed, mark)?;
+    build(action, mark)?;
     // Threads and descriptors are given back by the time the lab's values are gone.
     if held() != before {
         return Err(format!("{before:?} threads and descriptors have become {:?}", held()).into());
@@ -81,7 +81,7 @@ fn held() -> [usize; 2] {
         .map(|directory| fs::read_dir(directory).into_iter().flatten().count())
 }
 
-fn build(deed: &str, mark: &str) -> Outcome {
+fn build(action: &str, mark: &str) -> Outcome {
     let lab = Lab::new()?;
     let (one, other) = (lab.host("one", 1)?, lab.host("other", 2)?);
     for address in other.addresses() {
@@ -101,7 +101,7 @@ fn build(deed: &str, mark: &str) -> Outcome {
     let escaped = hold(Command::new("setsid").arg("--fork").arg(env::current_exe()?))?;
     wait_until("one program has escaped", SOON, || escaped.exit_status().is_some())?;
     println!("ready {}", lab.directory().display());
-    if deed == "wait" {
+    if action == "wait" {
         loop {
             thread::sleep(SOON);
         }
@@ -161,7 +161,7 @@ fn users() -> Vec<Option<u32>> {
     if geteuid().is_root() { vec![None, Some(ORDINARY_USER)] } else { vec![None] }
 }
 
-fn start(deed: &str, user: Option<u32>) -> Result<Subject, Box<dyn std::error::Error>> {
+fn start(action: &str, user: Option<u32>) -> Result<Subject, Box<dyn std::error::Error>> {
     let copy = tempfile::tempdir()?;
     fs::set_permissions(copy.path(), fs::Permissions::from_mode(0o755))?;
     let executable = copy.path().join("subject");
@@ -170,7 +170,7 @@ fn start(deed: &str, user: Option<u32>) -> Result<Subject, Box<dyn std::error::E
     // A shell that runs the tests in the background has them ignore SIGINT.
     let mut command = Command::new("env");
     command.arg("--default-signal").arg(&executable);
-    command.args(["subject", deed, &mark]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(["subject", action, &mark]).stdin(Stdio::null()).stdout(Stdio::piped());
     if let Some(user) = user {
         command.uid(user).gid(user);
     }

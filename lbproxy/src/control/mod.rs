@@ -23,17 +23,19 @@ use std::time::{Duration, Instant};
 
 use config::Config;
 use process::messages::{Ownership, OwnershipState, RELEASE_LIMIT, ToVrrpd};
+use process::throttle::{MINUTE, SharedThrottle, Throttle, Throttles};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::phase::Phase;
+use crate::clock;
 use crate::control::handoff::ReceivedSockets;
 use crate::control::orders_file::OrdersFile;
 use crate::control::status::{ProxyStatus, Status, Usage};
 use crate::health::check::Check;
-use crate::health::event_log;
+use crate::health::event_log::EventLog;
 use crate::health::outcome::Report;
 use crate::health::registry::Registry;
 use crate::health::registry::effect::Effect;
@@ -47,6 +49,14 @@ use crate::plan::{Bind, Plan, ProxyPlan};
 
 /// The listening sockets by their address.
 pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
+
+/// Routers whose changes of ownership are logged each by itself; lines a minute about each, and about all.
+const ROUTERS_LOGGED: usize = 512;
+const OWNERSHIP_CHANGES: u32 = 4;
+const OWNERSHIP_LINES: u32 = 100;
+
+/// Clients that were not reset in time, in the log.
+static NOT_RESET: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// What the control thread holds.
 #[derive(Debug)]
@@ -68,6 +78,22 @@ pub(crate) struct Control {
     scores: watch::Sender<Vec<TrackerHealth>>,
     applied: Vec<watch::Receiver<u64>>,
     answers: mpsc::Sender<ToVrrpd>,
+    log: Log,
+}
+
+/// What the log takes.
+#[derive(Debug)]
+struct Log {
+    events: EventLog,
+    ownership: Throttles<RouterId>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        let each = Throttle::burst(OWNERSHIP_CHANGES, MINUTE);
+        let ownership = Throttles::new(each, ROUTERS_LOGGED, OWNERSHIP_LINES);
+        Self { events: EventLog::default(), ownership }
+    }
 }
 
 /// The other ends of a [`Control`].
@@ -133,6 +159,7 @@ impl Control {
             scores: ends.scores,
             applied: ends.applied,
             answers: ends.answers,
+            log: Log::default(),
         }
     }
 
@@ -147,10 +174,10 @@ impl Control {
         for proxy in &config.proxies {
             for listeners in proxy.listen.iter().filter_map(|address| bound.get(address)) {
                 if let Err(error) = listeners.set_user_timeout(proxy.limits.user) {
-                    warn!(listen = %listeners.address, %error, "user_timeout stays as it was");
+                    warn!(proxy = %proxy.name, listen = %listeners.address, %error, "cannot change user_timeout");
                 }
                 if let Err(error) = listeners.listen() {
-                    error!(listen = %listeners.address, %error, "cannot listen");
+                    error!(proxy = %proxy.name, listen = %listeners.address, %error, "cannot listen");
                 }
             }
         }
@@ -165,7 +192,7 @@ impl Control {
         self.registry.avoid(OwnAddresses::of(&config.proxies, virtual_addresses.collect()));
         let effects = self.registry.replace(&config.proxies, checks, now);
         self.capacity.divide(self.listeners.len());
-        self.execute(effects);
+        self.execute(effects, now);
         self.save_orders(now);
         let rebalances = config.proxies.iter().any(|proxy| proxy.limits.rebalance.is_some());
         self.rebalance_at = rebalances.then_some(now);
@@ -200,14 +227,14 @@ impl Control {
     /// Folds in what a check or an agent reports.
     pub(crate) fn observe(&mut self, report: Report, now: Instant) {
         let effects = self.registry.observe(report, now);
-        self.execute(effects);
+        self.execute(effects, now);
     }
 
-    fn execute(&mut self, effects: Vec<Effect>) {
+    fn execute(&mut self, effects: Vec<Effect>, now: Instant) {
         for effect in effects {
             match effect {
                 Effect::Check(command) => self.checks.execute(command),
-                Effect::Log(event) => event_log::log(&event),
+                Effect::Log(event) => self.log.events.log(&event, now),
                 Effect::Publish => {
                     self.publish();
                     self.tell_scores();
@@ -223,7 +250,11 @@ impl Control {
 
     /// Does what an ownership asks for.
     pub(crate) fn own(&mut self, news: Ownership) {
-        info!(router = %news.router, "is {} here", word(news.state));
+        if let Some(times) = self.log.ownership.take(news.router.clone(), clock::now()) {
+            let RouterId { name, family } = &news.router;
+            let left_out = (times > 1).then(|| times - 1);
+            info!(router = %name, %family, state = word(news.state), left_out, "the router's addresses changed hands");
+        }
         let router = news.router.clone();
         let releasing = news.state == OwnershipState::Releasing;
         self.owned.insert(router.clone(), news);
@@ -235,8 +266,11 @@ impl Control {
             let done = self.applied(RELEASE_LIMIT);
             let answers = self.answers.clone();
             tokio::spawn(async move {
-                if !done.await {
-                    warn!(%router, "a worker did not reset its clients in time; released anyway");
+                if !done.await
+                    && let Some(times) = NOT_RESET.take(clock::now())
+                {
+                    let RouterId { name, family } = &router;
+                    warn!(router = %name, %family, times, "a worker did not reset its clients in time: the addresses leave all the same");
                 }
                 // It fails only where the channel is gone, and nobody waits any more.
                 drop(answers.send(ToVrrpd::Released { router }).await);

@@ -28,7 +28,7 @@ impl Control {
                 self.orders = Some(file);
             }
             Err(error) => {
-                warn!(%error, "nowhere to write what an operator orders: it ends with this program");
+                warn!(%error, "nowhere to note operators' orders: they end with this program");
             }
         }
     }
@@ -44,7 +44,7 @@ impl Control {
         let until = time.map(|time| now + time.min(LONGEST));
         match self.registry.order(proxy, server, (order, until), now) {
             Ok(Ordered { state, weight, effects }) => {
-                self.execute(effects);
+                self.execute(effects, now);
                 self.save_orders(now);
                 let time = time.map(|time| format!(", for {}", humantime::format_duration(time)));
                 let time = time.unwrap_or_default();
@@ -68,7 +68,7 @@ impl Control {
     /// Lets orders end whose time is over.
     pub(super) fn end_orders(&mut self, now: Instant) {
         let effects = self.registry.end_orders(now);
-        self.execute(effects);
+        self.execute(effects, now);
         self.save_orders(now);
     }
 

@@ -75,7 +75,7 @@ impl OrdersFile {
     /// What holds of that which was written.
     pub(crate) fn read(&mut self, moment: Moment) -> Vec<StandingOrder> {
         let content = self.content().unwrap_or_else(|error| {
-            warn!(%error, "cannot read what an operator ordered before; it holds no longer");
+            warn!(%error, "cannot read operators' orders: they hold no longer");
             Vec::new()
         });
         self.saved = standing(&content, moment);
@@ -100,7 +100,7 @@ impl OrdersFile {
         match saved {
             Ok(()) => self.saved = orders,
             Err(error) => {
-                warn!(%error, "cannot write down what an operator ordered; it holds until the next start");
+                warn!(%error, "cannot note operators' orders for the next start: they hold until then");
             }
         }
     }

@@ -44,9 +44,12 @@ pub(crate) async fn run(
         beat.send_replace(hung.is_none());
         match hung {
             Some(worker) if lived => {
-                error!(worker, "hangs: no more heartbeats for vrrpd and vipd until it goes on");
+                error!(
+                    worker,
+                    "a worker hangs: no heartbeats to vrrpd and the supervisor until it goes on"
+                );
             }
-            None if !lived => info!("every worker goes on"),
+            None if !lived => info!("every worker goes on: heartbeats again"),
             _ => {}
         }
     }

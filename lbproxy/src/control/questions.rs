@@ -69,16 +69,16 @@ pub(crate) async fn successor(mut stream: UnixStream, asked: mpsc::Sender<Asked>
                     Ok(Ok(handoff)) => {
                         let handed = timeout(PATIENCE, handoff.hand_to(&stream)).await;
                         if !matches!(handed, Ok(Ok(()))) {
-                            return warn!("the successor did not take the sockets");
+                            return warn!("the successor did not take the sockets in time");
                         }
                     }
-                    Ok(Err(words)) => return warn!("no sockets for a successor: {words}"),
+                    Ok(Err(words)) => return warn!(reason = words, "handoff refused"),
                     Err(_) => return,
                 }
             }
             // The daemon ends.
             Ok(Ok(HandoffRequest::Retire)) => drop(asked.send(Asked::Retire).await),
-            Ok(Err(error)) => return warn!(%error, "the successor is not understood"),
+            Ok(Err(error)) => return warn!(%error, "invalid request of the successor"),
             Err(_) => return,
         }
     }

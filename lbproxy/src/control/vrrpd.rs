@@ -35,12 +35,20 @@ pub(crate) struct ToSpeaker {
     pub(crate) answers: mpsc::Receiver<ToVrrpd>,
 }
 
+/// Whether the other side is gone, and did nothing wrong.
+fn has_ended(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
 impl ToSpeaker {
     /// Talks to one `vrrpd` after the other.
     pub(crate) async fn run(mut self) {
         while let Some(stream) = self.streams.recv().await {
             match self.converse(&stream).await {
                 Ok(()) => return,
+                // The supervisor says whether it was to.
+                Err(error) if has_ended(&error) => info!("vrrpd closed its channel"),
                 Err(error) => warn!(%error, "lost the channel to vrrpd"),
             }
         }
@@ -77,7 +85,7 @@ impl ToSpeaker {
                     read(stream, &mut lines)?;
                     while let Some(news) = lines.message().map_err(io::Error::other)? {
                         if !std::mem::replace(&mut spoke, true) {
-                            info!("hears vrrpd");
+                            info!("connected to vrrpd");
                         }
                         if self.events.send(Event::Heard(news)).await.is_err() {
                             return Ok(());

@@ -56,7 +56,7 @@ pub(crate) async fn run(
             // It has not read the last ones yet; a newer one would say nothing more.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
-                warn!(%error, "the supervisor is gone; going on until told to stop");
+                warn!(%error, "lost the supervisor: going on until told to stop");
                 return;
             }
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use process::throttle::Throttle;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
@@ -32,11 +32,11 @@ use crate::plan::{LiveClient, ProxyPlan};
 /// How long to wait when the system has no file or memory for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Time between two log lines about one thing.
-pub(crate) const REPEAT: Duration = Duration::from_secs(1);
-
-/// The same where clients are shut out: for as long as they are, and in every worker.
-const FULL_REPEAT: Duration = Duration::from_secs(10);
+/// What the log takes, of all workers and listeners together: each once a minute.
+static FULL: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static LIMITED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static LOST: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// A listening socket and whom it serves.
 #[derive(Debug)]
@@ -64,14 +64,12 @@ impl Listener {
 
     /// Accepts until aborted.
     pub(crate) async fn run(self: Rc<Self>, worker: Rc<Worker>) {
-        let mut throttle = Throttle::new(REPEAT);
-        let mut full = Throttle::new(FULL_REPEAT);
         loop {
-            match self.accept(&mut full).await {
+            match self.accept().await {
                 Ok((stream, address, seat)) => self.admit(&worker, stream, address, seat),
                 Err(error) if remedy(&error) == Remedy::Pause => {
-                    if let Some(count) = throttle.take(clock::now()) {
-                        warn!(listen = %self.address, %error, count, "cannot accept; new connections wait");
+                    if let Some(times) = FAILED.take(clock::now()) {
+                        warn!(proxy = %self.proxy.borrow().name, listen = %self.address, %error, times, "cannot accept connections: new ones wait");
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -81,7 +79,7 @@ impl Listener {
     }
 
     /// The next client, once there is a seat for it; until then it waits in the kernel.
-    async fn accept(&self, throttle: &mut Throttle) -> io::Result<(TcpStream, SocketAddr, Seat)> {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Seat)> {
         loop {
             let mut freed = pin!(self.share.capacity().freed());
             freed.as_mut().enable();
@@ -92,7 +90,7 @@ impl Listener {
                     accepted.map_ok(|(stream, address)| (stream, address, seat))
                 }
                 Err(full) => {
-                    self.tell(full, throttle);
+                    self.log(full);
                     Poll::Pending
                 }
             });
@@ -104,22 +102,26 @@ impl Listener {
         }
     }
 
-    fn tell(&self, full: Full, throttle: &mut Throttle) {
-        let Some(count) = throttle.take(clock::now()) else { return };
+    fn log(&self, full: Full) {
+        let throttle = match full {
+            Full::MaxConnections => &LIMITED,
+            Full::Files => &FULL,
+        };
+        let Some(times) = throttle.take(clock::now()) else { return };
         let (listen, proxy) = (self.address, &self.proxy.borrow().name);
         match full {
             Full::MaxConnections => {
-                warn!(%listen, %proxy, count, "as many connections as max_connections allows: new ones wait");
+                warn!(%proxy, %listen, times, "as many connections as max_connections allows: new ones wait");
             }
             Full::Files => {
                 let limit = self.share.capacity().most();
-                warn!(%listen, %proxy, limit, count, "as many connections as files allow: new ones wait");
+                warn!(%proxy, %listen, limit, times, "as many connections as files allow: new ones wait");
             }
         }
     }
 
-    /// Accepts whatever waits now at an address that leaves, without waiting itself: before an address is given away none of
-    /// its clients may be left in the queue.
+    /// Accepts whatever waits now at an address that leaves, without waiting itself: before an address is given
+    /// away none of its clients may be left in the queue.
     pub(crate) fn sweep(&self, worker: &Rc<Worker>) {
         if !self.address.ip().is_unspecified() && !worker.is_released(self.address.ip()) {
             return;
@@ -163,8 +165,8 @@ pub(crate) fn accept_handoff(worker: &Rc<Worker>, handoff: Handoff) {
     match TcpStream::from_std(stream) {
         Ok(stream) => serve(worker, proxy, Client { stream, address, local, accepted }, seat),
         Err(error) => {
-            if let Some(count) = worker.throttle.borrow_mut().take(clock::now()) {
-                warn!(listen = %local, %error, count, "cannot watch new connections; closed them");
+            if let Some(times) = LOST.take(clock::now()) {
+                warn!(proxy = %proxy.name, listen = %local, %error, times, "cannot watch a new connection: closed it");
             }
         }
     }

@@ -5,15 +5,21 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tracing::warn;
+
+use crate::clock;
 
 /// Bytes that fit into a pipe. The larger it is, the fewer acknowledgements a stream costs, and the
 /// longer it makes others wait: see docs/benchmarks-proxy.md.
 const SIZE: usize = 256 * 1024;
 
-/// After the system had no pipe for us, so many wishes go by before it is asked again.
+/// After the system had no pipe for us, so many streams do without before it is asked again.
 const PAUSE: u32 = 1_024;
+
+/// Pipes that could not be made, in the log of all workers.
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// A pipe, and how many bytes are in it.
 #[derive(Debug)]
@@ -92,7 +98,10 @@ impl Pipes {
             }
             Err(error) => {
                 self.pause.set(PAUSE);
-                warn!(%error, have = self.made.get(), "cannot make a pipe; streams go through buffers");
+                if let Some(times) = FAILED.take(clock::now()) {
+                    let have = self.made.get();
+                    warn!(%error, have, times, "cannot make a pipe: streams go through buffers");
+                }
                 None
             }
         }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use process::throttle::Throttle;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
@@ -23,7 +22,7 @@ use tracing::error;
 use vocabulary::Name;
 
 use crate::clock;
-use crate::data::accept::{Listener, REPEAT, accept_handoff};
+use crate::data::accept::{Listener, accept_handoff};
 use crate::data::access_line::AccessRecord;
 use crate::data::access_log::{AccessLog, Lines};
 use crate::data::liveness::Liveness;
@@ -99,8 +98,6 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     lines: Lines,
     pub(crate) spread: Spread,
-    /// About clients that were handed over in vain.
-    pub(crate) throttle: RefCell<Throttle>,
     plan: RefCell<Arc<Plan>>,
     /// Whose turn it is among the servers of each proxy.
     turns: RefCell<HashMap<Name, Rc<RefCell<Turns>>>>,
@@ -120,7 +117,6 @@ impl Worker {
             pool: Pool::new(start.pipes),
             lines: start.log.lines(),
             spread,
-            throttle: RefCell::new(Throttle::new(REPEAT)),
             plan: RefCell::new(Arc::clone(&start.plans.borrow())),
             turns: RefCell::default(),
             index: start.index,
@@ -291,7 +287,9 @@ impl Worker {
                     let task = spawn_local(accepts).abort_handle();
                     open.insert((address, place), (Arc::clone(listeners), listener, task));
                 }
-                Err(error) => error!(listen = %address, %error, "this worker cannot accept here"),
+                Err(error) => {
+                    error!(proxy = %proxy.name, listen = %address, worker = self.index, %error, "a worker cannot accept here");
+                }
             }
         }
     }

@@ -3,10 +3,10 @@
 //! A task for each name of a proxy. Owns: nothing between two look-ups. Stops: by abort.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
-use tokio::net::lookup_host;
+use process::blocking;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -53,9 +53,14 @@ impl LookUp {
 /// # Errors
 /// It has none, or nobody can be asked.
 pub(super) async fn look_up(host: &str, port: u16) -> io::Result<Vec<Found>> {
-    let answer = lookup_host((host, port)).await?;
+    let asked = (host.to_owned(), port);
+    let resolve = move || {
+        let (host, port) = asked;
+        (host.as_str(), port).to_socket_addrs().map(|all| all.take(MOST).collect::<Vec<_>>())
+    };
+    let answer = blocking::run("look-up", resolve).await.flatten()?;
     let found = |address: SocketAddr| Found { address, local: is_local(address.ip()) };
-    Ok(answer.take(MOST).map(found).collect())
+    Ok(answer.into_iter().map(found).collect())
 }
 
 /// Whether an address is one of this node's: to itself the kernel would talk from it. Nothing is sent.

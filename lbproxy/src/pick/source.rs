@@ -7,11 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use super::Choice;
 
 pub(super) fn order(choices: &mut [Choice], client: IpAddr) {
-    choices.sort_by(|one, other| wish(client, other).total_cmp(&wish(client, one)));
+    choices.sort_by(|one, other| affinity(client, other).total_cmp(&affinity(client, one)));
 }
 
 /// How much a client wants a server: `weight / -ln(h)` with `h` in (0, 1) from the hash.
-fn wish(client: IpAddr, choice: &Choice) -> f64 {
+fn affinity(client: IpAddr, choice: &Choice) -> f64 {
     /// The 53 bits that a float holds exactly.
     const ONE: f64 = 9_007_199_254_740_992.0;
     let drawn = ((hash(client, choice.key) >> 11) as f64 + 0.5) / ONE;

@@ -104,15 +104,15 @@ fn an_http_check_tells_ready_from_draining_from_down() {
         "check = { http = \"/readyz\", interval = \"50ms\", timeout = \"5s\", rise = 2, fall = 2 }";
     let proxy = Proxy::ready(&table(listen_at(ip), &[address], check), &["up"]);
     status.store(500, Ordering::Relaxed);
-    let line = proxy.log("up → draining");
-    assert!(line.contains("GET /readyz answered 500 \"[-]etcd failed\""), "{line}");
+    let line = proxy.log("became draining");
+    assert!(line.contains(r#"GET /readyz answered 500 \"[-]etcd failed\""#), "{line}");
     // The line is written before the workers know.
     eventually("new clients are reset", || fetch(listen_at(ip)).is_err());
     status.store(403, Ordering::Relaxed);
-    proxy.log("counted as alive");
-    proxy.log("draining → up");
+    proxy.log("counts as alive");
+    proxy.log("became up");
     status.store(0, Ordering::Relaxed);
-    let line = proxy.log("up → down");
+    let line = proxy.log("became down");
     assert!(line.contains("GET /readyz: "), "{line}");
     let server = &proxy.status().unwrap().proxies[0].servers[0];
     assert!(server.reason.starts_with("GET /readyz: "), "{server:?}");
@@ -163,7 +163,7 @@ fn an_https_check_demands_the_right_authority() {
     drop(Proxy::ready(&with_ca, &["up"]));
     std::fs::write(&path, wrong).unwrap();
     let proxy = Proxy::ready(&with_ca, &["down"]);
-    let line = proxy.log("unknown → down");
+    let line = proxy.log("became down");
     assert!(line.contains("TLS handshake: "), "{line}");
     drop(proxy);
     drop(Proxy::ready(&check("verify = false"), &["up"]));
@@ -404,7 +404,7 @@ fn the_supervisor_gives_the_configuration_and_gets_ticks_until_it_leaves() {
     eventually("the new listener serves", || TcpStream::connect(elsewhere).is_ok());
 
     drop(ours);
-    proxy.log("the supervisor is gone");
+    proxy.log("lost the supervisor");
     proxy.wait_for(&["up"]);
     proxy.signal("TERM");
     assert_eq!(proxy.wait().code(), Some(0));

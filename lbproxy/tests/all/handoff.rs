@@ -66,7 +66,7 @@ fn successors_take_over_without_a_lost_connection() {
     // With more workers, with fewer, with as many.
     for threads in [3, 1, 2] {
         let next = proxy.successor(&format!("threads = {threads}\n{config}"));
-        next.log("serves in its predecessor's place");
+        next.log("serving in the predecessor's place");
         assert!(proxy.wait().success());
         load.more(100);
         assert_eq!(next.status().unwrap().pid, next.child.id());
@@ -87,7 +87,7 @@ fn what_is_connected_lasts_until_it_ends_and_orders_hold() {
     let mut before = connect(listen);
     ping(&mut before);
     let next = proxy.successor(&config);
-    proxy.log("a successor serves");
+    proxy.log("draining: a successor serves");
     ping(&mut before);
     let mut after = connect(listen);
     ping(&mut after);
@@ -144,7 +144,7 @@ fn a_successor_that_dies_changes_nothing() {
     let mut proxy = Proxy::ready(&config, &["up"]);
     let mut successor = proxy.channel(Channel::Handoff);
     successor.write_all(b"{\"type\":\"retire\"}\n").unwrap();
-    proxy.log("nobody has the sockets");
+    proxy.log("retirement refused");
     successor.write_all(b"{\"type\":\"take_over\"}\n").unwrap();
     let mut answer = String::new();
     BufReader::new(successor).read_line(&mut answer).unwrap();
@@ -152,7 +152,7 @@ fn a_successor_that_dies_changes_nothing() {
     assert_eq!(fetch(listen).unwrap(), "here");
     assert_eq!(proxy.status().unwrap().pid, proxy.child.id());
     let next = proxy.successor(&config);
-    next.log("serves in its predecessor's place");
+    next.log("serving in the predecessor's place");
     assert!(proxy.wait().success());
     assert_eq!(fetch(listen).unwrap(), "here");
 }
@@ -165,7 +165,7 @@ fn a_successor_listens_as_its_own_file_says() {
     let server = [named(ip, "here")];
     let mut proxy = Proxy::ready(&table(old, &server, QUICK), &["up"]);
     let next = proxy.successor(&table(new, &server, QUICK));
-    next.log("serves in its predecessor's place");
+    next.log("serving in the predecessor's place");
     assert!(proxy.wait().success());
     assert_eq!(fetch(new).unwrap(), "here");
     assert!(std::net::TcpStream::connect(old).is_err());

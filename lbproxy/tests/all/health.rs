@@ -46,7 +46,7 @@ fn failing_connections_bring_the_check_that_comes_once_an_hour() {
         ping(&mut connect(listen_at(ip)));
     }
     proxy.wait_for(&["down", "up"]);
-    proxy.log("up → down");
+    proxy.log("became down");
 }
 
 #[test]
@@ -167,13 +167,14 @@ fn a_check_shows_its_token_as_the_file_had_it_at_the_last_reload() {
     assert_eq!(proxy.wait().code(), Some(2));
     std::fs::write(&path, "wrong\n").unwrap();
     let proxy = Proxy::ready(&check("ok"), &["up"]);
-    proxy.log(r#"GET / answered 403 \"ok\": counted as alive"#);
+    let line = proxy.log("the check was denied");
+    assert!(line.contains(r#"GET / answered 403 \"ok\""#), "{line}");
     std::fs::write(&path, "right\n").unwrap();
     proxy.reload(&check("ok"));
     let last = |proxy: &Proxy| proxy.status().unwrap().proxies[0].servers[0].last_check.clone();
     eventually("the token is taken", || last(&proxy) == "GET / answered 200");
     proxy.reload(&check("fine"));
-    let line = proxy.log("draining");
+    let line = proxy.log("became draining");
     assert!(line.contains(r#"GET / answered 200 \"ok\" without \"fine\""#), "{line}");
 }
 
@@ -245,7 +246,7 @@ fn a_server_that_stands_still_is_found_by_its_clients_and_comes_back() {
         client.write_all(b"anybody there?").unwrap();
     }
     let began = now();
-    proxy.log("up → down: clients hear nothing from it, and checks neither");
+    proxy.log("clients hear nothing from it, and checks neither");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     let ends = clients.map(|mut client| client.read(&mut [0; 14]).ok());
     assert!(ends.contains(&None) && ends.contains(&Some(14)), "{ends:?}");
@@ -346,8 +347,8 @@ fn a_proxy_follows_the_servers_of_another() {
     // Not ready: no new connections, old ones stay.
     status.store(500, Ordering::Relaxed);
     proxy.wait_for(&["draining"]);
-    let line = proxy.log("up → draining: as p/");
-    assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \"body\"")), "{line}");
+    let line = proxy.log("from=up reason=\"as p/");
+    assert!(line.contains(&format!("as p/{api}: GET /readyz answered 500 \\\"body\\\"")), "{line}");
     assert!(fetch(join).is_err());
     let mut name = [0; 4];
     open.read_exact(&mut name).unwrap();

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -156,4 +159,37 @@ fn silent_clients_of_one_address_shut_nobody_out_of_another() {
     drop((silent, clients));
     eventually("both have room", || of(0).full.is_none() && of(1).full.is_none());
     ping(&mut connect(listen_at(ip)));
+}
+
+/// Threads are not to be had: that is said once, and is no panic.
+#[test]
+fn a_task_limit_is_an_error() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("vipd.toml");
+    std::fs::write(&file, table(listen_at(own_ip()), &[echo(own_ip())], ONCE)).unwrap();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    // The other user may not come to where it was built.
+    let program = dir.path().join("lbproxy");
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_lbproxy")).arg(&program).status();
+    assert!(copied.unwrap().success());
+    // A user that has nothing else running; for root there is no such limit.
+    let output = Command::new("setpriv")
+        .args(["--reuid=64321", "--regid=64321", "--clear-groups", "prlimit", "--nproc=1"])
+        .arg(&program)
+        .args([
+            "--config".as_ref(),
+            file.as_os_str(),
+            "--runtime-dir".as_ref(),
+            dir.path().as_os_str(),
+        ])
+        .env_remove("JOURNAL_STREAM")
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert_eq!(log.matches("cannot start the thread that writes the log").count(), 1, "{log}");
+    assert!(log.contains("msg=stopped") && !log.contains("panicked"), "{log}");
 }

@@ -27,7 +27,7 @@ use netns_tests::bench::{exit_code, program};
 use crate::figure::{Figure, Sheet};
 use crate::load::Load;
 use crate::pair::{Bench, Contender};
-use crate::planned::Deed;
+use crate::planned::Action;
 use netns_tests::adverts::Listener;
 
 /// Measures vrrpd beside keepalived, and prints a table.
@@ -155,8 +155,8 @@ fn run(
             note(Figure::Cut, pair.cut()?.as_secs_f64() * 1000.0);
         }
         Work::Planned if contender == Contender::Ours => {
-            note(Figure::PlannedStop, planned::silence(Deed::Stop)?.as_secs_f64() * 1000.0);
-            note(Figure::HandOver, planned::silence(Deed::HandOver)?.as_secs_f64() * 1000.0);
+            note(Figure::PlannedStop, planned::silence(Action::Stop)?.as_secs_f64() * 1000.0);
+            note(Figure::HandOver, planned::silence(Action::HandOver)?.as_secs_f64() * 1000.0);
         }
         Work::Planned => {}
         Work::Load => {

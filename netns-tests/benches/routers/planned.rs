@@ -19,7 +19,7 @@ const KEEPALIVED: &str = "vrrp_instance api {\nstate BACKUP\ninterface eth0\n\
 
 /// How the address is moved.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Deed {
+pub(crate) enum Action {
     /// `SIGTERM` to `vipd run`
     Stop,
     /// `vipd handover`
@@ -27,7 +27,7 @@ pub(crate) enum Deed {
 }
 
 /// The longest time without an answer to a ping, sent every millisecond.
-pub(crate) fn silence(deed: Deed) -> anyhow::Result<Duration> {
+pub(crate) fn silence(action: Action) -> anyhow::Result<Duration> {
     let mut duel = Duel::new(VIP);
     let _keepalived = duel.keepalived(1, KEEPALIVED);
     duel.wait_for(&[1]);
@@ -36,11 +36,11 @@ pub(crate) fn silence(deed: Deed) -> anyhow::Result<Duration> {
     sleep(Duration::from_secs(2));
     let ping = duel.ping();
     let since = Moment::now();
-    match deed {
-        Deed::Stop => {
+    match action {
+        Action::Stop => {
             ours.stop(LIMIT)?;
         }
-        Deed::HandOver => {
+        Action::HandOver => {
             let mut command = Command::new(binary("vipd"));
             command.args(["handover", "api", "--runtime-dir"]).arg(duel.runtime_dir(0));
             ensure!(command.status()?.success(), "nobody took over");

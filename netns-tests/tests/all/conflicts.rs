@@ -22,7 +22,7 @@ const VIP6: &str = "fd77::200";
 const OURS: &str = "02:77:00:00:00:0b";
 const THEIRS: &str = "02:77:00:00:00:32";
 
-const TOLD: &str = "another station claims a virtual address that is held here";
+const TOLD: &str = "address conflict: another host uses a virtual address that is held here";
 
 fn node(priority: u8, lines: &str) -> String {
     format!(

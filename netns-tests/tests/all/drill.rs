@@ -136,3 +136,15 @@ fn that_is_interrupted_leaves_nothing_behind() {
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// Two storms: that it can be done. For long runs there is the command.
+#[test]
+fn measures_that_a_pair_outlives_storms() {
+    let mut vipd = Command::new(binary("vipd"));
+    let output = vipd.args(["drill", "--chaos", "12s", "--seed", "3"]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("\nmissed: 0; "), "{told}");
+    let disturbances = told.split(", ").nth(1).and_then(|words| words.split(' ').next());
+    assert!(disturbances.unwrap().parse::<u32>().unwrap() >= 4, "{told}");
+}

@@ -1,9 +1,9 @@
-//! FRR 8.4.4's vrrpd as the peer: see [`netns_tests::rival`]. It has no passwords and no unicast.
+//! FRR 8.4.4's vrrpd as the peer: see [`netns_tests::interop`]. It has no passwords and no unicast.
 
 use std::time::Duration;
 
 use netns_tests::frr::{Frr, FrrSettings};
-use netns_tests::rival::{Advertised, IPV4, IPV6, Pairing, Rival, THEIRS};
+use netns_tests::interop::{Advertised, ForeignRouter, IPV4, IPV6, Pairing, THEIRS};
 use netns_tests::{Duel, PLANNED};
 
 /// How the pair speaks.
@@ -46,7 +46,7 @@ impl Pairing for Speech {
         )
     }
 
-    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn Rival> {
+    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn ForeignRouter> {
         let Self { version, interval_ms, .. } = *self;
         let addresses = self.advertised.addresses;
         let settings = FrrSettings { vrid: 51, version, interval_ms, priority, preempt, addresses };

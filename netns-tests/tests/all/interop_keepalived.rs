@@ -1,8 +1,10 @@
-//! keepalived 2.2.7 as the peer, in every way both of us can speak: see [`netns_tests::rival`].
+//! keepalived 2.2.7 as the peer, in every way both of us can speak: see [`netns_tests::interop`].
 
 use std::time::Duration;
 
-use netns_tests::rival::{Advertised, IPV4, IPV6, Keepalived, OURS, Pairing, Rival, THEIRS};
+use netns_tests::interop::{
+    Advertised, ForeignRouter, IPV4, IPV6, Keepalived, OURS, Pairing, THEIRS,
+};
 use netns_tests::{Duel, LIMIT};
 
 /// How the pair speaks.
@@ -88,7 +90,7 @@ impl Pairing for Speech {
         )
     }
 
-    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn Rival> {
+    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn ForeignRouter> {
         Box::new(self.keepalived(duel, THEIRS, priority, preempt))
     }
 }
@@ -260,7 +262,7 @@ fn another_interval_is_learned_and_named() {
     let _keepalived = theirs.keepalived(&duel, THEIRS, 101, true);
     duel.wait_for(&[THEIRS]);
     let vipd = duel.vipd(OURS, &VERSION_3.ours(100, true));
-    vipd.wait_for_log("advertises every 300ms, we every 100ms", LIMIT).unwrap();
+    vipd.wait_for_log("the peer has another advert interval", LIMIT).unwrap();
     let status = vipd::status::vrrpd(&duel.runtime_dir(OURS)).unwrap();
     let active = status.routers[0].active.as_ref().unwrap();
     assert_eq!(active.interval.duration(), Duration::from_millis(300));

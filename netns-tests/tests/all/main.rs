@@ -14,6 +14,7 @@ mod hooks;
 mod impostor;
 mod interop_frr;
 mod interop_keepalived;
+mod log;
 mod managed;
 mod metrics;
 mod nodes;

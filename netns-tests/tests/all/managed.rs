@@ -205,7 +205,7 @@ fn routes_and_rules_follow_the_active_router() {
     let _second = duel.vipd(1, &router(100, ROUTES));
     wait_for_routing(&duel, 0, KERNELS);
     assert_eq!(routing(&duel, 1), "");
-    assert!(!first.log().contains("cannot have a route"), "{}", first.log());
+    assert!(!first.log().contains("cannot add a route"), "{}", first.log());
     // Whatever somebody deletes is back.
     for deleted in [
         "-4 route del 10.5.0.0/16",
@@ -237,9 +237,9 @@ fn routes_of_others_are_left_alone() {
     assert_eq!(duel.ip(0, "route add 10.5.0.0/16 via 10.77.0.100 metric 50"), "");
     let mut vipd = duel.vipd(0, &router(150, ROUTES));
     duel.wait_for(&[0]);
-    vipd.wait_for_log("cannot have a route", LIMIT).unwrap();
+    vipd.wait_for_log("cannot add a route", LIMIT).unwrap();
     sleep(Duration::from_millis(500));
-    assert_eq!(vipd.log().matches("cannot have a route").count(), 1, "{}", vipd.log());
+    assert_eq!(vipd.log().matches("cannot add a route").count(), 1, "{}", vipd.log());
     assert!(!routing(&duel, 0).contains("10.5.0.0/16"));
     assert_eq!(duel.ip(0, "route del 10.5.0.0/16"), "");
     wait_for_routing(&duel, 0, KERNELS);

@@ -38,11 +38,11 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Silence while `deed` is done and everybody has had time to notice, in milliseconds.
-fn silence_of(duel: &mut Duel, owner: usize, deed: impl FnOnce(&Duel)) -> u128 {
+/// Silence while `action` is done and everybody has had time to notice, in milliseconds.
+fn silence_of(duel: &mut Duel, owner: usize, action: impl FnOnce(&Duel)) -> u128 {
     let ping = duel.ping();
     let since = Moment::now();
-    deed(duel);
+    action(duel);
     duel.wait_for(&[owner]);
     sleep(Duration::from_millis(300));
     Duel::silence(&ping.stop(), since)
@@ -102,7 +102,7 @@ fn handover_to_one_of_two_peers() {
     assert!(silence <= PLANNED, "{silence} ms of silence");
     sleep(Duration::from_secs(1));
     assert_eq!(duel.owners.owners(), ["lb2"]);
-    assert!(!third.log().contains("to=Active"), "{}", third.log());
+    assert!(!third.log().contains("became Active"), "{}", third.log());
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn are_reset_when_a_reload_takes_it_away() {
     let mut leaving = Pair::new(server, client, "0.0.0.0:9000", "10.77.0.201:9000");
     let mut staying = Pair::new(server, client, "0.0.0.0:9001", "10.77.0.200:9001");
     duel.reload(0, &vipd, &router("\"10.77.0.200\""));
-    vipd.wait_for_log("takes over its new configuration", LIMIT).unwrap();
+    vipd.wait_for_log("msg=reconfigured", LIMIT).unwrap();
     if !vipd.log().contains("CONFIG_INET_DIAG_DESTROY") {
         assert_eq!(leaving.ends()[0], Some(ErrorKind::ConnectionReset), "{}", vipd.log());
     }

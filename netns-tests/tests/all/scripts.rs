@@ -93,12 +93,12 @@ fn a_dead_runner_moves_nothing() {
     sleep(Duration::from_secs(1));
     let killed = Command::new("kill").args(["-KILL", &runner(&vipd)]).status().unwrap();
     assert!(killed.success());
-    vipd.wait_for_log("nobody runs the scripts", LIMIT).unwrap();
+    vipd.wait_for_log("lost the runner", LIMIT).unwrap();
     for _ in 0..20 {
         sleep(Duration::from_millis(100));
         assert_eq!(duel.owners.owners(), ["lb1"], "{}", vipd.log());
     }
-    assert!(!vipd.log().contains("nobody tells of its health any more"), "{}", vipd.log());
+    assert!(!vipd.log().contains("no health was reported in time"), "{}", vipd.log());
 }
 
 /// The number of the process that runs a node's scripts.

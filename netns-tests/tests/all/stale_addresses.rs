@@ -1,7 +1,7 @@
 //! Virtual addresses that another program left on a node that is not Active.
 
 use lab::wait_until;
-use netns_tests::rival::{Keepalived, Rival};
+use netns_tests::interop::{ForeignRouter, Keepalived};
 use netns_tests::{Duel, LIMIT};
 use vipd::status;
 use vrrpd::status::StaleStatus;

@@ -84,7 +84,7 @@ fn what_one_program_refuses_no_other_takes_over() {
     assert!(words.contains("error: vrrpd: router api"), "{words}");
     assert_eq!(state(&duel), (140, before.1, before.2));
     assert_eq!(web.ask(&duel.client, ENDPOINT).as_deref(), Some("6443"));
-    assert!(vipd.log().contains("reload refused, everything stays as it was"));
+    assert!(vipd.log().contains("reload refused: everything stays as it was"));
 
     let nobody = Command::new(binary("vipd"))
         .args(["reload", "--runtime-dir", "/nowhere"])
@@ -123,7 +123,7 @@ fn what_only_root_may_read_works_and_is_followed_as_it_changes() {
     // the configuration says meanwhile is of no interest.
     fs::write(&file, config(99)).unwrap();
     replace(b"no certificate");
-    vipd.wait_for_log("cannot be used, the last ones stay", LIMIT).unwrap();
+    vipd.wait_for_log("cannot be used: the last ones stay", LIMIT).unwrap();
     std::thread::sleep(Duration::from_secs(1));
     assert!(server_is_up(&duel));
     let warnings = vipd.log().matches("the last ones stay").count();
@@ -157,7 +157,7 @@ fn a_program_that_dies_in_the_middle_refuses_and_the_next_reload_is_taken() {
     kill(lbproxy, Signal::SIGSTOP).unwrap();
     duel.lab.write("lb1.toml", &web.node(140, "")).unwrap();
     let first = begin(&duel);
-    vipd.wait_for_log("reloads the configuration", LIMIT).unwrap();
+    vipd.wait_for_log("msg=reloading", LIMIT).unwrap();
     // One that is asked for during the other.
     duel.lab.write("lb1.toml", &web.node(130, "")).unwrap();
     let second = begin(&duel);
@@ -231,7 +231,7 @@ fn what_others_than_root_may_write_is_refused() {
     words(&shown, folder, "0713", "chmod o-w");
     mode(&program, 0o757);
     vipd.signal(Signal::SIGUSR2).unwrap();
-    vipd.wait_for_log("no upgrade, everything stays as it is", LIMIT).unwrap();
+    vipd.wait_for_log("upgrade refused: everything stays as it is", LIMIT).unwrap();
     words(&vipd.log(), &program, "0757", "chmod o-w");
     assert_eq!(state(&duel), before);
     assert_eq!(outcome(begin(&duel)), (Some(0), String::new()));

@@ -93,7 +93,7 @@ fn stays_when_the_address_moves() {
     let mut first = duel.vipd(0, &node(150, ""));
     duel.wait_for(&[0]);
     let second = duel.vipd(1, &node(100, ""));
-    second.wait_for_log("to=Backup", LIMIT).unwrap();
+    second.wait_for_log("became Backup", LIMIT).unwrap();
     sleep(Duration::from_millis(500));
     let before = answering(&duel);
     // Down, without an address.
@@ -116,7 +116,7 @@ fn a_backup_is_silent_also_after_a_link_flap() {
     let _active = duel.vipd(0, &node(150, ""));
     duel.wait_for(&[0]);
     let backup = duel.vipd(1, &node(100, ""));
-    backup.wait_for_log("to=Backup", LIMIT).unwrap();
+    backup.wait_for_log("became Backup", LIMIT).unwrap();
     let capture = Capture::start(&duel, &duel.client);
     for _ in 0..2 {
         ip(&duel.hosts[1], &["link", "set", "eth0", "down"]);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::code::Code;
 
@@ -113,21 +113,22 @@ impl Problems {
         }
     }
 
-    /// What was found, a line each, for a log.
-    pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.found.iter().map(|problem| {
-            let Place { file, line, column } = self.place(problem);
-            let help = problem.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
-            format!("{} {file}:{line}:{column}: {}{help}", problem.code, problem.title)
-        })
-    }
-
     /// Tells the first of it in the log.
     pub fn log(&self) {
-        self.lines().take(LOG_LIMIT).for_each(|line| warn!("{line}"));
-        let more = self.found.len().saturating_sub(LOG_LIMIT);
-        if more > 0 {
-            warn!("and {more} more, which `vipd check` tells");
+        for problem in self.found.iter().take(LOG_LIMIT) {
+            let Place { file, line, column } = self.place(problem);
+            let (title, help) = (&problem.title, problem.help.as_deref());
+            let (code, at) = (problem.code, format_args!("{file}:{line}:{column}"));
+            match code.severity() {
+                Severity::Error => error!(%code, %at, problem = title, help, "configuration error"),
+                Severity::Warning => {
+                    warn!(%code, %at, problem = title, help, "configuration warning")
+                }
+            }
+        }
+        let count = self.found.len().saturating_sub(LOG_LIMIT);
+        if count > 0 {
+            warn!(count, "more problems than are logged: `vipd check` tells them all");
         }
     }
 

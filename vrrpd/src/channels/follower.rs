@@ -7,17 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use process::messages::line;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::warn;
 use vocabulary::RouterId;
 
+use crate::clock::now;
 use crate::occurrence::{Occurrence, Standing};
 use crate::status::{RouterStatus, Status};
 
 /// How long a follower may take to read a line: whoever is behind by a full socket for so long is gone.
 const READ_LIMIT: Duration = Duration::from_secs(30);
+
+/// Those that were cut off, in the log.
+static TOO_SLOW: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// A follower.
 #[derive(Debug)]
@@ -54,7 +59,12 @@ impl<W: AsyncWrite + Unpin> Follower<W> {
                 }
                 Err(RecvError::Closed) => (Arc::new(Occurrence::Ended), true),
                 Err(RecvError::Lagged(count)) => {
-                    warn!(missed = count, "a follower is too slow: cutting it off");
+                    if let Some(times) = TOO_SLOW.take(now()) {
+                        warn!(
+                            missed = count,
+                            times, "closing a follower of events: it reads too slowly"
+                        );
+                    }
                     (Arc::new(Occurrence::Missed { count }), true)
                 }
             };

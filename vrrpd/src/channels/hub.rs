@@ -3,9 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use process::messages::{Ownership, RELEASE_LIMIT, line};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 use vocabulary::RouterId;
+
+use crate::clock::now;
+
+/// Clients that were not reset in time, in the log.
+static NOT_RESET: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// Events that may wait. The senders wait when it is full: there are a few per change of ownership.
 const EVENT_QUEUE: usize = 256;
@@ -48,8 +54,11 @@ impl Hub {
         let (done, released) = oneshot::channel();
         let router = ownership.router.clone();
         self.send(Event::Release { ownership, done }).await;
-        if tokio::time::timeout(RELEASE_LIMIT, released).await.is_err() {
-            warn!(%router, "a proxy did not reset its clients within {RELEASE_LIMIT:?}; the addresses leave all the same");
+        if tokio::time::timeout(RELEASE_LIMIT, released).await.is_err()
+            && let Some(times) = NOT_RESET.take(now())
+        {
+            let RouterId { name, family } = &router;
+            warn!(router = %name, %family, limit = ?RELEASE_LIMIT, times, "a proxy did not reset its clients in time: the addresses leave all the same");
         }
     }
 
@@ -143,7 +152,7 @@ impl Board {
         let refused =
             self.proxies.get(&proxy).is_some_and(|lines| lines.try_send(message).is_err());
         if refused {
-            warn!(proxy, "a proxy does not read the link: cutting it off");
+            warn!(lbproxy = proxy, "closing the channel to a proxy: it does not read");
             self.proxies.remove(&proxy);
             self.done_with(proxy, |_| true);
         }

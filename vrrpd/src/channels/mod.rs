@@ -112,7 +112,7 @@ impl Channels {
             Channel::Events => drop(tokio::spawn(observer::run(stream, means, false))),
             Channel::AskVrrpd => drop(tokio::spawn(questions::run(stream, means.ask))),
             Channel::AskLbproxy | Channel::Handoff => {
-                warn!(?channel, "a channel that is not for vrrpd; closing it");
+                warn!(?channel, "closing a channel: it is not for vrrpd");
             }
         }
     }

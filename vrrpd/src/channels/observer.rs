@@ -40,7 +40,7 @@ async fn read(mut reader: OwnedReadHalf, means: &Means, may_tell: bool) -> Vec<N
             Ok(0) | Err(_) => return trackers,
             Ok(length) => {
                 if !may_tell || lines.push(&buffer[..length]).is_err() {
-                    warn!("a program said what it may not; closing its channel");
+                    warn!("closing the channel to the runner: it sends lines without an end");
                     return trackers;
                 }
             }
@@ -57,7 +57,7 @@ async fn read(mut reader: OwnedReadHalf, means: &Means, may_tell: bool) -> Vec<N
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    warn!(%error, "the runner is not understood; closing its channel");
+                    warn!(%error, "closing the channel to the runner: invalid message");
                     return trackers;
                 }
             };

@@ -61,7 +61,7 @@ impl Conversation {
         let end = self.read(reader).await;
         self.lines = None;
         if !matches!(end, End::Closed | End::Ending) || !self.trackers.is_empty() {
-            warn!(proxy = self.number, reason = %end, "lost the channel to a proxy");
+            warn!(lbproxy = self.number, reason = %end, "lost the channel to a proxy");
         }
         if !self.trackers.is_empty() {
             self.lost("its channel ended").await;
@@ -105,7 +105,7 @@ impl Conversation {
                 if let Some(lines) = self.lines.take() {
                     self.means.hub.join(self.number, lines).await;
                 }
-                info!(proxy = self.number, "a proxy connected");
+                info!(lbproxy = self.number, "a proxy connected");
                 Ok(())
             }
             ToVrrpd::Hello { version } => Err(End::Version { theirs: version }),
@@ -138,10 +138,7 @@ impl Conversation {
             return;
         }
         self.hangs = true;
-        warn!(
-            proxy = self.number,
-            "a proxy has been silent for {HEARTBEAT_TIMEOUT:?}: it counts as hung"
-        );
+        warn!(lbproxy = self.number, limit = ?HEARTBEAT_TIMEOUT, "a proxy sent no heartbeat: it counts as hung");
         self.lost("it sent no heartbeat").await;
     }
 

@@ -24,14 +24,14 @@ pub(super) async fn run(mut stream: UnixStream, ask: mpsc::Sender<Asked>) {
             Ok(length) => length,
         };
         if received.push(&buffer[..length]).is_err() {
-            return warn!("the console wrote a line without an end; closing its channel");
+            return warn!("closing the channel to the console: it sends lines without an end");
         }
         loop {
             let request = match received.message() {
                 Ok(Some(request)) => request,
                 Ok(None) => break,
                 Err(error) => {
-                    return warn!(%error, "the console asked what is not understood; closing its channel");
+                    return warn!(%error, "closing the channel to the console: invalid request");
                 }
             };
             if answer(&mut stream, request, &ask).await.is_none() {

@@ -1,4 +1,4 @@
-//! Other stations that speak for the addresses which this node holds: who they are, and the answer to
+//! Other hosts that use the addresses which this node holds (RFC 5227): who they are, and the answer to
 //! them.
 //!
 //! One of them and this node take clients from each other, with every frame that is heard. It is told
@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::{Config, RouterConfig};
-use process::throttle::Throttle;
+use process::recent::Recent;
+use process::throttle::{MINUTE, Throttle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::warn;
@@ -28,14 +29,9 @@ use vrrp::wire::virtual_mac::virtual_mac;
 /// Sightings that may wait. Of those that come meanwhile, none says anything new.
 const SIGHTINGS: usize = 16;
 
-/// Conflicts that are remembered.
+/// Conflicts that are remembered; one makes room for another after a minute of silence. Each is logged once
+/// a minute.
 const CONFLICTS: usize = 16;
-
-/// One that was silent for so long makes room for another.
-const SILENT: Duration = Duration::from_secs(60);
-
-/// A conflict that goes on is logged this often.
-const LOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// An address is defended at most this often, so that two nodes which both defend it do not flood the
 /// link.
@@ -49,16 +45,15 @@ pub(crate) struct Conflicts {
     /// The index of each router's interface, while it runs, when that was last seen to.
     places: Vec<Option<u32>>,
     sightings: mpsc::Sender<Sighting>,
-    known: Vec<Conflict>,
+    known: Recent<(InterfaceName, Claimant), Conflict>,
+    /// Announcements that failed, in the log.
+    failures: Throttle,
 }
 
-/// A station that was seen.
+/// A host that was seen.
 #[derive(Clone, Debug)]
 struct Conflict {
-    interface: InterfaceName,
-    claimant: Claimant,
     times: u64,
-    last: Instant,
     log: Throttle,
     /// When its address was last announced against it.
     defended: Option<Instant>,
@@ -71,8 +66,9 @@ impl Conflicts {
         interfaces: watch::Receiver<Arc<Interfaces>>,
     ) -> (Self, mpsc::Receiver<Sighting>) {
         let (sightings, seen) = mpsc::channel(SIGHTINGS);
-        let (watchers, places, known) = (Vec::new(), Vec::new(), Vec::new());
-        (Self { announcer, interfaces, watchers, places, sightings, known }, seen)
+        let (watchers, places) = (Vec::new(), Vec::new());
+        let (known, failures) = (Recent::new(CONFLICTS, MINUTE), Throttle::new(MINUTE));
+        (Self { announcer, interfaces, watchers, places, sightings, known, failures }, seen)
     }
 
     /// Interfaces changed. Most often it is but an address.
@@ -107,19 +103,19 @@ impl Conflicts {
     /// A conflict was seen.
     pub(crate) fn seen(&mut self, sighting: &Sighting, now: Instant) {
         let Sighting { interface, held_on, claimant, times } = sighting;
-        let defended = |conflict: &Conflict| {
-            let same = conflict.claimant.address == claimant.address;
-            same && conflict.defended.is_some_and(|at| now < at + DEFENCE_PAUSE)
-        };
-        let defend = !self.known.iter().any(defended);
-        let Some(conflict) = self.conflict(interface, *claimant, now) else { return };
+        let defended = self.known.latest_first().any(|((_, known), conflict, _)| {
+            known.address == claimant.address
+                && conflict.defended.is_some_and(|at| now < at + DEFENCE_PAUSE)
+        });
+        let first = || Conflict { times: 0, log: Throttle::new(MINUTE), defended: None };
+        let known = self.known.get((interface.clone(), *claimant), now, first);
+        let Some(conflict) = known else { return };
         conflict.times += times;
-        conflict.last = now;
         if conflict.log.take(now).is_some() {
             let (Claimant { address, mac }, times) = (claimant, conflict.times);
-            warn!(%address, %mac, %interface, times, "another station claims a virtual address that is held here: clients reach one or the other; look for a node that kept it, or a host that was given it");
+            warn!(%interface, %address, %mac, times, "address conflict: another host uses a virtual address that is held here, and clients reach one or the other; look for a node that still has it, or a host that was given it");
         }
-        if defend {
+        if !defended {
             conflict.defended = Some(now);
             let family = Family::of(claimant.address);
             let interfaces = self.interfaces.borrow();
@@ -127,58 +123,30 @@ impl Conflicts {
             let answered = there
                 .and_then(|interface| self.announcer.station(interface, family))
                 .and_then(|station| self.announcer.announce(claimant.address, &station));
-            if let Err(error) = answered {
-                warn!(address = %claimant.address, %error, "cannot announce the address against another station's claim");
+            if let Err(error) = answered
+                && let Some(times) = self.failures.take(now)
+            {
+                warn!(%interface, address = %claimant.address, %error, times, "cannot announce the address against a conflicting host");
             }
         }
     }
 
-    /// The conflict's place; none while others have them all.
-    fn conflict(
-        &mut self,
-        interface: &InterfaceName,
-        claimant: Claimant,
-        now: Instant,
-    ) -> Option<&mut Conflict> {
-        let is_it =
-            |conflict: &Conflict| conflict.claimant == claimant && conflict.interface == *interface;
-        if let Some(position) = self.known.iter().position(is_it) {
-            return self.known.get_mut(position);
-        }
-        if self.known.len() >= CONFLICTS {
-            let silent =
-                |conflict: &Conflict| now.saturating_duration_since(conflict.last) >= SILENT;
-            let position = self.known.iter().position(silent)?;
-            self.known.remove(position);
-        }
-        let interface = interface.clone();
-        self.known.push(Conflict {
-            interface,
-            claimant,
-            times: 0,
-            last: now,
-            log: Throttle::new(LOG_PAUSE),
-            defended: None,
-        });
-        self.known.last_mut()
-    }
-
     /// What was seen of a router's conflicts, latest first.
     pub(crate) fn status(&self, router: &RouterConfig, now: Instant) -> Vec<ConflictStatus> {
-        let of_router = |conflict: &&Conflict| {
-            let listed = router.managed.ips().any(|ip| ip == conflict.claimant.address);
-            listed && conflict.interface == router.interface
-        };
-        let mut conflicts: Vec<&Conflict> = self.known.iter().filter(of_router).collect();
-        conflicts.sort_by_key(|conflict| std::cmp::Reverse(conflict.last));
-        let status = |conflict: &&Conflict| ConflictStatus {
-            address: conflict.claimant.address,
-            mac: conflict.claimant.mac.to_string(),
-            times: conflict.times,
-            ago_ms: u64::try_from(now.saturating_duration_since(conflict.last).as_millis())
-                .unwrap_or(u64::MAX),
-        };
-        conflicts.iter().map(status).collect()
+        let all = self.known.latest_first().filter(|((interface, known), ..)| {
+            *interface == router.interface && router.managed.ips().any(|ip| ip == known.address)
+        });
+        let status =
+            |((_, Claimant { address, mac }), conflict, last): (&(_, Claimant), &Conflict, _)| {
+                let ago = now.saturating_duration_since(last);
+                ConflictStatus {
+                    address: *address,
+                    mac: mac.to_string(),
+                    times: conflict.times,
+                    ago_ms: u64::try_from(ago.as_millis()).unwrap_or(u64::MAX),
+                }
+            };
+        all.map(status).collect()
     }
 }
 

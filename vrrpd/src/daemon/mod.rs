@@ -29,10 +29,11 @@ use process::control::{self, Control};
 use process::messages::HookFailure;
 use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{Request, Requests};
+use process::throttle::{Throttle, Throttles};
 use process::transaction::Transaction;
 use process::{scheduling, signals, telemetry};
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
 use self::health_grace::HealthGrace;
@@ -72,6 +73,10 @@ const HEALTH_GRACE: Duration = Duration::from_secs(1);
 /// runner at once, but no faster than this when each dies.
 const UNTOLD: Duration = Duration::from_secs(5);
 
+/// Trackers whose changes of health are logged each by itself, and lines about all of them a minute.
+const TRACKERS_LOGGED: usize = 256;
+const HEALTH_LINES: u32 = 100;
+
 /// How long followers may take to read what happened until the end.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -85,46 +90,51 @@ const RECONCILERS_LIMIT: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let outcome = match Source::read(args) {
+    match Source::read(args) {
         Ok(source) => prepared(args, source),
-        Err(NoSource::Failed(failure)) => Err(failure),
-        Err(NoSource::Wrong(words)) => {
-            complain(&words);
-            return ExitCode::from(2);
-        }
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+        Err(NoSource::Failed(failure)) => {
             complain(&format!("error: vrrpd: {failure:#}\n"));
             ExitCode::FAILURE
+        }
+        Err(NoSource::Wrong(words)) => {
+            complain(&words);
+            ExitCode::from(2)
         }
     }
 }
 
-/// Before logging starts, and after it ended.
+/// Before logging starts.
 #[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn complain(text: &str) {
     eprint!("{text}");
 }
 
 /// Gives up what the daemon does not need, and goes on.
-fn prepared(args: &Args, source: Source) -> anyhow::Result<()> {
+fn prepared(args: &Args, source: Source) -> ExitCode {
     let Source { config, warnings, control } = source;
     let doubts = give_up_all_but(Privileges {
         user: args.common.user,
         capabilities: CAPABILITIES,
         new_privileges: false,
     });
-    if control.is_some() {
-        control::end_with_parent()?;
-    }
+    let bound = if control.is_some() { control::end_with_parent() } else { Ok(()) };
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
-    doubts.iter().for_each(|doubt| warn!("{doubt}"));
+    doubts.iter().for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
     warnings.iter().for_each(Problems::log);
     scheduling::lock_memory();
+    let ended = bound.map_err(Into::into).and_then(|()| serve(args, config, control));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!(error = format!("{failure:#}"), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &Args, config: Config, control: Option<Control>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let daemon = Daemon::start(args, config, control).await?;
@@ -153,6 +163,8 @@ struct Daemon {
     conflicts: Conflicts,
     seen: mpsc::Receiver<Sighting>,
     grace: HealthGrace,
+    /// Changes of health in the log.
+    log: Throttles<Name>,
     routers: Routers,
     failing_hooks: Vec<HookFailure>,
     channels: Channels,
@@ -211,6 +223,7 @@ impl Daemon {
             conflicts,
             seen,
             grace: HealthGrace::default(),
+            log: Throttles::new(Throttle::changes(), TRACKERS_LOGGED, HEALTH_LINES),
             routers: Routers::new(driver, handles, surroundings),
             failing_hooks: Vec::new(),
             channels,
@@ -271,9 +284,9 @@ impl Daemon {
 
     async fn stop(&mut self, stopping: &mut bool) {
         if *stopping {
-            info!("told to end again: releasing every address at once");
+            info!("stopping at once: asked again");
         } else {
-            info!("told to end: every Active router serves until a peer has taken over");
+            info!("stopping: every Active router serves until a peer has taken over");
         }
         *stopping = true;
         self.routers.stop().await;
@@ -284,7 +297,7 @@ impl Daemon {
         let joined = self.advert_thread.join();
         self.occurrences.tell(|| Occurrence::Ended);
         if tokio::time::timeout(FAREWELL, self.occurrences.nobody_follows()).await.is_err() {
-            info!("a follower has not read the last lines after {FAREWELL:?}");
+            info!(limit = ?FAREWELL, "a follower of events did not read the last ones in time");
         }
         match joined {
             Ok(()) => Ok(()),
@@ -298,19 +311,16 @@ impl Daemon {
                 self.told(health);
             }
             Asked::Health(_, TrackerHealth { tracker, .. }) => {
-                debug!(%tracker, "health of what the configuration does not have; not heard");
+                debug!(%tracker, "health of what is not configured: ignored");
             }
             Asked::Lost(trackers, reason) => {
                 for tracker in &trackers {
-                    warn!(%tracker, reason, "a proxy is lost: it counts as unusable");
+                    warn!(proxy = %tracker, reason, "lost the proxy: it counts as unusable");
                     self.lost(tracker);
                 }
             }
             Asked::Left(trackers) => {
-                warn!(
-                    ?trackers,
-                    "nobody runs the scripts: their last results stand for {UNTOLD:?}"
-                );
+                warn!(limit = ?UNTOLD, "lost the runner: the last results of its scripts stand for a while");
                 self.grace.trust(trackers, UNTOLD);
             }
             Asked::Hooks(failing) => self.failing_hooks = failing,
@@ -335,7 +345,7 @@ impl Daemon {
     async fn obey(&mut self, order: Order) {
         match order {
             Order::HandOver(name, to) => {
-                info!(router = name.as_ref().map_or("all", Name::as_str), ?to, "told to hand over");
+                info!(router = name.as_ref().map(Name::as_str), ?to, "handover requested");
                 self.routers.driver().hand_over(name, to).await;
             }
             Order::Pause => {

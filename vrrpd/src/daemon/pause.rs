@@ -15,7 +15,7 @@ impl Pause {
     pub(super) fn remembered(on: bool) -> Self {
         if on {
             info!(
-                "paused by an operator: takes nothing that another can serve; `vipd resume` ends that"
+                "paused by an operator: it takes nothing that another can serve until `vipd resume`"
             );
         }
         Self { on }
@@ -29,7 +29,7 @@ impl Pause {
         info!("{}", if on { "paused by an operator" } else { "resumed by an operator" });
         self.on = on;
         if let Err(error) = supervisor.remember(Remembered { paused: on }) {
-            warn!(%error, "the supervisor does not hear of it; it counts until the next start");
+            warn!(%error, "cannot note the pause for the next start: it counts until then");
         }
     }
 }

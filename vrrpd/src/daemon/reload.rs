@@ -19,7 +19,7 @@ impl Daemon {
                 self.transaction.prepared(generation, staged);
             }
             Step::Commit(generation, config) => {
-                info!("reloads the configuration");
+                info!("reloading");
                 self.go_over_to(config).await;
                 self.transaction.committed(generation);
             }
@@ -30,15 +30,18 @@ impl Daemon {
     /// Without a supervisor: goes over to what the file says now.
     pub(super) async fn reload(&mut self) {
         if self.supervised {
-            return info!("told to reload: the supervisor is who does that");
+            return info!("SIGHUP ignored: the supervisor reloads");
         }
         match load(&self.path) {
             Ok(Loaded { config, warnings, .. }) => {
-                info!(path = %self.path.display(), "reloads the configuration");
+                info!(path = %self.path.display(), "reloading");
                 warnings.log();
                 self.go_over_to(config).await;
             }
-            Err(wrong) => error!("reload refused, everything stays as it was:\n{wrong}"),
+            Err(problems) => {
+                error!("reload refused: everything stays as it was");
+                problems.log();
+            }
         }
     }
 

@@ -95,7 +95,7 @@ impl Routers {
                 info!(interface, "removed an interface that an earlier run left behind");
             }),
             Err(error) => {
-                warn!(%error, "cannot remove what an earlier run left behind");
+                warn!(%error, "cannot remove interfaces that an earlier run left behind");
             }
         }
     }
@@ -135,17 +135,19 @@ impl Routers {
         let old = |id: &RouterId| before.routers.iter().find(|router| router.id == *id);
         let names: BTreeSet<&RouterId> = after.routers.iter().map(|router| &router.id).collect();
         for gone in before.routers.iter().filter(|router| !names.contains(&router.id)) {
-            info!(router = %gone.id, "ends: the configuration has it no more");
+            let RouterId { name, family } = &gone.id;
+            info!(router = %name, %family, "removed: the configuration has it no more");
             self.plans.remove(&gone.id);
             self.desired.remove(&gone.id);
             self.managed.remove(&gone.id);
             self.driver.remove(gone.id.clone()).await;
         }
         for router in &after.routers {
+            let RouterId { name, family } = &router.id;
             match old(&router.id) {
                 Some(old) if old == router => {}
                 Some(old) if is_same_router(old, router) => {
-                    info!(router = %router.id, "takes over its new configuration");
+                    info!(router = %name, %family, "reconfigured");
                     self.watch_routing(router);
                     if let Some(known) = self.plans.get(&router.id) {
                         known.send_if_modified(|known| replace_if_other(known, Plan::of(router)));
@@ -153,7 +155,7 @@ impl Routers {
                     self.driver.change(router.clone()).await;
                 }
                 Some(_) => {
-                    info!(router = %router.id, "starts anew: it is another virtual router now");
+                    info!(router = %name, %family, "replaced: it is another virtual router now");
                     self.driver.remove(router.id.clone()).await;
                     self.run(router, None).await;
                 }
@@ -212,7 +214,8 @@ impl Routers {
         let all = async { while self.reconcilers.join_next().await.is_some() {} };
         if tokio::time::timeout(limit, all).await.is_err() {
             warn!(
-                "addresses are not removed after {limit:?}; the kernel removes them when their lease ends"
+                ?limit,
+                "addresses were not removed in time: the kernel does when their lease ends"
             );
         }
     }

@@ -6,6 +6,7 @@ use vocabulary::{Name, TrackerHealth};
 
 use super::Daemon;
 use crate::channels::Source;
+use crate::clock::now;
 use crate::occurrence::Occurrence;
 use crate::trackers::Found;
 
@@ -26,7 +27,10 @@ impl Daemon {
         if self.tracking.told(health.clone()) {
             let TrackerHealth { tracker, usable, total, state, reason } = &health;
             let reason = reason.as_deref();
-            info!(%tracker, %state, usable, total, reason, "the health of what is tracked changed");
+            if let Some(times) = self.log.take(tracker.clone(), now()) {
+                let left_out = (times > 1).then(|| times - 1);
+                info!(%tracker, %state, usable, total, reason, left_out, "tracked health changed");
+            }
             self.occurrences.tell(|| Occurrence::Health(health));
         }
     }
@@ -45,8 +49,11 @@ impl Daemon {
             Found::Health(health) => self.told(health),
             Found::Number(tracker, number) => {
                 self.grace.told(&tracker);
-                if self.tracking.told_number(&tracker, number) {
-                    info!(%tracker, number, "a tracked file's number changed");
+                if self.tracking.told_number(&tracker, number)
+                    && let Some(times) = self.log.take(tracker.clone(), now())
+                {
+                    let left_out = (times > 1).then(|| times - 1);
+                    info!(%tracker, number, left_out, "tracked number changed");
                 }
             }
         }
@@ -55,7 +62,7 @@ impl Daemon {
     /// Whoever has not told anything by now is not there.
     pub(super) fn end_health_grace(&mut self) {
         for tracker in self.grace.end() {
-            warn!(%tracker, "nobody tells of its health any more: it counts as unusable");
+            warn!(%tracker, "no health was reported in time: it counts as unusable");
             self.lost(&tracker);
         }
     }

@@ -1,24 +1,27 @@
-//! What a router counts, and how often it speaks of it.
+//! What a router counts, and what the log takes of it: a line for each sender, few for all together.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use process::recent::Recent;
+use process::throttle::{MINUTE, Throttle};
 use vrrp::wire::Discard;
 
-/// A sender's reason that keeps coming is logged this often, with how many came.
-const LOG_PAUSE: Duration = Duration::from_secs(60);
-
-/// Senders that a reason is logged for within that time: whoever forges sources fills no log.
+/// Senders that a reason is logged for, each once a minute: whoever forges sources fills no log.
 const SENDERS: usize = 8;
 
 /// Lines of one reason are at least this far apart, whatever routers and senders they are about.
 const LINE_PAUSE: Duration = Duration::from_secs(1);
 
-/// When the log took its last line of each reason, of all routers together.
-#[derive(Debug, Default)]
+/// Lines of all reasons together, a minute.
+const LINES: u32 = 60;
+
+/// What the log takes of each reason, of all routers together.
+#[derive(Debug)]
 pub(super) struct Lines {
-    last: BTreeMap<&'static str, Instant>,
+    by_reason: BTreeMap<&'static str, Throttle>,
+    all: Throttle,
 }
 
 /// Packets discarded, by reason.
@@ -30,15 +33,12 @@ pub(super) struct Discards {
 #[derive(Debug, Default)]
 struct Tally {
     count: u64,
-    logged: u64,
-    told: Told,
+    senders: Senders,
 }
 
 /// Whose doing was logged of late.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    senders: Vec<(Option<IpAddr>, Instant)>,
-}
+#[derive(Debug)]
+pub(super) struct Senders(Recent<Option<IpAddr>, Throttle>);
 
 impl Discards {
     /// Counts one.
@@ -46,8 +46,8 @@ impl Discards {
         self.by_reason.entry(discard.reason()).or_default().count += 1;
     }
 
-    /// Counts one; returns how many came since the last that was logged, if this one is to be logged.
-    pub(super) fn count_and_tell(
+    /// Counts one; returns how many came from this sender since it was logged last, if this is to be logged.
+    pub(super) fn count_and_log(
         &mut self,
         discard: Discard,
         sender: Option<IpAddr>,
@@ -56,12 +56,7 @@ impl Discards {
     ) -> Option<u64> {
         let tally = self.by_reason.entry(discard.reason()).or_default();
         tally.count += 1;
-        if !tally.told.is_due(discard.reason(), sender, lines, now) {
-            return None;
-        }
-        let since = tally.count - tally.logged;
-        tally.logged = tally.count;
-        Some(since)
+        tally.senders.take(discard.reason(), sender, lines, now)
     }
 
     /// Every reason that came, and how often.
@@ -70,33 +65,41 @@ impl Discards {
     }
 }
 
-impl Told {
-    /// Whether to log what this sender did, for this reason; if so, it counts as logged. Who has to wait for
+impl Default for Senders {
+    fn default() -> Self {
+        Self(Recent::new(SENDERS, MINUTE))
+    }
+}
+
+impl Senders {
+    /// How often this sender did so since it was logged last, if it is to be logged. Who has to wait for
     /// another's line is told with a later packet.
-    pub(super) fn is_due(
+    pub(super) fn take(
         &mut self,
         reason: &'static str,
         sender: Option<IpAddr>,
         lines: &mut Lines,
         now: Instant,
-    ) -> bool {
-        self.senders.retain(|(_, logged)| now < *logged + LOG_PAUSE);
-        let known = self.senders.iter().any(|(told, _)| *told == sender);
-        if known || self.senders.len() >= SENDERS || !lines.take(reason, now) {
-            return false;
+    ) -> Option<u64> {
+        let own = self.0.get(sender, now, || Throttle::new(MINUTE))?;
+        if own.is_open(now) && lines.take(reason, now) {
+            return own.take(now);
         }
-        self.senders.push((sender, now));
-        true
+        own.skip();
+        None
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { by_reason: BTreeMap::new(), all: Throttle::burst(LINES, MINUTE) }
     }
 }
 
 impl Lines {
     fn take(&mut self, reason: &'static str, now: Instant) -> bool {
-        let free = self.last.get(reason).is_none_or(|last| now >= *last + LINE_PAUSE);
-        if free {
-            self.last.insert(reason, now);
-        }
-        free
+        let own = self.by_reason.entry(reason).or_insert(Throttle::new(LINE_PAUSE));
+        own.is_open(now) && self.all.take(now).is_some() && own.take(now).is_some()
     }
 }
 
@@ -113,7 +116,7 @@ mod tests {
     fn a_flood_is_counted_and_logged_once_a_minute() {
         let start = Instant::now();
         let (mut discards, mut lines) = (Discards::default(), Lines::default());
-        let mut count = |discard, at| discards.count_and_tell(discard, sender(1), &mut lines, at);
+        let mut count = |discard, at| discards.count_and_log(discard, sender(1), &mut lines, at);
         assert_eq!(count(Discard::Hops(64), start), Some(1));
         for millis in 1..1000 {
             let now = start + Duration::from_millis(millis);
@@ -134,14 +137,14 @@ mod tests {
         let (mut discards, mut lines) = (Discards::default(), Lines::default());
         let mut told = |last, seconds| {
             let now = start + Duration::from_secs(seconds);
-            discards.count_and_tell(Discard::Password, sender(last), &mut lines, now).is_some()
+            discards.count_and_log(Discard::Password, sender(last), &mut lines, now).is_some()
         };
         assert!(told(1, 0));
         assert!(!told(2, 0), "one line a second");
         assert!(told(2, 1), "another sender is worth another line");
         let crowd = (3..60).filter(|seconds| (0..=255).any(|last| told(last, *seconds)));
         assert_eq!(crowd.count(), 6, "eight in all");
-        assert!(told(200, 60));
+        assert!(told(1, 60) && !told(200, 61), "who still sends stays one of the eight");
     }
 
     /// Routers and senders may be as many as they like.
@@ -159,7 +162,7 @@ mod tests {
                 .flat_map(|router| {
                     senders
                         .clone()
-                        .map(|s| router.count_and_tell(reason, s, &mut lines, now))
+                        .map(|s| router.count_and_log(reason, s, &mut lines, now))
                         .collect::<Vec<_>>()
                 })
                 .flatten()
@@ -169,5 +172,31 @@ mod tests {
         assert_eq!(told(Discard::Password, 0), 1, "another reason");
         assert_eq!(told(Discard::Hops(64), 999), 0);
         assert_eq!(told(Discard::Hops(1), 1_000), 1);
+    }
+
+    /// Nor may the reasons: each has eight senders, a hundred routers and a line a second.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a start for the virtual clock")]
+    fn all_reasons_together_have_a_line_a_second() {
+        let start = Instant::now();
+        let mut lines = Lines::default();
+        let mut routers: Vec<Discards> = (0..100).map(|_| Discards::default()).collect();
+        let reasons = [
+            Discard::Hops(64),
+            Discard::Own,
+            Discard::Password,
+            Discard::Audience([10, 0, 0, 9].into()),
+        ];
+        let mut logged = 0;
+        for second in 0..120 {
+            let now = start + Duration::from_secs(second);
+            for router in &mut routers {
+                for (reason, last) in reasons.iter().zip([1, 2, 3, 4].into_iter().cycle()) {
+                    logged +=
+                        router.count_and_log(*reason, sender(last), &mut lines, now).iter().count();
+                }
+            }
+        }
+        assert_eq!(logged, 120);
     }
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use config::RouterConfig;
 use tracing::warn;
+use vocabulary::RouterId as Id;
 
-use super::counters::{Lines, Told};
+use super::counters::{Lines, Senders};
 use super::history::millis;
 use crate::status::Mismatch;
 use vrrp::wire::{Claim, Heard, OtherAddresses};
@@ -17,9 +18,9 @@ use vrrp::wire::{Claim, Heard, OtherAddresses};
 pub(super) struct Differences {
     /// Who listed other addresses than ours, when last, and which.
     addresses: Option<(IpAddr, Instant, OtherAddresses)>,
-    addresses_told: Told,
-    interval_told: Told,
-    owner_told: Told,
+    addresses_log: Senders,
+    interval_log: Senders,
+    owner_log: Senders,
 }
 
 impl Differences {
@@ -31,17 +32,19 @@ impl Differences {
         lines: &mut Lines,
         now: Instant,
     ) {
-        let (router, from) = (&config.id, heard.source);
+        let (Id { name, family }, from) = (&config.id, heard.source);
         self.compare_addresses(config, heard, lines, now);
         let (theirs, ours) = (heard.advert.interval, config.advert_interval);
-        let told = &mut self.interval_told;
-        if theirs != ours && told.is_due("another_interval", Some(from), lines, now) {
-            warn!(%router, %from, "advertises every {theirs}, we every {ours}: a Backup goes by the Active router's interval; set the same `advert_interval` on both nodes");
+        let log = &mut self.interval_log;
+        if theirs != ours
+            && let Some(times) = log.take("another_interval", Some(from), lines, now)
+        {
+            warn!(router = %name, %family, %from, %theirs, %ours, times, "the peer has another advert interval: a Backup goes by the Active router's; set the same `advert_interval` on both nodes");
         }
         let both_own = config.priority.is_owner()
             && matches!(heard.advert.claim, Claim::Lead(priority) if priority.is_owner());
-        if both_own && self.owner_told.is_due("two_owners", Some(from), lines, now) {
-            warn!(%router, %from, "has priority 255 as we have: only one router can own the addresses; give the other a lower `priority`");
+        if both_own && let Some(times) = self.owner_log.take("two_owners", Some(from), lines, now) {
+            warn!(router = %name, %family, %from, times, "the peer has priority 255 as we have: only one router can own the addresses; give the other a lower `priority`");
         }
     }
 
@@ -52,11 +55,12 @@ impl Differences {
         lines: &mut Lines,
         now: Instant,
     ) {
-        let (router, from) = (&config.id, heard.source);
+        let (Id { name, family }, from) = (&config.id, heard.source);
         match &heard.other_addresses {
             Some(other) => {
-                if self.addresses_told.is_due("other_addresses", Some(from), lines, now) {
-                    warn!(%router, %from, "{other}");
+                let log = &mut self.addresses_log;
+                if let Some(times) = log.take("other_addresses", Some(from), lines, now) {
+                    warn!(router = %name, %family, %from, difference = %other, times, "the peer has other addresses");
                 }
                 self.addresses = Some((from, now, other.clone()));
             }

@@ -44,6 +44,11 @@ impl History {
         self.count
     }
 
+    /// The last one.
+    pub(super) fn last(&self) -> Option<Transition> {
+        self.changes.front().map(|change| change.transition)
+    }
+
     /// Since when the state is what it is, in milliseconds.
     pub(super) fn since_ms(&self, now: Instant) -> u64 {
         millis(now.duration_since(self.since))

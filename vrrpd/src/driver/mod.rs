@@ -31,9 +31,10 @@ use std::time::{Duration, Instant};
 
 use process::alarm::Alarm;
 use process::scheduling;
+use process::throttle::{MINUTE, Throttle, Throttles};
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
-use vocabulary::RouterId;
+use vocabulary::{Family, InterfaceName, RouterId};
 
 use self::counters::{Discards, Lines};
 use self::directory::Directory;
@@ -53,6 +54,10 @@ pub const REALTIME_PRIORITY: u8 = 20;
 
 /// A port that could not be opened is tried again this often.
 const REOPEN: Duration = Duration::from_secs(1);
+
+/// Ports that cannot be opened: so many are told apart, with so many lines a minute.
+const PORTS_LOGGED: usize = 64;
+const PORT_LINES: u32 = 20;
 
 /// What every router is surrounded by.
 pub type AllSurroundings = BTreeMap<RouterId, Surroundings>;
@@ -95,6 +100,8 @@ struct Driver {
     ports: Ports,
     directory: Directory,
     reopen_at: Option<Instant>,
+    /// Ports that cannot be opened, in the log.
+    log: Throttles<(InterfaceName, Family)>,
     /// When the last packets were taken.
     heard_at: Option<Instant>,
     commands: mpsc::Receiver<Command>,
@@ -125,6 +132,7 @@ impl Driver {
             ports: Ports::default(),
             directory: Directory::default(),
             reopen_at: None,
+            log: Throttles::new(Throttle::new(MINUTE), PORTS_LOGGED, PORT_LINES),
             heard_at: None,
             commands,
             alarm,
@@ -177,7 +185,8 @@ impl Driver {
 
     fn next_deadline(&self) -> Option<Instant> {
         let deadlines = self.routers.iter().filter_map(|router| router.core().deadline());
-        deadlines.chain([self.pulse.next(now())]).chain(self.reopen_at).min()
+        let log = self.routers.iter().filter_map(Router::log_due);
+        deadlines.chain(log).chain([self.pulse.next(now())]).chain(self.reopen_at).min()
     }
 
     fn command(&mut self, command: Command) {
@@ -285,7 +294,9 @@ impl Driver {
         match self.ports.ensure(interface, place.index, family) {
             Ok(()) => true,
             Err(error) => {
-                warn!(router = %config.id, %interface, %error, "cannot open a raw socket for VRRP; trying again in {REOPEN:?}");
+                if let Some(times) = self.log.take((interface.clone(), family), moment) {
+                    warn!(%interface, %family, %error, times, "cannot open a raw socket for VRRP: tries again every second");
+                }
                 self.reopen_at = Some(moment + REOPEN);
                 false
             }
@@ -308,6 +319,7 @@ impl Driver {
             let routers = self.routers.iter_mut();
             routers.for_each(|router| router.handle(Input::Tick, moment, &self.ports));
         }
+        self.routers.iter_mut().for_each(|router| router.log_left_out(moment));
         if self.reopen_at.is_some_and(|at| moment >= at) {
             self.look_around();
         }

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use process::recent::Recent;
+use process::throttle::MINUTE;
 use vocabulary::InterfaceName;
 
 use crate::status::{Rejected, RejectedAdvert, RejectedSender};
@@ -16,12 +18,8 @@ use vrrp::wire::{Discard, Excerpt};
 /// Entries kept of each sender.
 const ENTRIES: usize = 32;
 
-/// Senders kept.
+/// Senders kept; one makes room for another once it has been silent for a minute.
 const SENDERS: usize = 16;
-
-/// A sender makes room for another once it has been silent for this long; before that the others are
-/// not kept, so that nobody can drive a node out that keeps being misunderstood.
-const SILENT: Duration = Duration::from_secs(60);
 
 /// Two logs: other pairs on the link may be many, and shall not crowd out what concerns us.
 #[derive(Debug, Default)]
@@ -42,17 +40,14 @@ impl RejectedLogs {
 }
 
 /// What was discarded of late.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RejectedLog {
-    senders: Vec<Sender>,
+    senders: Recent<(InterfaceName, IpAddr), Sender>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Sender {
-    interface: InterfaceName,
-    address: IpAddr,
     total: u64,
-    last: Instant,
     /// Latest first.
     entries: VecDeque<Entry>,
 }
@@ -65,6 +60,12 @@ struct Entry {
     last: Instant,
 }
 
+impl Default for RejectedLog {
+    fn default() -> Self {
+        Self { senders: Recent::new(SENDERS, MINUTE) }
+    }
+}
+
 impl RejectedLog {
     /// Notes a discarded packet. The same one again is counted, not repeated.
     pub(super) fn note(
@@ -75,9 +76,9 @@ impl RejectedLog {
         excerpt: Excerpt,
         now: Instant,
     ) {
-        let Some(sender) = self.sender(interface, address, now) else { return };
+        let key = (interface.clone(), address);
+        let Some(sender) = self.senders.get(key, now, Sender::default) else { return };
         sender.total += 1;
-        sender.last = now;
         match sender.entries.front_mut() {
             Some(entry) if entry.discard == discard && entry.excerpt == excerpt => {
                 entry.times += 1;
@@ -90,44 +91,14 @@ impl RejectedLog {
         }
     }
 
-    /// The sender's place; none while others have them all.
-    fn sender(
-        &mut self,
-        interface: &InterfaceName,
-        address: IpAddr,
-        now: Instant,
-    ) -> Option<&mut Sender> {
-        let known = |sender: &Sender| sender.address == address && sender.interface == *interface;
-        if let Some(position) = self.senders.iter().position(known) {
-            return self.senders.get_mut(position);
-        }
-        if self.senders.len() >= SENDERS {
-            let silent = |sender: &Sender| now.saturating_duration_since(sender.last) >= SILENT;
-            let oldest = self.senders.iter().enumerate().min_by_key(|(_, sender)| sender.last)?;
-            let position = silent(oldest.1).then_some(oldest.0)?;
-            self.senders.remove(position);
-        }
-        self.senders.push(Sender {
-            interface: interface.clone(),
-            address,
-            total: 0,
-            last: now,
-            entries: VecDeque::new(),
-        });
-        self.senders.last_mut()
-    }
-
     /// As it is told, who spoke last first.
     fn status(&self, now: Instant) -> Vec<RejectedSender> {
-        let mut senders: Vec<&Sender> = self.senders.iter().collect();
-        senders.sort_by_key(|sender| std::cmp::Reverse(sender.last));
-        let told = |sender: &&Sender| RejectedSender {
-            interface: sender.interface.clone(),
-            address: sender.address,
-            total: sender.total,
-            adverts: sender.entries.iter().map(|entry| entry.status(now)).collect(),
+        let told = |((interface, address), sender, _): (&(InterfaceName, IpAddr), &Sender, _)| {
+            let (interface, address, total) = (interface.clone(), *address, sender.total);
+            let adverts = sender.entries.iter().map(|entry| entry.status(now)).collect();
+            RejectedSender { interface, address, total, adverts }
         };
-        senders.iter().map(told).collect()
+        self.senders.latest_first().map(told).collect()
     }
 }
 
@@ -219,7 +190,7 @@ mod tests {
         for last in 0..=255 {
             note(&mut log, [10, 0, 1, last], 200, start);
         }
-        assert_eq!(log.senders.len(), 16);
+        assert_eq!(log.status(start).len(), 16);
         // The crowd falls silent, the misunderstood node does not.
         let later = start + Duration::from_secs(60);
         note(&mut log, [10, 0, 0, 1], 200, later);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use config::RouterConfig;
 use process::messages::Resumable;
+use process::throttle::Throttle;
 use tokio::sync::watch;
 use tracing::{info, warn};
 use vocabulary::{Name, RouterId};
@@ -33,6 +34,10 @@ pub(super) struct Router {
     discards: Discards,
     history: History,
     differences: Differences,
+    /// Changes of state in the log.
+    log: Throttle,
+    /// Contests in the log.
+    contests_log: Throttle,
 }
 
 impl Router {
@@ -46,6 +51,8 @@ impl Router {
             received: 0,
             discards: Discards::default(),
             differences: Differences::default(),
+            log: Throttle::changes(),
+            contests_log: Throttle::changes(),
         }
     }
 
@@ -97,14 +104,15 @@ impl Router {
         lines: &mut Lines,
         now: Instant,
     ) {
-        let times = self.discards.count_and_tell(discard, source, lines, now);
+        let times = self.discards.count_and_log(discard, source, lines, now);
         let Some(times) = times else { return };
         self.history.discarded(discard, source, times);
-        let from = source.map_or_else(|| "?".to_owned(), |source| source.to_string());
+        let RouterId { name, family } = self.id();
+        let from = source.map(tracing::field::display);
         if discard.splits_the_pair() {
-            warn!(router = %self.id(), %from, reason = %discard, times, "discarded a peer's advert: as long as this lasts, both nodes may be Active");
+            warn!(router = %name, %family, from, reason = %discard, times, "discarded a peer's advert: as long as this lasts, both nodes may be Active");
         } else {
-            info!(router = %self.id(), %from, reason = %discard, times, "discarded an advert");
+            info!(router = %name, %family, from, reason = %discard, times, "discarded an advert");
         }
     }
 
@@ -119,30 +127,56 @@ impl Router {
                 Effect::Changed { transition, evidence } => {
                     self.changed(transition, evidence, now);
                 }
-                Effect::Contested(contested) => self.contested(contested),
+                Effect::Contested(contested) => self.contested(contested, now),
                 Effect::HandoverRefused { peer } => {
-                    warn!(router = %self.id(), "handover refused: {peer} is not a configured peer");
+                    let RouterId { name, family } = self.id();
+                    warn!(router = %name, %family, %peer, "handover refused: that is not a configured peer");
                 }
             }
         }
     }
 
     fn changed(&mut self, transition: Transition, evidence: Evidence, now: Instant) {
-        let Transition { from, to, cause } = transition;
-        let priority = self.core.election().settings().priority;
-        info!(router = %self.id(), %from, %to, %priority, "became {to}: {cause}");
         self.history.changed(transition, evidence, now);
+        if let Some(changes) = self.log.take(now) {
+            self.log_state(transition, changes);
+        }
+    }
+
+    fn log_state(&self, Transition { from, to, cause }: Transition, changes: u64) {
+        let RouterId { name, family } = self.id();
+        let priority = self.core.election().settings().priority;
+        let left_out = (changes > 1).then(|| changes - 1);
+        info!(router = %name, %family, %from, %cause, %priority, left_out, "became {to}");
+    }
+
+    /// When changes of state that the log did not take are told.
+    pub(super) fn log_due(&self) -> Option<Instant> {
+        self.log.due()
+    }
+
+    /// Tells them, with the last one.
+    pub(super) fn log_left_out(&mut self, now: Instant) {
+        if let Some(changes) = self.log.take_due(now)
+            && let Some(last) = self.history.last()
+        {
+            self.log_state(last, changes);
+        }
     }
 
     /// Logged as rarely as it is told (`vrrp::router`).
-    fn contested(&mut self, contested: Contested) {
-        let Contested { by, adverts, yielded, .. } = contested;
-        let (router, ours) = (self.core.id(), self.core.election().settings().priority);
-        let theirs = contested.priority.map(tracing::field::display);
-        if yielded {
-            info!(%router, %by, adverts, "the other Active router has yielded: announces the addresses again");
-        } else {
-            warn!(%router, %by, theirs, %ours, "another router is Active as well, and is to yield: until it does, clients reach either");
+    fn contested(&mut self, contested: Contested, now: Instant) {
+        let ours = self.core.election().settings().priority;
+        if let Some(times) = self.contests_log.take(now) {
+            let (RouterId { name, family }, Contested { by, adverts, .. }) =
+                (self.id(), &contested);
+            let left_out = (times > 1).then(|| times - 1);
+            if contested.yielded {
+                info!(router = %name, %family, %by, adverts, left_out, "the other Active router has yielded: announces the addresses again");
+            } else {
+                let theirs = contested.priority.map(tracing::field::display);
+                warn!(router = %name, %family, %by, theirs, %ours, left_out, "another router is Active as well, and is to yield: until it does, clients reach either");
+            }
         }
         self.history.contested(contested, ours);
     }

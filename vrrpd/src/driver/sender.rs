@@ -2,19 +2,17 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use config::{Audience, RouterConfig};
-use process::throttle::Throttle;
+use process::throttle::{MINUTE, Throttle};
 use tracing::warn;
+use vocabulary::RouterId;
 
 use super::ports::Ports;
 use vrrp::router::Core;
 use vrrp::wire::Claim;
 use vrrp::wire::virtual_mac::virtual_mac;
-
-/// Errors are logged this often.
-const LOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// A router's advert sender.
 #[derive(Debug)]
@@ -28,7 +26,7 @@ pub(super) struct Sender {
 
 impl Default for Sender {
     fn default() -> Self {
-        Self { sent: 0, errors: 0, log: Throttle::new(LOG_PAUSE) }
+        Self { sent: 0, errors: 0, log: Throttle::new(MINUTE) }
     }
 }
 
@@ -66,9 +64,9 @@ impl Sender {
 
     fn failed(&mut self, error: &io::Error, to: IpAddr, config: &RouterConfig, now: Instant) {
         self.errors += 1;
-        if self.log.take(now).is_some() {
-            let (router, interface) = (&config.id, &config.interface);
-            warn!(%router, %interface, %to, %error, errors = self.errors, "an advert could not be sent; a peer that hears none takes over");
+        if let Some(times) = self.log.take(now) {
+            let (RouterId { name, family }, interface) = (&config.id, &config.interface);
+            warn!(router = %name, %family, %interface, %to, %error, times, "cannot send an advert: a peer that hears none takes over");
         }
     }
 }

@@ -15,6 +15,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::RouteProtocol;
 use netlink_packet_route::rule::RuleAttribute;
 use netlink_sys::AsyncSocket;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::{broadcast, watch};
 use tracing::warn;
@@ -22,6 +23,7 @@ use tracing::warn;
 use super::address_message::virtual_address_of;
 use super::addresses::PROTOCOL;
 use super::interfaces::{address_changed, address_removed, link_changed, link_removed};
+use crate::clock::now;
 use vrrp::interfaces::Interfaces;
 
 /// Vanished things a slow reconciler may have yet to hear of; one that misses some compares afresh.
@@ -32,6 +34,12 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
 /// How long to wait before another try when netlink fails.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// What the log takes, once a minute each.
+static LOST: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static CLOSED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static UNREAD: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+static UNWATCHED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// What a picture of the interfaces follows from.
 const LINKS: [MulticastGroup; 3] =
@@ -143,12 +151,19 @@ impl Watcher {
             match next.map(|message| message.payload) {
                 Some(NetlinkPayload::InnerMessage(message)) => self.apply(&message, port),
                 Some(NetlinkPayload::Overrun(_)) => {
-                    warn!("netlink lost messages: reading interfaces and addresses afresh");
+                    if let Some(times) = LOST.take(now()) {
+                        warn!(
+                            times,
+                            "netlink lost messages: reading interfaces and addresses afresh"
+                        );
+                    }
                     self.start_afresh().await;
                 }
                 Some(_) => {}
                 None => {
-                    warn!("netlink closed: opening it again");
+                    if let Some(times) = CLOSED.take(now()) {
+                        warn!(times, "netlink closed: opening it again");
+                    }
                     self.start_afresh().await;
                 }
             }
@@ -192,7 +207,9 @@ impl Watcher {
                     return;
                 }
                 Err(error) => {
-                    warn!(%error, "cannot read interfaces and addresses; trying again in {RETRY:?}");
+                    if let Some(times) = UNREAD.take(now()) {
+                        warn!(%error, times, retry_in = ?RETRY, "cannot read interfaces and addresses");
+                    }
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -216,9 +233,15 @@ async fn watch_routing(gone: broadcast::Sender<Gone>) {
                         gone.send(Gone::Routing).ok();
                     }
                 }
-                warn!("netlink closed: opening it again");
+                if let Some(times) = CLOSED.take(now()) {
+                    warn!(times, "netlink closed: opening it again");
+                }
             }
-            Err(error) => warn!(%error, "cannot watch the routes; trying again in {RETRY:?}"),
+            Err(error) => {
+                if let Some(times) = UNWATCHED.take(now()) {
+                    warn!(%error, times, retry_in = ?RETRY, "cannot watch the routes");
+                }
+            }
         }
         tokio::time::sleep(RETRY).await;
         // Nobody knows what vanished meanwhile.

@@ -3,16 +3,23 @@
 //! Such a connection would neither work nor end: its packets have no way out any more. What the kernel
 //! is asked and what it answers are the structures of `linux/inet_diag.h`.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 use nix::libc;
+use process::blocking;
+use process::throttle::{SharedThrottle, Throttle};
 use tracing::{info, warn};
+
+use crate::clock::now;
 
 /// How long all of it may take. The addresses leave afterwards in any case.
 const LIMIT: Duration = Duration::from_millis(50);
+
+/// What came of it, in the log.
+static LOG: SharedThrottle = SharedThrottle::new(Throttle::changes());
 
 /// Answers come in pieces of at most this size, in bytes.
 const PIECE: usize = 32 * 1024;
@@ -55,7 +62,7 @@ impl Sockets {
         };
         if !supported {
             warn!(
-                "this kernel cannot reset other programs' connections (CONFIG_INET_DIAG_DESTROY); at an address that leaves they hang"
+                "this kernel cannot reset other programs' connections (CONFIG_INET_DIAG_DESTROY): at an address that leaves they hang"
             );
         }
         Self { supported }
@@ -66,14 +73,18 @@ impl Sockets {
         if !self.supported || addresses.is_empty() {
             return;
         }
-        let work = tokio::task::spawn_blocking(move || destroy(&addresses));
-        match tokio::time::timeout(LIMIT, work).await {
-            Ok(Ok(Ok(0))) => {}
-            Ok(Ok(Ok(count))) => info!(count, "reset other programs' connections"),
-            Ok(Ok(Err(error))) => warn!(%error, "cannot reset other programs' connections"),
-            Ok(Err(_)) | Err(_) => {
-                warn!("other programs' connections were not reset within {LIMIT:?}");
-            }
+        let work = blocking::run("reset-sockets", move || destroy(&addresses));
+        let outcome = match tokio::time::timeout(LIMIT, work).await {
+            Ok(outcome) => outcome.flatten(),
+            Err(_) => Err(ErrorKind::TimedOut.into()),
+        };
+        if matches!(outcome, Ok(0)) {
+            return;
+        }
+        let Some(times) = LOG.take(now()) else { return };
+        match outcome {
+            Ok(count) => info!(count, times, "reset other programs' connections"),
+            Err(error) => warn!(%error, times, "cannot reset other programs' connections"),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Performs what the reconciler of a router's addresses, routes and rules decides (`vrrp::reconciler`).
 //!
 //! One task for each router. It owns nothing but the reconciler: netlink, announcer and link are shared.
-//! Stops: when the election's desired state closes, after releasing. Cancel-safe: yes, a cut-off change is
-//! redone at the next start, where leftovers are known by their tag.
+//! Stops: when the election has ended, after releasing. Cancel-safe: yes, a cut-off change is redone
+//! at the next start, where leftovers are known by their tag.
 //!
 //! It runs on another thread than the adverts: a netlink request waits in the kernel for whoever holds its
 //! lock, and no advert may wait with it. Yet a lease is renewed only as long as the advert thread's pulse
@@ -21,6 +21,7 @@ use vrrp::desired::DesiredState;
 use vrrp::interfaces::Interfaces;
 use vrrp::reconciler::{Event, KernelOp, Plan, Reconciler, StaleAddress, Turns};
 
+use self::log::Log;
 use crate::channels::Hub;
 use crate::clock::{now, sleep_until};
 use crate::io::addresses::Addresses;
@@ -69,6 +70,7 @@ pub struct Managed {
 /// One router's task.
 pub struct AddressReconciler {
     router: RouterId,
+    log: Log,
     reconciler: Reconciler,
     desired: watch::Receiver<DesiredState>,
     /// The election, and with it the desired state, has ended.
@@ -95,8 +97,8 @@ impl AddressReconciler {
         let (first_desired, planned) =
             (*desired.borrow_and_update(), plan.borrow_and_update().clone());
         let reconciler = Reconciler::new(router.clone(), planned, first, first_desired, now());
-        let closed = false;
-        Self { router, reconciler, desired, closed, plan, interfaces, gone, handles, managed }
+        let (closed, log) = (false, Log::new(router.clone()));
+        Self { router, log, reconciler, desired, closed, plan, interfaces, gone, handles, managed }
     }
 
     /// Runs until the election has ended and everything is removed.
@@ -164,13 +166,13 @@ impl AddressReconciler {
         let mut queue: VecDeque<KernelOp> = self.handle(event).into();
         while let Some(op) = queue.pop_front() {
             if let KernelOp::Report(report) = op {
-                log::report(&self.router, &report);
+                self.log.take(&report, now());
                 continue;
             }
             // What is rare is large, and in a box: hundreds of tasks wait most of the time.
             let result = Box::pin(self.perform(&op)).await;
             if let KernelOp::ResetClients(_) = op {
-                queue.extend(self.look_at_wish());
+                queue.extend(self.look_at_desired());
             }
             for next in self.handle(Event::Done(Box::new(op), result)).into_iter().rev() {
                 queue.push_front(next);
@@ -179,7 +181,7 @@ impl AddressReconciler {
     }
 
     /// It may have changed while the clients were reset.
-    fn look_at_wish(&mut self) -> Vec<KernelOp> {
+    fn look_at_desired(&mut self) -> Vec<KernelOp> {
         let event = match self.desired.has_changed() {
             Ok(true) => Event::Desired(*self.desired.borrow_and_update()),
             Err(_) if !self.closed => self.end(),

@@ -4,12 +4,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use process::blocking;
+use process::throttle::{MINUTE, Throttle};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::warn;
 use vocabulary::Name;
 
 use super::Found;
+use crate::clock::now;
 
 /// How often the file is read. Reading is cheaper than to follow every way in which files are
 /// replaced, and nobody drains a node faster.
@@ -24,14 +27,12 @@ const LIMIT: i16 = 254;
 /// Tells the number in `path` whenever it changes. Ends when nobody listens.
 pub(super) async fn watch(tracker: Name, path: PathBuf, news: mpsc::Sender<Found>) {
     let mut known = None;
-    let mut complained = false;
+    let mut log = Throttle::new(MINUTE);
     loop {
         let file = path.clone();
         // Elsewhere, for a file system may take its time.
-        let read = tokio::task::spawn_blocking(move || read(&file)).await;
-        match read.map_err(io::Error::other).flatten() {
+        match blocking::run("tracked-file", move || read(&file)).await.flatten() {
             Ok(number) => {
-                complained = false;
                 if known != Some(number) {
                     known = Some(number);
                     if news.send(Found::Number(tracker.clone(), number)).await.is_err() {
@@ -40,12 +41,10 @@ pub(super) async fn watch(tracker: Name, path: PathBuf, news: mpsc::Sender<Found
                 }
             }
             Err(error) => {
-                if !complained {
-                    let path = path.display();
-                    let stays = known.unwrap_or(0);
-                    warn!(%tracker, %path, %error, "cannot read a tracked file; its number stays {stays}");
+                if let Some(times) = log.take(now()) {
+                    let (path, stays) = (path.display(), known.unwrap_or(0));
+                    warn!(%tracker, %path, %error, stays, times, "cannot read a tracked file: its number stays");
                 }
-                complained = true;
                 // Whoever waits for a first word gets it.
                 if known.is_none() {
                     known = Some(0);

@@ -5,14 +5,17 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use process::blocking;
+use process::throttle::{MINUTE, Throttle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 use vocabulary::Name;
 
 use super::{Found, health};
+use crate::clock::now;
 use crate::io::arrivals::Arrivals;
 
 /// How often to look for a process that is not there.
@@ -21,15 +24,18 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Tells whether a process of the name `comm` runs, whenever that changes. Ends when nobody listens.
 pub(super) async fn watch(tracker: Name, comm: String, news: mpsc::Sender<Found>) {
     let mut known = None;
+    let mut log = Throttle::new(MINUTE);
     loop {
         // Before it is looked for: who comes in between is heard.
         let arrivals = Arrivals::listen().ok();
         let wanted = comm.clone();
-        let found = tokio::task::spawn_blocking(move || find(&wanted)).await;
-        let process = match found.map_err(io::Error::other).flatten() {
+        let process = match blocking::run("tracked-process", move || find(&wanted)).await.flatten()
+        {
             Ok(process) => process,
             Err(error) => {
-                warn!(%tracker, %comm, %error, "cannot look for a process; trying again in {LOOK:?}");
+                if let Some(times) = log.take(now()) {
+                    warn!(%tracker, %comm, %error, times, retry_in = ?LOOK, "cannot look for a tracked process");
+                }
                 None
             }
         };
@@ -42,7 +48,11 @@ pub(super) async fn watch(tracker: Name, comm: String, news: mpsc::Sender<Found>
         }
         match process {
             // A thread of its own waits: its failure is that of looking too early.
-            Some(process) => drop(tokio::task::spawn_blocking(move || ended(&process)).await),
+            Some(process) => {
+                if blocking::run("tracked-process", move || ended(&process)).await.is_err() {
+                    sleep(LOOK).await;
+                }
+            }
             None => drop(timeout(LOOK, arrival(arrivals, &comm)).await),
         }
     }

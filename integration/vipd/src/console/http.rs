@@ -18,12 +18,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{info, warn};
 
 use super::metrics::{self, page};
-use super::seats::{Busy, Seats};
+use super::slots::{Busy, Slots};
 use super::sources::Sources;
+use crate::clock::now;
 
 /// Connections at once: a few scrapers, and somebody with a browser.
 const CONNECTIONS: usize = 16;
@@ -34,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a request's header may take.
 const HEADER_TIME: Duration = Duration::from_secs(2);
 
+/// Connections that could not be accepted, in the log.
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+
 /// Time before another attempt where the kernel gives no connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,13 +48,13 @@ pub(super) struct Http {
     sources: Sources,
     address: Option<SocketAddr>,
     listener: Option<TcpListener>,
-    seats: Seats,
+    slots: Slots,
 }
 
 impl Http {
     /// Listens nowhere.
     pub(super) fn new(sources: Sources) -> Self {
-        Self { sources, address: None, listener: None, seats: Seats::new(CONNECTIONS) }
+        Self { sources, address: None, listener: None, slots: Slots::new(CONNECTIONS) }
     }
 
     /// Binds an address, unless it is listened on already.
@@ -72,7 +77,7 @@ impl Http {
         }
         (self.address, self.listener) = (address, bound);
         if let Some(address) = address {
-            info!(%address, "tells metrics");
+            info!(%address, "serving metrics");
         }
     }
 
@@ -82,10 +87,12 @@ impl Http {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let sources = self.sources.clone();
-                self.seats.take(|busy| converse(stream, sources, busy));
+                self.slots.take(|busy| converse(stream, sources, busy));
             }
             Err(error) => {
-                warn!(%error, "cannot accept a connection for metrics");
+                if let Some(times) = FAILED.take(now()) {
+                    warn!(%error, times, "cannot accept a connection for metrics");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

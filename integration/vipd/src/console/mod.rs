@@ -13,7 +13,7 @@ mod metrics;
 mod operator;
 mod peer;
 pub mod request;
-mod seats;
+mod slots;
 mod sources;
 
 use std::io;
@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(source) => source,
         Err(words) => {
             let _log = telemetry::init();
-            error!("{words}");
+            error!(reason = words, "cannot start");
             return ExitCode::from(2);
         }
     };
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> ExitCode {
         new_privileges: false,
     });
     let _log = telemetry::init();
-    doubts.iter().for_each(|doubt| warn!("{doubt}"));
+    doubts.iter().for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
     let served = prepared.and_then(|prepared| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(serve(source, prepared))
@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(%error, "nobody can ask how this node is");
+            error!(%error, "console failed");
             ExitCode::FAILURE
         }
     }

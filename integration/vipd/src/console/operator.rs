@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::unistd::{Group, chown, geteuid};
 use process::messages::line;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::fs::Mode;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,8 +25,9 @@ use tracing::{debug, warn};
 use vrrpd::channels::Follower;
 
 use super::request::{Answer, REQUEST_LIMIT, Request};
-use super::seats::{Busy, Seats};
+use super::slots::{Busy, Slots};
 use super::sources::Sources;
+use crate::clock::now;
 
 /// The group whose members may ask.
 const GROUP: &str = "vipd";
@@ -41,6 +43,9 @@ const REQUEST_TIME: Duration = Duration::from_secs(2);
 
 /// How long it may take to read its answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// Connections that could not be accepted, in the log.
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// Time before another attempt where the kernel gives no connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -91,7 +96,7 @@ impl Orderers {
 #[derive(Debug)]
 pub(super) struct Operator {
     listener: UnixListener,
-    seats: Seats,
+    slots: Slots,
     followers: Arc<Semaphore>,
     orderers: Orderers,
     sources: Sources,
@@ -109,7 +114,7 @@ impl Operator {
     ) -> io::Result<Self> {
         let listener = UnixListener::from_std(listener)?;
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        Ok(Self { listener, seats: Seats::new(CONNECTIONS), followers, orderers, sources })
+        Ok(Self { listener, slots: Slots::new(CONNECTIONS), followers, orderers, sources })
     }
 
     /// Accepts for ever.
@@ -118,7 +123,9 @@ impl Operator {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection of an operator");
+                    if let Some(times) = FAILED.take(now()) {
+                        warn!(%error, times, "cannot accept a connection of an operator");
+                    }
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
@@ -126,7 +133,7 @@ impl Operator {
             let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
             let may_order = self.orderers.may_order(uid);
             let (sources, followers) = (self.sources.clone(), Arc::clone(&self.followers));
-            self.seats.take(|busy| async move {
+            self.slots.take(|busy| async move {
                 let client = Client { stream, may_order, sources, followers };
                 if let Err(error) = client.serve(busy).await {
                     debug!(uid, %error, "a client of the console left");

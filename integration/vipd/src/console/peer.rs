@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use process::messages::line;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -16,6 +17,11 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::warn;
+
+use crate::clock::now;
+
+/// Answers that were not understood, in the log.
+static INVALID: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// How long a program may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -60,7 +66,12 @@ impl Peer {
         };
         let answer = timeout(PATIENCE, asked).await.ok()??;
         let understood = serde_json::from_slice(&answer);
-        understood.map_err(|error| warn!(%error, "an answer is not understood")).ok()
+        let invalid = |error| {
+            if let Some(times) = INVALID.take(now()) {
+                warn!(%error, times, "invalid answer of a program");
+            }
+        };
+        understood.map_err(invalid).ok()
     }
 }
 
@@ -106,6 +117,8 @@ async fn run(mut asked: mpsc::Receiver<Question>, mut streams: mpsc::Receiver<Un
     loop {
         let Some(channel) = &mut connected else {
             tokio::select! {
+                // A question that was asked after the channel came is not dropped.
+                biased;
                 stream = streams.recv() => match stream {
                     Some(stream) => connected = Some(Connected::new(stream)),
                     None => return,

@@ -7,6 +7,7 @@ use config::Config;
 use lbproxy::control::status::Request as LbproxyRequest;
 use process::channels::Channel;
 use process::messages::{Lines, VrrpdRequest};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, watch};
@@ -15,6 +16,7 @@ use tracing::warn;
 use vrrpd::occurrence::{Occurrence, Occurrences};
 
 use super::peer::Peer;
+use crate::clock::now;
 use crate::status::Status;
 
 /// How long followers may take to hear the end.
@@ -57,7 +59,7 @@ impl Sources {
             Channel::AskLbproxy => self.lbproxy.connect(stream).await,
             Channel::Events => drop(tokio::spawn(hear(stream, self.occurrences.clone()))),
             Channel::Health | Channel::Scripts | Channel::Handoff => {
-                warn!(?channel, "a channel that is not for the console; closing it");
+                warn!(?channel, "closing a channel: it is not for the console");
             }
         }
     }
@@ -97,6 +99,9 @@ impl Sources {
     }
 }
 
+/// Events that were not understood, in the log.
+static INVALID: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+
 /// Passes on what one `vrrpd` says until it ends.
 async fn hear(mut stream: UnixStream, occurrences: Occurrences) {
     let mut lines = Lines::default();
@@ -113,7 +118,11 @@ async fn hear(mut stream: UnixStream, occurrences: Occurrences) {
                 // Each follower is told how things stand when it comes.
                 Ok(Some(Occurrence::Stands(_) | Occurrence::Ended)) => {}
                 Ok(Some(occurrence)) => occurrences.tell(|| occurrence),
-                Err(error) => warn!(%error, "what vrrpd says is not understood"),
+                Err(error) => {
+                    if let Some(times) = INVALID.take(now()) {
+                        warn!(%error, times, "invalid event from vrrpd");
+                    }
+                }
             }
         }
     }

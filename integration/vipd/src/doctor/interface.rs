@@ -9,7 +9,7 @@ use super::report::Finding;
 
 const ITEM: &str = "interface";
 
-const NO_PART: &str = "a router takes no part while its interface does not run";
+const NO_PART: &str = "a router stays in Initialize while its interface does not run";
 
 /// Looks at each of them.
 pub(super) fn look(context: &Context) -> Vec<Finding> {

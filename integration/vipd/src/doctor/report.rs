@@ -144,7 +144,7 @@ mod tests {
         let report = Report::new(vec![
             Finding::ok("interface", "eth0", "up"),
             Finding::warning("firewall", "", "not known", "there is no nft").remedy("# look"),
-            Finding::failure("source", "api IPv4", "none", "it takes no part").remedy("ip a"),
+            Finding::failure("source", "api IPv4", "none", "it stays in Initialize").remedy("ip a"),
         ]);
         assert!(!report.is_good());
         assert_eq!(
@@ -154,7 +154,7 @@ mod tests {
              \x20        there is no nft\n\
              \x20          # look\n\
              FAILURE  source api IPv4: none\n\
-             \x20        it takes no part\n\
+             \x20        it stays in Initialize\n\
              \x20          $ ip a\n\
              ok: 1, warnings: 1, failures: 1\n"
         );

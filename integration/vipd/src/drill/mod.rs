@@ -1,5 +1,6 @@
 //! `vipd drill`: a whole pair in network namespaces, faults injected, downtime measured by a client.
 
+mod chaos;
 mod fault;
 mod measure;
 mod pair;
@@ -34,6 +35,14 @@ pub struct Options {
     /// Print one JSON object a fault instead of the table
     #[arg(long)]
     json: bool,
+
+    /// Disturb a pair at random for so long instead, every 0.1 to 3 s, and look at it after each storm
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with_all = ["fault", "runs", "json"])]
+    chaos: Option<Duration>,
+
+    /// What chaos begins with: the same seed disturbs in the same way
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "chaos")]
+    seed: u64,
 }
 
 fn interval(text: &str) -> Result<AdvertInterval, String> {
@@ -68,6 +77,9 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 /// Runs every fault; tells whether every promise was kept.
 #[expect(clippy::print_stdout, reason = "this is the command's answer")]
 fn drill(options: &Options) -> anyhow::Result<bool> {
+    if let Some(time) = options.chaos {
+        return chaos::run(options.seed, time, options.advert_interval);
+    }
     let faults = match options.fault.as_slice() {
         [] => Fault::value_variants(),
         some => some,

@@ -53,6 +53,8 @@ pub(super) struct Node {
     pub(super) host: Host,
     pub(super) vipd: Option<Running>,
     config: PathBuf,
+    /// What stands in it.
+    text: String,
     runtime_dir: PathBuf,
 }
 
@@ -60,6 +62,7 @@ pub(super) struct Node {
 pub(super) struct Backend {
     pub(super) host: Host,
     pub(super) server: Running,
+    certificates: Certificates,
 }
 
 /// One of a node's programs.
@@ -125,8 +128,9 @@ impl Node {
     fn start(lab: &Lab, host: Host, config: &str) -> anyhow::Result<Self> {
         let runtime_dir = lab.directory().join(host.name());
         fs::create_dir_all(&runtime_dir)?;
+        let text = config.to_owned();
         let config = lab.write(&format!("{}.toml", host.name()), config)?;
-        let mut node = Self { host, vipd: None, config, runtime_dir };
+        let mut node = Self { host, vipd: None, config, text, runtime_dir };
         node.run()?;
         Ok(node)
     }
@@ -167,6 +171,21 @@ impl Node {
         Ok(signal(pid, what)?)
     }
 
+    /// Its configuration's file.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Its configuration as it was written first.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where its programs have what they need while they run.
+    pub(super) fn runtime_dir(&self) -> &Path {
+        &self.runtime_dir
+    }
+
     /// Whether the node's router is in `state`, and its proxy could serve.
     fn stands(&self, state: StateName) -> bool {
         let Ok(status) = status::vrrpd(&self.runtime_dir) else { return false };
@@ -194,11 +213,21 @@ impl Node {
 
 impl Backend {
     fn start(host: Host, certificates: &Certificates) -> anyhow::Result<Self> {
+        let server = Self::serve(&host, certificates)?;
+        Ok(Self { host, server, certificates: certificates.clone() })
+    }
+
+    /// Starts it again, once it has ended.
+    pub(super) fn restart(&mut self) -> Result<(), NodeError> {
+        self.server = Self::serve(&self.host, &self.certificates)?;
+        Ok(())
+    }
+
+    fn serve(host: &Host, certificates: &Certificates) -> Result<Running, NodeError> {
         let mut command = this_binary();
         command.arg("lab-backend").arg(SocketAddr::from((host.ipv4(), PORT)).to_string());
         command.arg(&certificates.certificate).arg(&certificates.key).arg(host.name());
-        let server = host.start("backend", &mut command)?;
-        Ok(Self { host, server })
+        host.start("backend", &mut command)
     }
 }
 

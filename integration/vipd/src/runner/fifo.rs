@@ -12,9 +12,14 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, fchownat, mkfifo};
 use process::identity::Identity;
 use process::privileges::as_user;
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tracing::warn;
 
 use super::user::{ProgramUser, root};
+use crate::clock::now;
+
+/// Lines that nobody read, in the log.
+static DROPPED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// The pipe, open.
 #[derive(Debug)]
@@ -42,9 +47,10 @@ impl Fifo {
     pub(super) fn write(&mut self, line: &str) {
         if let Err(error) = self.pipe.write_all(line.as_bytes()) {
             self.dropped += 1;
-            // Lines are as rare as changes of state, and so is this.
-            let (path, dropped) = (self.config.path.display(), self.dropped);
-            warn!(%path, %error, dropped, "nobody reads the FIFO: a line was dropped");
+            if DROPPED.take(now()).is_some() {
+                let (path, dropped) = (self.config.path.display(), self.dropped);
+                warn!(%path, %error, dropped, "nobody reads the FIFO: lines were dropped");
+            }
         }
     }
 }

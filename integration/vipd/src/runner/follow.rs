@@ -67,7 +67,7 @@ impl Following {
                 Ok(Some(occurrence)) => return occurrence,
                 Ok(None) => {}
                 Err(error) => {
-                    warn!(%error, "vrrpd is not understood: hooks hear nothing of it until its next start");
+                    warn!(%error, "invalid event from vrrpd: hooks hear nothing of it until its next start");
                     self.connection = None;
                     continue;
                 }

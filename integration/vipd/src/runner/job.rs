@@ -2,11 +2,17 @@
 
 use config::{CommandLine, HooksConfig};
 use process::identity::Identity;
+use process::throttle::{SharedThrottle, Throttle};
 use tracing::{debug, warn};
+use vocabulary::RouterId;
 
 use super::program;
 use super::retry::Try;
+use crate::clock::now;
 use crate::users::Role;
+
+/// Hooks that failed, in the log.
+static FAILED: SharedThrottle = SharedThrottle::new(Throttle::changes());
 
 /// What came of a try: the programs that failed, and why the last of them did.
 pub(super) type Failed = Option<(Vec<CommandLine>, String)>;
@@ -22,9 +28,15 @@ pub(super) async fn tell(attempt: &Try, hooks: &HooksConfig, own: Identity) -> F
         }
         let (program, router, state) = (hook.program.display(), &notice.router, notice.word);
         match program::run(&hook, (user, own), hooks.timeout, &environment).await {
-            Ok(()) => debug!(%program, %router, %state, "a hook has run"),
+            Ok(()) => {
+                debug!(router = %router.name, family = %router.family, %program, %state, "a hook has run");
+            }
             Err(error) => {
-                warn!(%program, %router, %state, user = user.unwrap_or(Role::Hooks.name()), tries = number, %error, "a hook failed");
+                if let Some(times) = FAILED.take(now()) {
+                    let RouterId { name, family } = router;
+                    let user = user.unwrap_or(Role::Hooks.name());
+                    warn!(router = %name, %family, %program, %state, user, tries = number, %error, times, "a hook failed");
+                }
                 let (programs, last) = failed.get_or_insert_default();
                 *last = error.to_string();
                 programs.push(hook);

@@ -29,13 +29,14 @@ use process::channels::Channel;
 use process::identity::Identity;
 use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{self, Request, Requests};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use process::transaction::{Step, Transaction};
 use process::{scheduling, telemetry};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
-use vocabulary::{Name, TrackerHealth};
+use vocabulary::{Name, RouterId, TrackerHealth};
 use vrrpd::occurrence::Occurrence;
 
 use self::fifo::Fifo;
@@ -55,6 +56,9 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::KILL)
     .union(CapabilitySet::CHOWN);
+
+/// Changes that no hook was told of, in the log.
+static DROPPED: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
 
 /// How long to listen for `vrrpd`'s last words once told to end: the supervisor ended it before us.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -93,11 +97,11 @@ pub fn run(args: &Args) -> ExitCode {
         new_privileges: true,
     });
     let _log = telemetry::init();
-    doubts.iter().for_each(|doubt| warn!("{doubt}"));
+    doubts.iter().for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
     let source = match Source::read() {
         Ok(source) => source,
         Err(words) => {
-            error!("{words}");
+            error!(reason = words, "cannot start");
             return ExitCode::from(2);
         }
     };
@@ -105,7 +109,7 @@ pub fn run(args: &Args) -> ExitCode {
     match follow(source, own) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(%error, "no program is run any more");
+            error!(%error, "runner failed");
             ExitCode::FAILURE
         }
     }
@@ -218,8 +222,11 @@ impl Runner {
     fn push(&mut self, name: &Name, attempt: Try) {
         if let Some(old) = self.lanes.entry(name.clone()).or_default().push(attempt) {
             self.dropped += 1;
-            let (router, state, dropped) = (&old.notice.router, old.notice.word, self.dropped);
-            warn!(%router, %state, dropped, "hooks are slower than the changes they are to tell: dropped the oldest");
+            if DROPPED.take(now()).is_some() {
+                let RouterId { name, family } = &old.notice.router;
+                let (state, dropped) = (old.notice.word, self.dropped);
+                warn!(router = %name, %family, %state, dropped, "hooks are slower than the changes: the oldest were dropped");
+            }
         }
         self.next(name);
     }
@@ -284,7 +291,7 @@ impl Runner {
         match Fifo::open(config, self.own) {
             Ok(fifo) => self.fifo = Some(fifo),
             Err(error) => {
-                error!(path = %path.display(), %error, "cannot open the FIFO: nothing is told there until a reload");
+                error!(path = %path.display(), %error, "cannot open the FIFO: nothing is written there until a reload");
             }
         }
     }
@@ -304,9 +311,9 @@ impl Runner {
             }
         };
         if timeout(FAREWELL, all).await.is_err() {
-            warn!("hooks were still at work after {FAREWELL:?}: killing them");
+            warn!(limit = ?FAREWELL, "killing hooks: they were still running at the end");
             self.jobs.shutdown().await;
         }
-        info!("told the last word");
+        info!("ended");
     }
 }

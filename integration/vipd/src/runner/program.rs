@@ -102,7 +102,7 @@ impl Drop for Group {
         if let Some(group) = self.0.take()
             && let Err(error) = killpg(group, Signal::SIGKILL)
         {
-            warn!(%group, %error, "cannot kill a program and what it started");
+            warn!(%group, %error, "cannot kill a hook or script and what it started");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use config::{ScriptConfig, TrackerConfig, TrackerKind};
 use process::identity::Identity;
+use process::throttle::Throttle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -13,6 +14,7 @@ use tracing::{info, warn};
 use vocabulary::{Name, RiseFall, Thresholds, TrackerHealth, Usability};
 
 use super::program::{self, ProgramError};
+use crate::clock::now;
 use crate::users::Role;
 
 /// Results that may wait. A script whose result does not fit waits.
@@ -77,6 +79,7 @@ async fn watch(
         return;
     }
     let mut last = String::new();
+    let mut log = Throttle::changes();
     let mut starts = interval(script.interval);
     // A machine that slept has nothing to make up for.
     starts.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,12 +111,15 @@ async fn watch(
         };
         let why = words(&ended, script.timeout);
         if why != last {
-            let program = script.command.program.display();
-            match &ended {
-                Ok(()) => info!(%tracker, %program, "a tracked script succeeded"),
-                Err(_) => {
-                    let user = script.user.as_deref().unwrap_or(Role::Hooks.name());
-                    warn!(%tracker, %program, user, "a tracked script: {why}");
+            if let Some(times) = log.take(now()) {
+                let left_out = (times > 1).then(|| times - 1);
+                let program = script.command.program.display();
+                match &ended {
+                    Ok(()) => info!(%tracker, %program, left_out, "a tracked script succeeded"),
+                    Err(_) => {
+                        let user = script.user.as_deref().unwrap_or(Role::Hooks.name());
+                        warn!(%tracker, %program, user, result = why, left_out, "a tracked script did not succeed");
+                    }
                 }
             }
             last = why;

@@ -110,7 +110,7 @@ impl Told {
                 contested: false,
             },
             Occurrence::Stands(Standing { router, state, priority, fault, .. }) => {
-                // Whoever takes no part yet has not stopped.
+                // Whoever has not left Initialize yet has not stopped.
                 if *state == StateName::Initialize && !fault {
                     return None;
                 }

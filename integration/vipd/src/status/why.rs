@@ -90,14 +90,14 @@ fn trackers(router: &RouterStatus) -> String {
 /// A change of state in words, with its evidence.
 pub(crate) fn changed(change: &Change) -> String {
     let Change { from, to, cause, evidence, .. } = change;
-    let deed = match (from, to) {
+    let what = match (from, to) {
         (_, StateName::Active) => "took over",
         (StateName::Active | StateName::Releasing, StateName::Backup) => "yielded",
         (_, StateName::Backup) => "became Backup",
         (_, StateName::Releasing) => "resigned",
         (_, StateName::Initialize) => "left",
     };
-    format!("{deed}: {cause}{}", Told(evidence))
+    format!("{what}: {cause}{}", Told(evidence))
 }
 
 /// Evidence, as what follows a cause.

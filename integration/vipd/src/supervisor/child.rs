@@ -11,12 +11,14 @@ use process::control::{self, Answer, Order, Pause, Report};
 use process::identity::Identity;
 use process::messages::Tick;
 use process::telemetry::{FILTER_VARIABLE, JOURNAL_VARIABLE};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use rustix::process::Signal;
 use tokio::net::UnixStream;
 use tracing::warn;
 
 use super::pid::Process;
 use super::program::Program;
+use crate::clock::now;
 
 /// What of our environment the programs get: how to log. Variables that the configuration names have been put
 /// into it, and systemd's are ours alone.
@@ -148,6 +150,9 @@ impl Child {
     }
 }
 
+/// Reports that were not understood, in the log.
+static INVALID: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
+
 /// A program that says what we do not understand is one of before an upgrade: it works.
 fn report(program: Program, packet: &[u8]) -> Option<Heard> {
     match serde_json::from_slice(packet) {
@@ -155,7 +160,9 @@ fn report(program: Program, packet: &[u8]) -> Option<Heard> {
         Ok(Report::Answer(answer)) => Some(Heard::Answer(answer)),
         Ok(Report::Pause(pause)) => Some(Heard::Pause(pause)),
         Err(error) => {
-            warn!(%program, %error, "what a program says is not understood");
+            if let Some(times) = INVALID.take(now()) {
+                warn!(%program, %error, times, "invalid report of a program");
+            }
             None
         }
     }

@@ -16,7 +16,7 @@ pub(super) async fn release(config: &Config, routers: &[RouterId]) {
     let theirs = config.routers.iter().filter(|router| routers.contains(&router.id));
     let managed: Vec<&ManagedResources> = theirs.clone().map(|router| &router.managed).collect();
     if let Err(failure) = remove_routing(&managed).await {
-        error!(%failure, "cannot remove the routes that the dead vrrpd left behind; its next start does");
+        error!(error = %failure, "cannot remove the routes that the dead vrrpd left behind: its next start does");
     }
     let addresses: Vec<IpAddr> = managed.iter().flat_map(|theirs| theirs.ips()).collect();
     if addresses.is_empty() {
@@ -26,13 +26,13 @@ pub(super) async fn release(config: &Config, routers: &[RouterId]) {
         Ok(0) => {}
         Ok(count) => info!(count, "removed the addresses that the dead vrrpd left behind"),
         Err(failure) => {
-            error!(%failure, ?addresses, "cannot remove the addresses that the dead vrrpd left behind; the kernel does when their lease ends");
+            error!(error = %failure, ?addresses, "cannot remove the addresses that the dead vrrpd left behind: the kernel does when their lease ends");
         }
     }
     let links: Vec<InterfaceName> =
         theirs.filter_map(|router| router.virtual_mac.clone()).collect();
     if let Err(failure) = remove_links(&links).await {
-        error!(%failure, "cannot remove the interfaces that the dead vrrpd left behind; without an address they are silent");
+        error!(error = %failure, "cannot remove the interfaces that the dead vrrpd left behind: without an address they are silent");
     }
 }
 

@@ -346,7 +346,7 @@ impl Supervisor {
         let children = match adopted.children {
             Ok(children) => children,
             Err(error) => {
-                error!(%error, "cannot take the programs over, which go on unwatched; starts its own");
+                error!(%error, "cannot take the running programs over: they go on unwatched, and others are started");
                 return;
             }
         };
@@ -357,7 +357,7 @@ impl Supervisor {
         }
         // They are connected already.
         self.channels.missing(&self.core.talking());
-        info!("runs in the place of the program before, with its programs");
+        info!("runs in its predecessor's place, with its programs");
         self.decide(Event::Upgraded).await;
     }
 }
@@ -376,6 +376,6 @@ async fn any_readable(children: &BTreeMap<i32, Child>) {
 /// Tells systemd, if it started us.
 pub(super) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "cannot tell systemd how things are");
+        warn!(%error, "cannot notify systemd");
     }
 }

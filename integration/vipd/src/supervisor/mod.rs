@@ -84,7 +84,7 @@ pub fn run(options: &Options) -> ExitCode {
     match supervise(options, generation) {
         Ok(code) => code,
         Err(failure) => {
-            error!("{failure:#}");
+            error!(error = format!("{failure:#}"), "stopped");
             ExitCode::FAILURE
         }
     }

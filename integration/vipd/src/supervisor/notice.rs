@@ -42,39 +42,35 @@ impl Notice {
     pub(super) fn log(&self) {
         match self {
             Self::Died { program, exit, pause } => {
-                error!(%program, %exit, "a program died; it is started again {}", when(*pause));
+                error!(%program, %exit, restart_in = ?pause, "a program died");
             }
             Self::NotStarted { program, error, pause } => {
-                error!(%program, %error, "cannot start a program; trying again in {pause:?}");
+                error!(%program, %error, retry_in = ?pause, "cannot start a program");
             }
-            Self::Replaced { program } => info!(%program, "ended for its successor"),
+            Self::Replaced { program } => info!(%program, "ended: its successor serves"),
             Self::SuccessorDied { program, exit } => {
-                error!(%program, %exit, "the new program died before it served; the old one goes on");
+                error!(%program, %exit, "the successor died before it served: its predecessor goes on");
             }
             Self::NoSuccessor { program, error } => {
-                error!(%program, %error, "cannot start the new program; the old one goes on");
+                error!(%program, %error, "cannot start the successor: its predecessor goes on");
             }
             Self::PredecessorDied { exit } => {
-                warn!(%exit, "the lbproxy of before the upgrade ended early");
+                warn!(program = "lbproxy", %exit, "the predecessor died before its successor served");
             }
             Self::RetiredEnded { exit } => {
-                info!(%exit, "the lbproxy of before an upgrade has ended");
+                info!(program = "lbproxy", %exit, "the predecessor has served its last connection");
             }
             Self::NotInOrder { program, exit } => {
-                warn!(%program, %exit, "did not end in order");
+                warn!(%program, %exit, "a program did not end in order");
             }
-            Self::TooLate { router } => {
-                info!(%router, "too late to go on as Active: a peer takes over");
+            Self::TooLate { router: RouterId { name, family } } => {
+                warn!(router = %name, %family, "too late to go on as Active: a peer takes over");
             }
             Self::Stopping => {
-                info!("told to end: handing the addresses over, then ending the proxy");
+                info!("stopping: hands the addresses over, then ends the proxy");
             }
-            Self::StoppingAtOnce => warn!("told to end again: ending everything at once"),
+            Self::StoppingAtOnce => info!("stopping at once: asked again"),
             Self::Upgraded => info!("upgraded"),
         }
     }
-}
-
-fn when(pause: Duration) -> String {
-    if pause.is_zero() { "at once".to_owned() } else { format!("in {pause:?}") }
 }

@@ -18,7 +18,7 @@ const CHILDREN: &str = "/proc/thread-self/children";
 /// Becomes the parent of whatever loses its own below us. An upgrade's exec leaves it so.
 pub(super) fn become_subreaper() {
     if let Err(error) = set_child_subreaper(true) {
-        warn!(%error, "cannot end what a dead runner leaves at work: a script may run twice at once");
+        warn!(%error, "cannot become a subreaper: what a dead runner leaves may run on beside its successor's");
     }
 }
 
@@ -32,19 +32,19 @@ impl Orphans {
         let children = match std::fs::read_to_string(CHILDREN) {
             Ok(children) => children,
             Err(error) => {
-                return warn!(%error, "cannot see what a dead runner left at work: a script may run twice at once");
+                return warn!(%error, "cannot look for orphans of a dead runner: a script may run twice at once");
             }
         };
         let children = children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
         for orphan in children.map(Pid::from_raw).filter(|pid| leads_a_group_of_our_session(*pid)) {
             match killpg(orphan, Signal::SIGKILL) {
                 Ok(()) => {
-                    info!(pid = orphan.as_raw(), "killed what a dead runner left at work");
+                    info!(pid = orphan.as_raw(), "killed an orphan of a dead runner");
                     self.0.push(orphan);
                 }
                 Err(Errno::ESRCH) => {}
                 Err(error) => {
-                    warn!(pid = orphan.as_raw(), %error, "cannot kill what a dead runner left at work");
+                    warn!(pid = orphan.as_raw(), %error, "cannot kill an orphan of a dead runner");
                 }
             }
         }

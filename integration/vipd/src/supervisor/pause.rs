@@ -36,7 +36,7 @@ impl PauseMark {
         let done = if paused { create(&self.path) } else { fs::remove_file(&self.path) };
         if let Err(error) = done {
             let mark = self.path.display();
-            warn!(%mark, %error, "cannot remember a pause for the next start; it counts until then");
+            warn!(%mark, %error, "cannot note the pause for the next start: it counts until then");
         }
     }
 }

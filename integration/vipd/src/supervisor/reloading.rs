@@ -112,13 +112,17 @@ impl Supervisor {
             }
             Effect::Adopt { generation } => self.adopt_candidate(generation).await,
             Effect::Kill(program) => {
-                error!(%program, "does not go over to the new configuration: killing it, its successor does");
+                error!(%program, "killing the program: it does not take the new configuration over");
                 let pids = self.core.running().filter(|(one, _)| *one == program);
                 let children = pids.filter_map(|(_, pid)| self.children.get(&pid));
                 children.for_each(|child| child.signal(Signal::KILL));
             }
             Effect::Taken => self.taken(),
-            Effect::Refused(problems) => self.refused(&words(&problems)),
+            Effect::Refused(problems) => self.refused(&words(&problems), || {
+                for Problem { program, words } in &problems {
+                    error!(%program, reason = words.trim_end(), "cannot take the configuration over");
+                }
+            }),
         }
         None
     }
@@ -141,12 +145,12 @@ impl Supervisor {
         let candidate = match what {
             What::All => match Generation::read(&self.options.config, number, Rule::Refuse) {
                 Ok((candidate, loaded)) => {
-                    info!(path = %self.options.config.display(), "reloads the configuration");
+                    info!(path = %self.options.config.display(), "reloading");
                     loaded.warnings.log();
                     candidate
                 }
                 Err(problems) => {
-                    self.refused(&problems.to_string());
+                    self.refused(&problems.to_string(), || problems.log());
                     return Event::NoCandidate;
                 }
             },
@@ -171,7 +175,7 @@ impl Supervisor {
         let Some(candidate) = self.candidate.take() else { return };
         match NotifyState::monotonic_usec_now() {
             Ok(moment) => notify(&[NotifyState::Reloading, moment]),
-            Err(error) => warn!(%error, "cannot tell systemd of a reload"),
+            Err(error) => warn!(%error, "cannot notify systemd"),
         }
         self.current = Generation { number: generation, ..candidate };
         self.files = FileWatch::of(self.current.snapshot.files());
@@ -189,15 +193,14 @@ impl Supervisor {
     }
 
     /// Nothing has changed.
-    fn refused(&mut self, problems: &str) {
+    fn refused(&mut self, problems: &str, log: impl FnOnce()) {
         self.candidate = None;
         if self.requesters.iter().all(|one| matches!(one, Requester::Files)) {
-            warn!(
-                "files that checks name have changed and cannot be used, the last ones stay:\n{problems}"
-            );
+            warn!("files that checks name have changed and cannot be used: the last ones stay");
         } else {
-            error!("reload refused, everything stays as it was:\n{problems}");
+            error!("reload refused: everything stays as it was");
         }
+        log();
         self.answer(&Outcome::Refused(problems.to_owned()));
     }
 

@@ -64,7 +64,7 @@ pub(super) fn serve(runtime_dir: &Path, asks: mpsc::Sender<Asked>) -> Option<Abo
     match bind(&path) {
         Ok(listener) => Some(tokio::spawn(accept(listener, asks)).abort_handle()),
         Err(error) => {
-            warn!(path = %path.display(), %error, "cannot be asked for a reload but by SIGHUP");
+            warn!(path = %path.display(), %error, "cannot listen for `vipd reload`: only SIGHUP reloads");
             None
         }
     }

@@ -22,7 +22,7 @@ use process::{passing, signals};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::Options;
 use super::child::Child;
@@ -152,13 +152,13 @@ impl Supervisor {
     /// Starts to look whether an upgrade can be.
     pub(super) fn try_upgrade(&mut self) {
         if self.trial.is_some() || self.core.is_upgrading() {
-            warn!("told to upgrade while an upgrade is under way; that goes on");
+            info!("upgrade requested while one is under way: that goes on");
             return;
         }
-        if let Err(words) = may_become(&self.binary, &self.current.sources) {
-            return error!("no upgrade, everything stays as it is: {words}");
+        if let Err(reason) = may_become(&self.binary, &self.current.sources) {
+            return error!(reason, "upgrade refused: everything stays as it is");
         }
-        info!(binary = %self.binary.display(), "told to upgrade: looks whether the new binary runs");
+        info!(binary = %self.binary.display(), "upgrade requested: trying whether the new binary runs");
         let trial = try_out(self.binary.clone(), self.options.config.clone());
         self.trial = Some(tokio::spawn(trial));
     }
@@ -167,7 +167,7 @@ impl Supervisor {
     pub(super) async fn tried(&mut self, outcome: Result<(), String>) {
         self.trial = None;
         let Err(failed) = outcome.and_then(|()| self.become_binary());
-        error!("no upgrade, everything stays as it is: {failed}");
+        error!(reason = failed, "upgrade refused: everything stays as it is");
     }
 
     /// Returns only why that cannot be, in words.

@@ -39,7 +39,9 @@ pub(crate) fn choose_for(runtime_dir: &Path) -> Users {
         is_taken: &|number| busy.contains(&number) || is_somebody(number),
         first: first(runtime_dir),
     });
-    doubts.iter().for_each(|doubt| warn!("{doubt}"));
+    doubts.iter().for_each(
+        |doubt| warn!(reason = %doubt, "cannot give a program the user that it should have"),
+    );
     users
 }
 

@@ -1,5 +1,5 @@
 //! The tests of `vipd` as a program, and of the house's rules, in one binary.
 
 mod check;
-mod ledger;
+mod clauses;
 mod tidy;

@@ -102,13 +102,13 @@ impl Daemon {
             return;
         };
         if !knows_all {
-            warn!("takes over before every server was checked: that takes over {FIRST_CHECKS:?}");
+            warn!(limit = ?FIRST_CHECKS, "serving before every server was checked");
         }
         self.control.serve();
         self.talk_to_vrrpd();
         match predecessor.try_write(&line(&HandoffRequest::Retire)) {
-            Ok(_) => info!("serves in its predecessor's place"),
-            Err(error) => warn!(%error, "the predecessor is gone; serves alone"),
+            Ok(_) => info!("serving in the predecessor's place"),
+            Err(error) => warn!(%error, "serving alone: the predecessor is gone"),
         }
     }
 
@@ -123,7 +123,7 @@ impl Daemon {
         if self.handoff.is_over() {
             return Err("has a successor already".to_owned());
         }
-        info!("hands its sockets to a successor, and serves until that does");
+        info!("handoff: the successor has the sockets, and this proxy serves until that does");
         self.handoff.handed_over = true;
         Ok(self.control.handoff(clock::now()))
     }
@@ -131,12 +131,12 @@ impl Daemon {
     /// A successor serves: accepts no more.
     pub(super) fn retire(&mut self, now: Instant) {
         if !self.handoff.handed_over {
-            warn!("nobody has the sockets: whoever retires this proxy must take over first");
+            warn!("retirement refused: nobody has the sockets");
             return;
         }
         let limit = self.config.lbproxy.drain_timeout;
         let connections = self.control.live();
-        info!(connections, "a successor serves; what is connected here may last for {limit:?}");
+        info!(connections, ?limit, "draining: a successor serves");
         self.handoff.drains_until = Some(now + limit);
         self.control.retire();
         // The supervisor watches the successor.
@@ -154,7 +154,7 @@ impl Daemon {
                 Some("the last connection has ended")
             }
             connections if clock::now() >= until => {
-                warn!(connections, "drain_timeout is over: ends those that are left");
+                info!(connections, "drain_timeout is over: ending the connections that are left");
                 Some("drain_timeout is over")
             }
             _ => None,

@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> ExitCode {
     match prepared.and_then(|prepared| start(args, prepared)) {
         Ok(code) => code,
         Err(error) => {
-            error!("{error}");
+            error!(%error, "stopped");
             ExitCode::from(error.code())
         }
     }
@@ -124,7 +124,10 @@ struct Daemon {
 impl Daemon {
     fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
         let failed = |what| move |source: io::Error| StartError::System { what, source };
-        prepared.doubts.iter().for_each(|doubt| warn!("{doubt}"));
+        prepared
+            .doubts
+            .iter()
+            .for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
         let Source { loaded: Loaded { config, .. }, control: orders, .. } = prepared.source;
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
         let capacity = capacity(&config, &prepared.bound, prepared.workers, prepared.files);
@@ -233,7 +236,7 @@ impl Daemon {
     }
 
     async fn end(&mut self, why: &str) -> ExitCode {
-        info!("{why}: ending");
+        info!(signal = why, "stopping");
         if let Some(task) = self.vrrpd_task.take() {
             task.abort();
         }
@@ -245,7 +248,7 @@ impl Daemon {
                 return ExitCode::from(128 + number);
             }
             in_time = ended => if !in_time {
-                warn!("a worker did not end in time; leaving it behind");
+                warn!("a worker did not end in time: leaving it behind");
                 return ExitCode::SUCCESS;
             }
         }

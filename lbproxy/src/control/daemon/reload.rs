@@ -42,9 +42,12 @@ impl Daemon {
     /// Without a supervisor: applies the file by difference, or says why everything stays as it was.
     pub(super) fn reload(&mut self) {
         if self.args.common.supervised {
-            return info!("told to reload: the supervisor is who does that");
+            return info!("SIGHUP ignored: the supervisor reloads");
         }
-        let loaded = load(&self.args.common.config).map_err(|problems| format!("\n{problems}"));
+        let loaded = load(&self.args.common.config).map_err(|problems| {
+            problems.log();
+            "the configuration is wrong".to_owned()
+        });
         let staged = loaded.and_then(|Loaded { config, warnings, .. }| {
             tell_warnings(&self.args, &warnings);
             let files = Files::of(&config);
@@ -52,7 +55,7 @@ impl Daemon {
         });
         match staged {
             Ok(staged) => self.commit(staged),
-            Err(words) => error!("reload refused, everything stays as it was: {words}"),
+            Err(reason) => error!(reason, "reload refused: everything stays as it was"),
         }
     }
 
@@ -65,7 +68,7 @@ impl Daemon {
 
     fn commit(&mut self, Staged { config, bound, checks }: Staged) {
         if config.lbproxy != self.config.lbproxy {
-            warn!("what changed in [lbproxy] takes effect at the next start");
+            warn!("a change in [lbproxy] takes effect at the next start");
         }
         self.control.configure(&config, bound, checks, clock::now());
         self.patience.send_replace(watchdog::patience(&config));

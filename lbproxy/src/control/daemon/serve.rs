@@ -30,7 +30,7 @@ impl Daemon {
         match channel {
             Channel::Health => {
                 if self.streams.try_send(stream).is_err() {
-                    warn!("more channels to vrrpd than one by one; closing the newest");
+                    warn!("closing a channel to vrrpd: there are more than one by one");
                 }
             }
             Channel::AskLbproxy => {
@@ -40,7 +40,7 @@ impl Daemon {
                 drop(tokio::spawn(questions::successor(stream, self.ask.clone())));
             }
             Channel::Scripts | Channel::Events | Channel::AskVrrpd => {
-                warn!(?channel, "a channel that is not for lbproxy; closing it");
+                warn!(?channel, "closing a channel: it is not for lbproxy");
             }
         }
     }

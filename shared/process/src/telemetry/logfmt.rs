@@ -45,7 +45,8 @@ fn escaped(f: &mut fmt::Formatter<'_>, char: char) -> fmt::Result {
 
 /// What moves a cursor, ends a line, or turns the direction of writing.
 fn acts(char: char) -> bool {
-    let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let marks = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}');
+    let turns = marks || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     char.is_control() || turns || matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 

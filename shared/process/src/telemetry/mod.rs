@@ -16,6 +16,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::clock::wall;
 use crate::output::{Flush, Output};
 
 /// The environment variable that sets what is logged, such as `debug` or `info,vrrpd=debug`.
@@ -74,8 +75,7 @@ enum Sink {
 
 impl<S: Subscriber> Layer<S> for Log {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        #[expect(clippy::disallowed_methods, reason = "it is printed")]
-        let time = self.stamped.then(SystemTime::now);
+        let time = self.stamped.then(wall);
         self.sink.write(line::of(event, time), time);
     }
 }

@@ -86,7 +86,7 @@ pub struct Election {
 }
 
 impl Election {
-    /// A router that takes no part until [`Event::Startup`].
+    /// A router in Initialize until [`Event::Startup`].
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings, state: State::Initialize }

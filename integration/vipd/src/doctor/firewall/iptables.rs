@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::rules::{Chain, Deed, Holds, Packet, Place, Rule, Ruleset, Way};
+use super::rules::{Chain, Holds, Packet, Place, Rule, Ruleset, Verdict, Way};
 
 /// The chains, compared with `packet`.
 pub(super) fn ruleset(program: &str, text: &str, packet: &Packet) -> Ruleset {
@@ -47,7 +47,7 @@ fn is_called(table: &str, chain: &str, way: Way) -> bool {
 }
 
 fn read(words: &[String], packet: &Packet) -> Rule {
-    let mut rule = Rule { holds: Holds::Yes, deed: Deed::Nothing };
+    let mut rule = Rule { holds: Holds::Yes, verdict: Verdict::Nothing };
     let mut words = words.iter().map(String::as_str);
     let mut negated = false;
     while let Some(word) = words.next() {
@@ -57,11 +57,11 @@ fn read(words: &[String], packet: &Packet) -> Rule {
         }
         let holds = match word {
             "-j" | "-g" => {
-                rule.deed = deed(words.next().unwrap_or_default(), word == "-g");
+                rule.verdict = verdict(words.next().unwrap_or_default(), word == "-g");
                 continue;
             }
             // The options of a target, which are no conditions.
-            _ if rule.deed != Deed::Nothing => continue,
+            _ if rule.verdict != Verdict::Nothing => continue,
             // What follows says more.
             "-m" => {
                 let known = ["conntrack", "state", "comment", "mark"];
@@ -94,14 +94,14 @@ fn read(words: &[String], packet: &Packet) -> Rule {
     rule
 }
 
-fn deed(target: &str, goes: bool) -> Deed {
+fn verdict(target: &str, goes: bool) -> Verdict {
     match target {
-        "ACCEPT" => Deed::Accept,
-        "DROP" | "REJECT" => Deed::Drop,
-        "RETURN" => Deed::Return,
-        chain if goes => Deed::Goto(chain.to_owned()),
+        "ACCEPT" => Verdict::Accept,
+        "DROP" | "REJECT" => Verdict::Drop,
+        "RETURN" => Verdict::Return,
+        chain if goes => Verdict::Goto(chain.to_owned()),
         // A chain that is not there, such as LOG, goes on.
-        chain => Deed::Jump(chain.to_owned()),
+        chain => Verdict::Jump(chain.to_owned()),
     }
 }
 

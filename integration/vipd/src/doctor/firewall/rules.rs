@@ -60,7 +60,7 @@ impl Holds {
 
 /// What a rule does with the packets that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum Verdict {
     Accept,
     Drop,
     /// Returns to the caller's next rule.
@@ -74,7 +74,7 @@ pub(super) enum Deed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
     pub(super) holds: Holds,
-    pub(super) deed: Deed,
+    pub(super) verdict: Verdict,
 }
 
 /// A chain by its rules; a base chain has a policy.
@@ -212,26 +212,26 @@ impl Ruleset {
                 continue;
             }
             let certain = rule.holds == Holds::Yes;
-            let ends = match &rule.deed {
-                Deed::Nothing => false,
-                Deed::Accept => {
+            let ends = match &rule.verdict {
+                Verdict::Nothing => false,
+                Verdict::Accept => {
                     fates.accepts = true;
                     true
                 }
-                Deed::Drop => {
+                Verdict::Drop => {
                     fates.drops.get_or_insert_with(|| (place.chain.clone(), Some(number)));
                     true
                 }
-                Deed::Return => {
+                Verdict::Return => {
                     fates.goes_on = true;
                     true
                 }
-                Deed::Jump(chain) | Deed::Goto(chain) => {
+                Verdict::Jump(chain) | Verdict::Goto(chain) => {
                     let there = Place { chain: chain.clone(), ..place.clone() };
                     let below = self.follow(&there, depth - 1);
                     fates.accepts |= below.accepts;
                     fates.drops = fates.drops.or(below.drops);
-                    let goes_to = matches!(rule.deed, Deed::Goto(_));
+                    let goes_to = matches!(rule.verdict, Verdict::Goto(_));
                     fates.goes_on |= goes_to && below.goes_on;
                     goes_to || !below.goes_on
                 }
@@ -254,8 +254,8 @@ mod tests {
         Place { family, table, chain }
     }
 
-    fn rule(holds: Holds, deed: Deed) -> Rule {
-        Rule { holds, deed }
+    fn rule(holds: Holds, verdict: Verdict) -> Rule {
+        Rule { holds, verdict }
     }
 
     fn judge(policy_drops: bool, rules: Vec<Rule>, others: Vec<Rule>) -> String {
@@ -271,8 +271,8 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_followed_both_ways() {
-        use Deed::{Accept, Drop, Goto, Jump, Return};
         use Holds::{No, Unknown, Yes};
+        use Verdict::{Accept, Drop, Goto, Jump, Return};
         let policy = "the policy of chain input in inet filter drops them";
         let other = || "other".to_owned();
         let table = [

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::rules::{Chain, Deed, Holds, Packet, Place, Rule, Ruleset, Way};
+use super::rules::{Chain, Holds, Packet, Place, Rule, Ruleset, Verdict, Way};
 
 /// The chains, compared with `packet`.
 pub(super) fn ruleset(json: &Value, packet: &Packet) -> Ruleset {
@@ -76,22 +76,22 @@ impl Reader<'_> {
                 return self.verdict_map(map, holds);
             } else if expression.get("limit").is_some() || expression.get("xt").is_some() {
                 holds = holds.and(Holds::Unknown);
-            } else if let Some(deed) = deed(expression) {
-                return vec![Rule { holds, deed }];
+            } else if let Some(verdict) = verdict(expression) {
+                return vec![Rule { holds, verdict }];
             }
         }
-        vec![Rule { holds, deed: Deed::Nothing }]
+        vec![Rule { holds, verdict: Verdict::Nothing }]
     }
 
     fn verdict_map(&self, map: &Value, before: Holds) -> Vec<Rule> {
         let elements = self.elements(&map["data"]);
         let Some(elements) = elements else {
-            return vec![Rule { holds: before.and(Holds::Unknown), deed: Deed::Drop }];
+            return vec![Rule { holds: before.and(Holds::Unknown), verdict: Verdict::Drop }];
         };
         let rule = |element: &Value| {
-            let deed = deed(element.get(1)?)?;
+            let verdict = verdict(element.get(1)?)?;
             let holds = self.compare(&map["key"], element.get(0)?);
-            Some(Rule { holds: before.and(holds), deed })
+            Some(Rule { holds: before.and(holds), verdict })
         };
         elements.iter().filter_map(rule).collect()
     }
@@ -210,20 +210,20 @@ fn any(all: impl Iterator<Item = Holds>) -> Holds {
     })
 }
 
-fn deed(expression: &Value) -> Option<Deed> {
+fn verdict(expression: &Value) -> Option<Verdict> {
     let verdicts = [
-        ("accept", Deed::Accept),
-        ("drop", Deed::Drop),
-        ("reject", Deed::Drop),
-        ("return", Deed::Return),
+        ("accept", Verdict::Accept),
+        ("drop", Verdict::Drop),
+        ("reject", Verdict::Drop),
+        ("return", Verdict::Return),
     ];
-    for (word, deed) in verdicts {
+    for (word, verdict) in verdicts {
         if expression.get(word).is_some() {
-            return Some(deed);
+            return Some(verdict);
         }
     }
     let target = |word: &str| Some(expression.get(word)?["target"].as_str()?.to_owned());
-    target("jump").map(Deed::Jump).or_else(|| target("goto").map(Deed::Goto))
+    target("jump").map(Verdict::Jump).or_else(|| target("goto").map(Verdict::Goto))
 }
 
 fn protocol(value: &Value) -> Holds {

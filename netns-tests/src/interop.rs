@@ -12,7 +12,7 @@ use crate::link::neighbour;
 use crate::{Duel, LIMIT, PLANNED};
 
 /// A peer of another make that runs on a host.
-pub trait Rival {
+pub trait ForeignRouter {
     /// Whether it has the address, by what its kernel does.
     fn owns(&mut self, duel: &mut Duel) -> bool;
     /// Ends it in order.
@@ -60,7 +60,7 @@ pub trait Pairing {
     fn ours(&self, priority: u8, preempt: bool) -> String;
 
     /// Starts the peer, with a priority, and with preemption or without.
-    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn Rival>;
+    fn theirs(&self, duel: &Duel, priority: u8, preempt: bool) -> Box<dyn ForeignRouter>;
 
     /// What a takeover may take when the Active router is gone without a word: three intervals and the
     /// skew, and a second for the machine's noise.
@@ -141,7 +141,7 @@ pub trait Pairing {
         wait(&mut duel, &mut *theirs, false, true);
         // We hear the peer, or we would become Active as well.
         let mut ours = duel.vipd(OURS, &self.ours(90, true));
-        ours.wait_for_log("to=Backup", LIMIT).expect("a Backup");
+        ours.wait_for_log("became Backup", LIMIT).expect("a Backup");
         nobody_moves(self.interval(), &mut duel, &mut *theirs, (false, true), "we came as lesser");
         // The peer hears us, or it would stay Active.
         without_silence(self, &mut duel, &mut *theirs, "we took over", (true, false), |duel| {
@@ -260,14 +260,14 @@ pub trait Pairing {
 fn without_silence<T>(
     pairing: &(impl Pairing + ?Sized),
     duel: &mut Duel,
-    theirs: &mut dyn Rival,
+    theirs: &mut dyn ForeignRouter,
     what: &str,
     owners: (bool, bool),
-    deed: impl FnOnce(&mut Duel) -> T,
+    action: impl FnOnce(&mut Duel) -> T,
 ) -> T {
     let ping = duel.ping();
     let since = Moment::now();
-    let done = deed(duel);
+    let done = action(duel);
     wait(duel, theirs, owners.0, owners.1);
     sleep(pairing.interval() * 2);
     let silence = Duel::silence(&ping.stop(), since);
@@ -280,7 +280,7 @@ fn without_silence<T>(
 fn cut(
     pairing: &(impl Pairing + ?Sized),
     duel: &mut Duel,
-    theirs: &mut dyn Rival,
+    theirs: &mut dyn ForeignRouter,
     owners: (bool, bool),
 ) {
     sleep(pairing.interval() * 2);
@@ -308,7 +308,7 @@ const NOISE: u128 = 200;
 fn nobody_moves(
     interval: Duration,
     duel: &mut Duel,
-    theirs: &mut dyn Rival,
+    theirs: &mut dyn ForeignRouter,
     owners: (bool, bool),
     what: &str,
 ) {
@@ -331,7 +331,7 @@ fn wait_ours(duel: &mut Duel, wanted: bool) {
         .expect("the owner");
 }
 
-fn wait(duel: &mut Duel, theirs: &mut dyn Rival, we: bool, they: bool) {
+fn wait(duel: &mut Duel, theirs: &mut dyn ForeignRouter, we: bool, they: bool) {
     let what = format!("we had the address: {we}, and the peer: {they}");
     wait_until(&what, LIMIT, || (ours(duel), theirs.owns(duel)) == (we, they)).expect("the owner");
 }
@@ -353,7 +353,7 @@ impl Keepalived {
     }
 }
 
-impl Rival for Keepalived {
+impl ForeignRouter for Keepalived {
     fn owns(&mut self, duel: &mut Duel) -> bool {
         let name = duel.hosts[self.host].name().to_owned();
         duel.owners.owners().contains(&name)

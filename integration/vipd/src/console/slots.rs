@@ -20,17 +20,17 @@ impl Busy {
 
 /// Those who are connected, the oldest first.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(super) struct Slots {
     limit: usize,
     taken: VecDeque<(Busy, JoinHandle<()>)>,
 }
 
-impl Seats {
+impl Slots {
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, taken: VecDeque::with_capacity(limit) }
     }
 
-    /// Serves a connection, if there is a seat for it.
+    /// Serves a connection, if there is a slot for it.
     pub(super) fn take<F>(&mut self, serve: impl FnOnce(Busy) -> F) -> bool
     where
         F: Future<Output = ()> + Send + 'static,
@@ -58,10 +58,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_that_is_idle_goes() {
-        let mut seats = Seats::new(2);
+        let mut slots = Slots::new(2);
         let mut take = |is_busy: bool| {
             let (alive, ended) = oneshot::channel::<()>();
-            let taken = seats.take(|busy| {
+            let taken = slots.take(|busy| {
                 busy.set(is_busy);
                 async move {
                     let _alive = alive;

@@ -1,4 +1,4 @@
-//! The RFC ledger names tests that exist.
+//! Every clause in docs/rfc9568.md names tests that exist.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
@@ -28,12 +28,12 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn every_clause_has_a_test_or_a_reason() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let ledger = fs::read_to_string(root.join("docs/rfc9568.md")).unwrap();
+    let document = fs::read_to_string(root.join("docs/rfc9568.md")).unwrap();
     let mut tests = BTreeSet::new();
     for folder in ["shared", "vrrpd", "netns-tests"] {
         functions(&root.join(folder), &mut tests);
     }
-    let rows = ledger.lines().filter(|line| line.starts_with("| ") && line.ends_with(" |"));
+    let rows = document.lines().filter(|line| line.starts_with("| ") && line.ends_with(" |"));
     let mut rows_seen = 0;
     for row in rows.filter(|row| !row.starts_with("| clause")) {
         rows_seen += 1;
