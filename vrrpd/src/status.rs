@@ -29,6 +29,9 @@ pub struct Status {
     /// What was discarded of late.
     #[serde(default)]
     pub rejected: Rejected,
+    /// Interfaces of the configuration that are not there, and which are, in words.
+    #[serde(default)]
+    pub absent: Vec<String>,
 }
 
 /// What was discarded of late, by who sent it.

@@ -12,7 +12,8 @@ use vocabulary::Name;
 
 use crate::status;
 
-/// What may become of a server. It holds over reloads, restarts and upgrades, until the next order or for a time.
+/// What may become of a server. It holds over reloads, restarts and upgrades, until the next order or for a
+/// time.
 #[derive(Debug, Subcommand)]
 pub enum Server {
     /// No new connections; old ones stay and checks go on

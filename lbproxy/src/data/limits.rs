@@ -131,8 +131,8 @@ impl Lifetime {
         }
     }
 
-    /// Whether it may be ended to be opened anew elsewhere: nothing is on its way, nobody waits for an answer, and
-    /// both sides have been silent for long enough.
+    /// Whether it may be ended to be opened anew elsewhere: nothing is on its way, nobody waits for an
+    /// answer, and both sides have been silent for long enough.
     pub(crate) fn may_move(&self, now: Instant) -> bool {
         let silent = now.saturating_duration_since(self.last_byte);
         let idle = self.limits.rebalance.is_some_and(|idle| silent >= idle);

@@ -20,7 +20,7 @@ use vocabulary::Endpoint;
 use super::answer::judge;
 use super::bounded::{Bounded, TooLong};
 use super::outcome::Outcome;
-use super::tls::{Tls, TlsError, chain};
+use super::tls::{Tls, TlsError, chain, handshake};
 use crate::clock;
 use crate::net::dial::dial;
 use crate::net::proxy_header::send;
@@ -75,7 +75,7 @@ enum Failure {
     Connect(io::Error),
     #[error("send the PROXY header: {0}")]
     Header(io::Error),
-    #[error("TLS handshake: {0}")]
+    #[error("TLS handshake: {}", handshake(.0))]
     Handshake(io::Error),
     #[error("no answer within {limit:?} to GET {path}")]
     NoReply { limit: Duration, path: String },

@@ -90,7 +90,8 @@ pub(crate) enum Reported {
     },
     /// The server's agent has replied.
     Agent(AgentReply),
-    /// A name was looked up: its addresses in the order in which the system prefers them, or why there are none.
+    /// A name was looked up: its addresses in the order in which the system prefers them, or why there are
+    /// none.
     LookedUp(Result<Vec<Found>, String>),
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use config::{ClientCertificate, Files, Verify};
 use rustls::client::danger::ServerCertVerifier;
@@ -17,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use vocabulary::Endpoint;
 
 use super::verifier::{Anything, Vouched};
+use crate::net::certificate::out_of_time;
 
 /// The authorities of a check cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -185,6 +187,23 @@ fn distrusts(why: CertificateError) -> Result<(), Distrust> {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => Err(Distrust::Stranger),
         _ => Err(Distrust::Other(Error::InvalidCertificate(why).to_string())),
     }
+}
+
+/// What ended a handshake; times as people tell them.
+pub(super) fn handshake(error: &io::Error) -> String {
+    let invalid = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    let at = |time: &UnixTime| UNIX_EPOCH + Duration::from_secs(time.as_secs());
+    let words = match invalid {
+        Some(Error::InvalidCertificate(CertificateError::NotValidYetContext {
+            time,
+            not_before,
+        })) => out_of_time(at(not_before), at(not_before), at(time)),
+        Some(Error::InvalidCertificate(CertificateError::ExpiredContext { time, not_after })) => {
+            out_of_time(UNIX_EPOCH, at(not_after), at(time))
+        }
+        _ => None,
+    };
+    words.map_or_else(|| error.to_string(), |words| format!("the server's certificate: {words}"))
 }
 
 /// Adds what the check shows of itself.

@@ -22,7 +22,8 @@ const NAMES_LIMIT: usize = 256;
 /// What a certificate says of itself. Nobody need have vouched for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The DNS names and addresses that it is valid for (subject alternative names), in their order; the first 256.
+    /// The DNS names and addresses that it is valid for (subject alternative names), in their order; the
+    /// first 256.
     pub names: Vec<String>,
     /// Who signed it.
     pub issuer: String,
@@ -75,6 +76,36 @@ impl Certificate {
     #[must_use]
     pub fn begins(&self) -> SystemTime {
         time(self.not_before)
+    }
+}
+
+/// Why a certificate is not valid at `now`, as people tell times; none if it is.
+#[must_use]
+pub fn out_of_time(begins: SystemTime, expires: SystemTime, now: SystemTime) -> Option<String> {
+    match (begins.duration_since(now), now.duration_since(expires)) {
+        (Ok(left), _) if !left.is_zero() => {
+            Some(format!("valid from {}, in {}", moment(begins, now), span(left)))
+        }
+        (_, Ok(past)) => Some(format!("expired at {}, {} ago", moment(expires, now), span(past))),
+        _ => None,
+    }
+}
+
+/// A moment, with its day unless that is today's.
+fn moment(time: SystemTime, now: SystemTime) -> String {
+    let [text, today] = [time, now].map(|t| humantime::format_rfc3339_seconds(t).to_string());
+    let [day, today] = [&text, &today].map(|text| text.get(..10).unwrap_or_default());
+    let clock = text.get(11..16).unwrap_or_default();
+    if day == today { format!("{clock} UTC") } else { format!("{day} {clock} UTC") }
+}
+
+/// How long, in one unit.
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3_600 => format!("{} min", seconds / 60),
+        seconds @ 3_600..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -156,5 +187,26 @@ mod tests {
     fn what_is_none_is_not_read() {
         assert_eq!(Certificate::read(b""), None);
         assert_eq!(Certificate::read(&[0x30, 0x82, 0xff, 0xff]), None);
+    }
+
+    #[test]
+    fn times_are_told_as_people_do() {
+        // 2026-11-30 12:03:00.
+        let now = 1_796_040_180;
+        let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds);
+        let never = now + 100_000_000;
+        for (begins, expires, expected) in [
+            (now, never, None),
+            (now - 1, now + 1, None),
+            (now + 7_200, never, Some("valid from 14:03 UTC, in 2 h")),
+            (now + 59, never, Some("valid from 12:03 UTC, in 59 s")),
+            (now + 72_000, never, Some("valid from 2026-12-01 08:03 UTC, in 20 h")),
+            (now + 864_000, never, Some("valid from 2026-12-10 12:03 UTC, in 10 days")),
+            (0, now - 300, Some("expired at 11:58 UTC, 5 min ago")),
+            (0, now, Some("expired at 12:03 UTC, 0 s ago")),
+        ] {
+            let found = out_of_time(at(begins), at(expires), at(now));
+            assert_eq!(found.as_deref(), expected, "{begins} {expires}");
+        }
     }
 }

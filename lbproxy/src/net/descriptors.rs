@@ -1,8 +1,9 @@
 //! How many connections fit into the limit on open files.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread::available_parallelism;
 
+use config::ProxyConfig;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// More files than this are never asked for, as HAProxy's `fd-hard-limit`.
@@ -54,6 +55,42 @@ pub fn sessions_per_worker(files: u64, workers: usize, listeners: usize, servers
     usize::try_from(sessions).unwrap_or(usize::MAX).max(1)
 }
 
+/// Fewer connections than that a busy cluster may need.
+const MODEST: u64 = 4096;
+
+/// The connections that the proxies allow; none where they set no limit.
+#[must_use]
+pub fn allowed(proxies: &[ProxyConfig]) -> Option<u64> {
+    let mut sum = 0;
+    for proxy in proxies {
+        if let Some(most) = proxy.clients.connections {
+            sum += u64::from(most.get());
+            continue;
+        }
+        for server in &proxy.servers {
+            sum += u64::from(server.max_connections.map(NonZeroU32::get)?);
+        }
+        sum += u64::from(proxy.queue.length);
+    }
+    Some(sum)
+}
+
+/// Whether `sessions` connections are fewer than the configuration asks for, or than a cluster may need where
+/// it does not say; in words.
+#[must_use]
+pub fn shortage(files: u64, sessions: u64, allowed: Option<u64>) -> Option<String> {
+    let enough = format!("a limit of {files} open files is enough for {sessions} connections");
+    // What is not for connections stays what it is.
+    let needed = |wanted: u64| files + 2 * wanted.saturating_sub(sessions);
+    match allowed {
+        Some(wanted) if wanted > sessions => {
+            Some(format!("{enough}, and the file allows {wanted}, which need {}", needed(wanted)))
+        }
+        None if sessions < MODEST => Some(enough),
+        Some(_) | None => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +108,16 @@ mod tests {
         assert_eq!(sessions_per_worker(1024, 2, 1, 3), 213);
         assert_eq!((pipes_per_worker(64, 2), sessions_per_worker(64, 2, 1, 3)), (0, 1));
         assert_eq!([2, 4].map(|workers| pipes_per_worker(1_048_576, workers)), [64, 48]);
+    }
+
+    #[test]
+    fn too_few_are_told_with_what_is_needed() {
+        // 1024 files are 213 connections for each of two workers; 1000 connections are 574 more.
+        let words = "a limit of 1024 open files is enough for 426 connections, and the file allows 1000, which need 2172";
+        assert_eq!(shortage(1024, 426, Some(1000)).as_deref(), Some(words));
+        assert_eq!(shortage(1024, 426, Some(426)), None);
+        let modest = "a limit of 1024 open files is enough for 426 connections";
+        assert_eq!(shortage(1024, 426, None).as_deref(), Some(modest));
+        assert_eq!(shortage(16_384, 4096, None), None);
     }
 }

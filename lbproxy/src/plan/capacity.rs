@@ -1,8 +1,8 @@
 //! How many connections there may be: of the process, which has so many files, and of a proxy.
 //!
-//! Half of the process's connections are common: whichever listening address is first has them. The other half is
-//! divided among the addresses, so that clients who fill one of them do not shut out those of another. A
-//! connection that finds no seat is not accepted: it waits in the kernel.
+//! Half of the process's connections are common: whichever listening address is first has them. The other
+//! half is divided among the addresses, so that clients who fill one of them do not shut out those of
+//! another. A connection that finds no seat is not accepted: it waits in the kernel.
 //!
 //! All orderings are sequential: who finds no seat notes that before it looks once more, and who gives one
 //! back looks for such notes after that.

@@ -1,8 +1,8 @@
 //! How unevenly a proxy's connections lie on its servers. Pure.
 //!
-//! Connections that last stay where they began: after a restart of all API servers, one by one, the last of them has
-//! none. Where that is wanted, those that a server has beyond its share are ended gently, so that their clients
-//! connect anew ([ADR 35](../../../docs/adr/0035-connections-are-spread-anew.md)).
+//! Connections that last stay where they began: after a restart of all API servers, one by one, the last of
+//! them has none. Where that is wanted, those that a server has beyond its share are ended gently, so that
+//! their clients connect anew ([ADR 35](../../../docs/adr/0035-connections-are-spread-anew.md)).
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -10,7 +10,8 @@ use std::time::Instant;
 use crate::plan::backend::{Backend, BackendSet};
 use crate::plan::state::State;
 
-/// Connections of the fullest server that are ended in a second, at most: clients shall not come back in a crowd.
+/// Connections of the fullest server that are ended in a second, at most: clients shall not come back in a
+/// crowd.
 pub(crate) const A_SECOND: u32 = 5;
 
 /// Beyond its share a server may have a tenth, and some few: chance alone does that.

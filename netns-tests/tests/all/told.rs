@@ -66,3 +66,24 @@ fn a_takeover_is_explained_and_followed() {
     ];
     assert_eq!(kinds, expected, "{lines}");
 }
+
+/// A name that no interface has, and one that the kernel knows besides the first.
+#[test]
+fn an_interface_that_is_not_there_is_told_and_an_alternative_name_is_taken() {
+    let mut duel = Duel::new(VIP);
+    let absent = node(150).replace("eth0", "enp3s0");
+    let first = duel.vipd(0, &absent);
+    let words = "there is no interface enp3s0; this node has eth0";
+    first.wait_for_log(words, LIMIT).unwrap();
+    let status = |duel: &Duel| {
+        let output = vipd(duel, 0, &["status"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    lab::wait_until("the status tells", LIMIT, || status(&duel).contains(words)).unwrap();
+    let mut alternative = Command::new("ip");
+    alternative.args(["link", "property", "add", "dev", "eth0", "altname", "enp3s0"]);
+    let output = duel.hosts[0].output(&mut alternative, LIMIT).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    duel.wait_for(&[0]);
+    assert!(!status(&duel).contains(words));
+}

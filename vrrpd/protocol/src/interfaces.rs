@@ -13,6 +13,8 @@ use vocabulary::{Family, InterfaceName, VirtualAddress};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interfaces {
     by_index: BTreeMap<u32, Interface>,
+    /// Further names (`altname` of `ip link`), and whose they are.
+    alternatives: BTreeMap<InterfaceName, u32>,
 }
 
 /// One interface.
@@ -77,10 +79,31 @@ impl Interfaces {
         self.by_index.values()
     }
 
-    /// The interface of this name.
+    /// The interface of this name, or that has it as an alternative.
     #[must_use]
     pub fn named(&self, name: &InterfaceName) -> Option<&Interface> {
-        self.by_index.values().find(|interface| interface.name == *name)
+        let first = self.by_index.values().find(|interface| interface.name == *name);
+        first.or_else(|| self.at(*self.alternatives.get(name)?))
+    }
+
+    /// That there is none of this name, and which there are, in words.
+    #[must_use]
+    pub fn absence(&self, name: &InterfaceName) -> Option<String> {
+        if self.named(name).is_some() {
+            return None;
+        }
+        let others = self.by_index.values().filter(|interface| !interface.loopback);
+        let others: Vec<&str> = others.map(|interface| interface.name.as_str()).collect();
+        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+        Some(format!("there is no interface {name}; this node has {others}"))
+    }
+
+    /// The further names of an interface; tells whether that is news.
+    pub fn put_alternatives(&mut self, index: u32, names: Vec<InterfaceName>) -> bool {
+        let before = self.alternatives.clone();
+        self.alternatives.retain(|_, of| *of != index);
+        self.alternatives.extend(names.into_iter().map(|name| (name, index)));
+        self.alternatives != before
     }
 
     /// Whether some interface has this MAC address.
@@ -130,6 +153,7 @@ impl Interfaces {
 
     /// An interface is gone; tells whether that is news.
     pub fn remove(&mut self, index: u32) -> bool {
+        self.alternatives.retain(|_, of| *of != index);
         self.by_index.remove(&index).is_some()
     }
 

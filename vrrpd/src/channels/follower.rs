@@ -150,7 +150,17 @@ mod tests {
         };
         let (version, discarded) = (String::new(), BTreeMap::new());
         let (routers, rejected) = (vec![router], Rejected::default());
-        Status { version, pid: 1, uptime_ms: 0, paused: false, routers, discarded, rejected }
+        let absent = Vec::new();
+        Status {
+            version,
+            pid: 1,
+            uptime_ms: 0,
+            paused: false,
+            routers,
+            discarded,
+            rejected,
+            absent,
+        }
     }
 
     fn change(number: u64) -> Occurrence {

@@ -7,7 +7,7 @@ use process::messages::HookFailure;
 use tokio::sync::oneshot;
 use vocabulary::TrackerHealth;
 
-use super::Daemon;
+use super::{Daemon, others};
 use crate::clock::now;
 use crate::driver::RouterReport;
 use crate::reconciler::Managed;
@@ -22,12 +22,18 @@ impl Daemon {
         let tracking = self.tracking.clone();
         let paused = self.pause.is_on();
         let routers = self.config.routers.clone();
+        let configs = routers.clone();
         let moment = now();
         let mut conflicts: Vec<_> =
             routers.iter().map(|router| self.conflicts.status(router, moment)).collect();
         let managed = self.routers.managed();
         let failing_hooks = self.failing_hooks.clone();
         let uptime = moment.duration_since(self.started);
+        let interfaces = self.links.interfaces.borrow();
+        let absent = routers.iter().filter_map(|router| interfaces.absence(&router.interface));
+        let mut absent: Vec<String> = absent.collect();
+        absent.dedup();
+        drop(interfaces);
         tokio::spawn(async move {
             let Some(report) = driver.report().await else { return };
             let routers = report.routers.into_iter().map(|router| {
@@ -50,7 +56,8 @@ impl Daemon {
                 paused,
                 routers: routers.collect(),
                 discarded: report.discarded,
-                rejected: report.rejected,
+                rejected: others::explained(report.rejected, &configs),
+                absent,
             };
             // Whoever asked may have left.
             answer.send(status).ok();

@@ -10,6 +10,7 @@
 
 mod answer;
 mod health_grace;
+mod others;
 mod pause;
 mod reload;
 mod routers;
@@ -253,6 +254,7 @@ impl Daemon {
         self.routers.clean_up_links(&links).await;
         self.trackers.run(&self.config.trackers, &mut self.tracking);
         self.look_around();
+        self.tell_absent();
         self.routers.run_all(&self.config, &resume).await;
         self.conflicts.look_out_for(&self.config);
     }

@@ -2,8 +2,7 @@
 
 use config::{Config, Loaded, RouterConfig, load};
 use process::transaction::Step;
-use tracing::{error, info};
-use vocabulary::InterfaceName;
+use tracing::{error, info, warn};
 
 use super::Daemon;
 use super::source::parse;
@@ -88,6 +87,17 @@ impl Daemon {
         self.config = config;
         self.conflicts.look_out_for(&self.config);
         self.trackers.run(&self.config.trackers, &mut self.tracking);
+        self.tell_absent();
+    }
+
+    /// Interfaces that are not there: mostly a typing error.
+    pub(super) fn tell_absent(&self) {
+        let interfaces = self.links.interfaces.borrow();
+        for router in &self.config.routers {
+            if let Some(words) = interfaces.absence(&router.interface) {
+                warn!(router = %router.id, reason = words, "takes no part");
+            }
+        }
     }
 }
 
@@ -104,7 +114,7 @@ fn lost_interface(
     new: &RouterConfig,
     interfaces: &Interfaces,
 ) -> Option<String> {
-    let is_there = |name: &InterfaceName| interfaces.named(name).is_some();
-    let lost = is_there(&old.interface) && !is_there(&new.interface);
-    lost.then(|| format!("router {}: there is no interface {}", new.id, new.interface))
+    let words = interfaces.absence(&new.interface)?;
+    interfaces.named(&old.interface)?;
+    Some(format!("router {}: {words}", new.id))
 }

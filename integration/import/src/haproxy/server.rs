@@ -18,8 +18,8 @@ pub(super) struct Parsed {
     pub(super) line: Statement,
 }
 
-/// Reads `server NAME ADDRESS[:PORT] [OPTIONS]` and `server-template PREFIX COUNT NAME[:PORT] [OPTIONS]`; `port` is
-/// the one that is listened on, if it is one.
+/// Reads `server NAME ADDRESS[:PORT] [OPTIONS]` and `server-template PREFIX COUNT NAME[:PORT] [OPTIONS]`;
+/// `port` is the one that is listened on, if it is one.
 pub(super) fn server(
     line: &Statement,
     inherited: &Options,

@@ -1,9 +1,8 @@
 //! How many connections the limit on open files allows.
 
 use std::fs;
-use std::num::NonZeroU32;
 
-use lbproxy::net::descriptors::{ENOUGH, sessions_per_worker, workers};
+use lbproxy::net::descriptors::{ENOUGH, allowed, sessions_per_worker, shortage, workers};
 use rustix::process::{Resource, getrlimit};
 
 use super::context::Context;
@@ -11,9 +10,6 @@ use super::report::Finding;
 use super::unit;
 
 const ITEM: &str = "open files";
-
-/// Fewer connections than that a busy cluster may need.
-const MODEST: u64 = 4096;
 
 /// Compares the limit of `lbproxy`, or of what this shell would start, with the configured connections.
 pub(super) fn look(context: &Context) -> Option<Finding> {
@@ -32,36 +28,22 @@ pub(super) fn look(context: &Context) -> Option<Finding> {
     let listeners = proxies.iter().map(|proxy| proxy.listen.len()).sum();
     let servers = proxies.iter().map(|proxy| proxy.servers.len()).sum();
     let sessions = sessions_per_worker(files, workers, listeners, servers).saturating_mul(workers);
-    Some(judge(limit, sessions as u64, wanted(context)))
-}
-
-/// The connections that the file allows; none where it sets no limit.
-fn wanted(context: &Context) -> Option<u64> {
-    let mut sum = 0;
-    for proxy in &context.config.proxies {
-        for server in &proxy.servers {
-            sum += u64::from(server.max_connections.map(NonZeroU32::get)?);
-        }
-        sum += u64::from(proxy.queue.length);
-    }
-    Some(sum)
+    Some(judge(limit, sessions as u64, allowed(proxies)))
 }
 
 fn judge(limit: u64, sessions: u64, wanted: Option<u64>) -> Finding {
-    let seen = format!("a limit of {limit} open files is enough for {sessions} connections");
-    let raise = |finding: Finding| finding.remedies(unit::with("LimitNOFILE=1048576"));
-    match wanted {
-        Some(wanted) if wanted > sessions => {
-            let seen = format!("{seen}, and the file allows {wanted}");
-            let why = "further clients wait until others have gone";
-            raise(Finding::failure(ITEM, "", seen, why))
-        }
-        None if sessions < MODEST => {
+    let Some(seen) = shortage(limit, sessions, wanted) else {
+        let seen = format!("a limit of {limit} open files is enough for {sessions} connections");
+        return Finding::ok(ITEM, "", seen);
+    };
+    let finding = match wanted {
+        Some(_) => Finding::failure(ITEM, "", seen, "further clients wait until others have gone"),
+        None => {
             let why = "each watch of a node or a controller is a connection that stays; further clients wait";
-            raise(Finding::warning(ITEM, "", seen, why))
+            Finding::warning(ITEM, "", seen, why)
         }
-        Some(_) | None => Finding::ok(ITEM, "", seen),
-    }
+    };
+    finding.remedies(unit::with("LimitNOFILE=1048576"))
 }
 
 /// The hard limit in `/proc/PID/limits`.

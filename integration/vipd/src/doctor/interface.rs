@@ -18,8 +18,7 @@ pub(super) fn look(context: &Context) -> Vec<Finding> {
 
 fn one(context: &Context, name: &InterfaceName) -> Finding {
     let Some(flags) = context.network.flags(name) else {
-        let names = context.network.names().join(", ");
-        let seen = format!("there is none of this name; there is {names}");
+        let seen = context.network.interfaces.absence(name).unwrap_or_default();
         return Finding::failure(ITEM, name, seen, NO_PART)
             .remedy("ip -brief address")
             .remedy(format!("sudoedit {}", context.path.display()));

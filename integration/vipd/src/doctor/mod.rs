@@ -20,6 +20,7 @@ mod realtime;
 mod report;
 mod reverse_path;
 mod servers;
+mod service;
 mod source;
 mod sysctl;
 mod unit;
@@ -138,8 +139,10 @@ async fn items(context: &Context) -> Vec<Finding> {
     found.extend(managers::look(context));
     found.extend(firewall::look(context));
     found.extend(ports::look(context));
-    let (heard, served) = tokio::join!(lan::look(context), servers::look(context));
+    let (heard, served, asked) =
+        tokio::join!(lan::look(context), servers::look(context), service::look(context));
     found.extend(heard);
     found.extend(served);
+    found.extend(asked);
     found
 }

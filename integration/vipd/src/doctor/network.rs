@@ -4,7 +4,7 @@ use std::io;
 
 use futures_util::TryStreamExt;
 use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use vocabulary::InterfaceName;
 use vrrp::interfaces::Interfaces;
 use vrrpd::io::interfaces::{address_changed, link_changed};
@@ -43,18 +43,8 @@ impl Network {
 
     /// The flags of the interface of this name.
     pub(super) fn flags(&self, name: &InterfaceName) -> Option<LinkFlags> {
-        let link = self.links.iter().find(|link| name_of(link) == Some(name.as_str()));
+        let index = self.interfaces.named(name)?.index;
+        let link = self.links.iter().find(|link| link.header.index == index);
         link.map(|link| link.header.flags)
     }
-
-    /// What the interfaces are called.
-    pub(super) fn names(&self) -> Vec<&str> {
-        self.links.iter().filter_map(name_of).collect()
-    }
-}
-
-fn name_of(link: &LinkMessage) -> Option<&str> {
-    link.attributes.iter().find_map(|attribute| {
-        if let LinkAttribute::IfName(name) = attribute { Some(name.as_str()) } else { None }
-    })
 }

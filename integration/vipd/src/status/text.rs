@@ -48,6 +48,7 @@ fn write(status: &Status, out: &mut String) -> fmt::Result {
                 )?;
             }
             vrrpd.routers.iter().try_for_each(|router| write_router(router, out))?;
+            vrrpd.absent.iter().try_for_each(|words| writeln!(out, "  {words}"))?;
             for sender in &vrrpd.rejected.ours {
                 write_rejected(sender, REJECTED, out)?;
             }

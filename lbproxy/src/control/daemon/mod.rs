@@ -261,10 +261,15 @@ impl Daemon {
     }
 }
 
-/// Connections for which there are files.
+/// Connections for which there are files; says if they are few.
 fn capacity(config: &Config, bound: &Bound, workers: usize, files: u64) -> usize {
     let servers = config.proxies.iter().map(|proxy| proxy.servers.len()).sum();
-    workers * descriptors::sessions_per_worker(files, workers, bound.len(), servers)
+    let sessions = workers * descriptors::sessions_per_worker(files, workers, bound.len(), servers);
+    let allowed = descriptors::allowed(&config.proxies);
+    if let Some(words) = descriptors::shortage(files, sessions as u64, allowed) {
+        warn!(reason = words, "further clients will wait: raise LimitNOFILE of the unit");
+    }
+    sessions
 }
 
 fn tell_start(proxies: usize, workers: usize, connections: usize) {

@@ -321,8 +321,8 @@ impl Registry {
         effects
     }
 
-    /// Goes over to the servers that a name stands for now. What an operator ordered of one that is gone holds
-    /// should it come back.
+    /// Goes over to the servers that a name stands for now. What an operator ordered of one that is gone
+    /// holds should it come back.
     fn looked_up(
         &mut self,
         id: CheckId,

@@ -31,8 +31,8 @@ impl OwnAddresses {
         Self { listens, virtual_addresses }
     }
 
-    /// Whether it is one of them: listened on itself, as one of all of this node's, or as a virtual address that
-    /// the other node may have at this moment.
+    /// Whether it is one of them: listened on itself, as one of all of this node's, or as a virtual address
+    /// that the other node may have at this moment.
     fn has(&self, found: Found) -> bool {
         let Found { address, local } = found;
         let at = |listen: &SocketAddr| {
@@ -93,8 +93,8 @@ impl NameRecord {
         &self.endpoint
     }
 
-    /// Takes an answer over; returns whether the servers are others by it. A name that has no address any more
-    /// keeps its last ones: whether those live, their checks tell.
+    /// Takes an answer over; returns whether the servers are others by it. A name that has no address any
+    /// more keeps its last ones: whether those live, their checks tell.
     pub(super) fn learn(
         &mut self,
         proxy: &Name,
@@ -191,8 +191,8 @@ impl Wanted {
     }
 }
 
-/// The servers that those of the file stand for: of a name one for each of its addresses, and one that is nowhere
-/// while it has none.
+/// The servers that those of the file stand for: of a name one for each of its addresses, and one that is
+/// nowhere while it has none.
 pub(super) fn wanted(entries: &[ServerConfig], names: &[NameRecord]) -> Vec<Wanted> {
     let of_one = |entry: &ServerConfig| {
         let one = |name: Name, located: Located| Wanted { entry: entry.clone(), name, located };
@@ -215,8 +215,9 @@ pub(super) fn wanted(entries: &[ServerConfig], names: &[NameRecord]) -> Vec<Want
 }
 
 #[cfg(test)]
-#[expect(clippy::wildcard_enum_match_arm, reason = "a test that meets something else panics")]
 mod tests {
+    #![expect(clippy::wildcard_enum_match_arm, reason = "a test that meets something else panics")]
+
     use super::*;
 
     fn proxies(text: &str) -> Vec<ProxyConfig> {

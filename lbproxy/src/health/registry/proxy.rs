@@ -114,7 +114,8 @@ impl ProxyRecord {
         self.names.iter().any(|name| name.running == id)
     }
 
-    /// Takes over what a look-up found. Returns the servers that are gone by it; none where nothing has changed.
+    /// Takes over what a look-up found. Returns the servers that are gone by it; none where nothing has
+    /// changed.
     pub(super) fn looked_up(
         &mut self,
         (id, answer): (CheckId, Result<Vec<Found>, String>),
@@ -131,8 +132,8 @@ impl ProxyRecord {
         Some(self.renew(&config, (ids, Duration::ZERO), now, effects))
     }
 
-    /// Makes the servers that are wanted now; returns those that are not any more. First checks are spread over
-    /// a `window`.
+    /// Makes the servers that are wanted now; returns those that are not any more. First checks are spread
+    /// over a `window`.
     fn renew(
         &mut self,
         old: &ProxyConfig,

@@ -277,7 +277,7 @@ fn files_that_others_may_read_or_change_are_told_and_mended() {
     let own = lab.directory().join("lb1.toml");
     fs::set_permissions(&own, Permissions::from_mode(0o666)).unwrap();
     let told = doctor(&lb1, &lab, &config);
-    told.assert("file", &own.display().to_string(), "failure", "everyone may change it");
+    told.assert("file", &own.display().to_string(), "failure", "is writable by everyone");
     apply(&lb1, &told.remedy("file", &own.display().to_string())[0]);
     doctor(&lb1, &lab, &config).assert("file", "", "ok", "are right");
     // What is included says what root does as well.
@@ -286,7 +286,7 @@ fn files_that_others_may_read_or_change_are_told_and_mended() {
     let config = format!("include = [\"routers.inc\"]\n{config}");
     let told = doctor(&lb1, &lab, &config);
     let subject = included.display().to_string();
-    told.assert("file", &subject, "failure", "everyone may change it");
+    told.assert("file", &subject, "failure", "is writable by everyone");
     apply(&lb1, &told.remedy("file", &subject)[0]);
     doctor(&lb1, &lab, &config).assert("file", "", "ok", "are right");
 }

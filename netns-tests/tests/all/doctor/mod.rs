@@ -5,6 +5,7 @@ mod host;
 mod lan;
 mod node;
 mod servers;
+mod service;
 
 use std::path::Path;
 use std::process::Command;

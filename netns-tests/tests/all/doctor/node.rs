@@ -50,7 +50,12 @@ fn an_interface_that_cannot_serve_is_told_and_mended() {
     lab.carrier("lb1", true).unwrap();
     doctor(&lb1, &lab, &config).assert("interface", "eth0", "ok", "up");
     let elsewhere = doctor(&lb1, &lab, &config.replace("eth0", "eno1"));
-    elsewhere.assert("interface", "eno1", "failure", "there is lo, eth0");
+    elsewhere.assert(
+        "interface",
+        "eno1",
+        "failure",
+        "there is no interface eno1; this node has eth0",
+    );
 }
 
 #[test]

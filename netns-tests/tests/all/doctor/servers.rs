@@ -153,7 +153,7 @@ fn a_certificate_of_another_authority_and_its_end_are_told() {
     let (certificate, key) = ends_in(&farm.lab, -3);
     let _server = farm.serve(&certificate, &key);
     let told = farm.doctor("tls = true, verify = false");
-    told.assert("certificate", SUBJECT, "failure", "it expired on");
+    told.assert("certificate", SUBJECT, "failure", "it expired at");
     told.assert("server", SUBJECT, "ok", "the TLS handshake succeeded");
 }
 

@@ -22,8 +22,8 @@ pub(crate) struct RawProxy {
     /// How long a server that comes back takes to get its full share, `"10ms"` to `"1h"`: its weight grows from
     /// next to nothing. Not at the start. Default: it has it at once.
     pub(crate) slow_start: Given<String>,
-    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs, and stands for a server at
-    /// each of its addresses.
+    /// The servers, each `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs, and stands for a
+    /// server at each of its addresses.
     pub(crate) servers: List,
     /// The servers in full.
     pub(crate) server: Vec<Spanned<RawServer>>,
@@ -46,9 +46,9 @@ pub(crate) struct RawProxy {
     /// order of the file alone, for services of which one server may be written to.
     #[schemars(extend("enum" = ["all", "first"]))]
     pub(crate) backups: Given<String>,
-    /// Spreads connections anew after a server has come back: of a server that has more than its share, those that have
-    /// been silent for so long, `"1s"` to `"1h"`, and whose client waits for no answer, are closed in order, five a second at
-    /// most. Default: they stay where they began.
+    /// Spreads connections anew after a server has come back: of a server that has more than its share, those
+    /// that have been silent for so long, `"1s"` to `"1h"`, and whose client waits for no answer, are closed
+    /// in order, five a second at most. Default: they stay where they began.
     pub(crate) rebalance: Given<String>,
     /// `true`: while no server is up, use those that are not, as long as they accept connections.
     pub(crate) panic: Given<bool>,
@@ -63,8 +63,8 @@ pub(crate) struct RawProxy {
     /// A connection that lasts so long has an access line then as well, `"1s"` to `"1day"`, or `"off"`; default
     /// `"1m"`.
     pub(crate) log_open_after: Given<String>,
-    /// `false`: connections that end without a byte from either side, as load balancers and scanners open them to see
-    /// whether somebody listens, have no access line. They are counted. Default: `true`.
+    /// `false`: connections that end without a byte from either side, as load balancers and scanners open
+    /// them to see whether somebody listens, have no access line. They are counted. Default: `true`.
     pub(crate) log_empty: Given<bool>,
     /// `"v1"` or `"v2"`: tells the servers who the client is, by the PROXY protocol.
     #[schemars(extend("enum" = ["v1", "v2"]))]
@@ -76,12 +76,12 @@ pub(crate) struct RawProxy {
     pub(crate) allow: List,
     /// Networks whose clients are reset, those of `allow` as well.
     pub(crate) deny: List,
-    /// Connections that clients may have open at once; further ones wait in the kernel, not accepted, until one of
-    /// these has ended. Default: as many as files allow.
+    /// Connections that clients may have open at once; further ones wait in the kernel, not accepted, until
+    /// one of these has ended. Default: as many as files allow.
     #[schemars(range(min = 1, max = 1000000))]
     pub(crate) max_connections: Given<i64>,
-    /// Connections that one client address may open in a second, and as many at once after a rest; further ones are
-    /// reset. Of IPv6 a /64 counts as one address. Default: no limit.
+    /// Connections that one client address may open in a second, and as many at once after a rest; further
+    /// ones are reset. Of IPv6 a /64 counts as one address. Default: no limit.
     #[schemars(range(min = 1, max = 10000))]
     pub(crate) max_rate_per_source: Given<i64>,
     /// Connections that one client address may have open at once, in the whole proxy; further ones are reset.
@@ -116,8 +116,8 @@ pub(crate) struct RawChoice {
 pub(crate) struct RawServer {
     /// Its name in logs and commands; default: its address.
     pub(crate) name: Given<String>,
-    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs, and stands for a server at each of its
-    /// addresses. Where it has several they are called `NAME@ADDRESS`.
+    /// `IP:PORT` or `NAME:PORT`; a name is looked up while the proxy runs, and stands for a server at each of
+    /// its addresses. Where it has several they are called `NAME@ADDRESS`.
     pub(crate) address: Given<String>,
     /// Its share of the connections, 0 to 256; default 1.
     #[schemars(range(min = 0, max = 256))]

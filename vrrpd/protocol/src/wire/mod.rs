@@ -16,6 +16,7 @@ pub mod other_addresses;
 pub mod probe;
 pub mod validate;
 pub mod virtual_mac;
+pub mod vrids;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -2,7 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "of netlink's many messages few concern us")]
 
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, Prop};
 use vocabulary::InterfaceName;
 use vrrp::interfaces::{Configured, Interfaces, Link};
 
@@ -21,7 +21,24 @@ pub fn link_changed(interfaces: &mut Interfaces, message: &LinkMessage) -> bool 
     let loopback = flags.contains(LinkFlags::Loopback);
     let mac = mac_of(message).or_else(|| interfaces.at(index)?.mac);
     let mtu = mtu_of(message).or_else(|| interfaces.at(index)?.mtu);
-    interfaces.put(index, Link { name, running, loopback, mac, upon: upon(message), mtu })
+    let link = Link { name, running, loopback, mac, upon: upon(message), mtu };
+    // Both are to be taken over, whatever of it is news.
+    let [link, names] =
+        [interfaces.put(index, link), interfaces.put_alternatives(index, alternatives(message))];
+    link || names
+}
+
+/// What `ip link` calls `altname`; one that is too long for us cannot be in a configuration.
+fn alternatives(message: &LinkMessage) -> Vec<InterfaceName> {
+    let lists = message.attributes.iter().filter_map(|attribute| match attribute {
+        LinkAttribute::PropList(list) => Some(list),
+        _ => None,
+    });
+    let name = |prop: &Prop| match prop {
+        Prop::AltIfName(name) => InterfaceName::try_from(name.as_str()).ok(),
+        _ => None,
+    };
+    lists.flatten().filter_map(name).collect()
 }
 
 /// An interface is gone; tells whether that is news.

@@ -46,8 +46,8 @@ pub(super) fn ills(status: &Status, wanted: Wanted) -> Vec<String> {
     silent.map(|(name, _)| format!("{name} does not answer")).collect()
 }
 
-/// What keeps it from serving: the same, a proxy without a server or without room for another client, a router
-/// that takes no part.
+/// What keeps it from serving: the same, a proxy without a server or without room for another client, a
+/// router that takes no part.
 pub(super) fn wants(status: &Status, wanted: Wanted) -> Vec<String> {
     let mut wants = ills(status, wanted);
     let proxies = status.lbproxy.iter().flat_map(|status| &status.proxies);

@@ -12,7 +12,7 @@ use vrrp::wire::{Claim, Expectation};
 use super::super::context::Context;
 use super::super::report::Finding;
 use super::listen::{Heard, Speaker};
-use super::{namesakes, peers};
+use super::{namesakes, peers, vrids};
 
 const ITEM: &str = "adverts";
 
@@ -53,7 +53,9 @@ pub(super) fn look(
     // Who has named its peers listens to nobody else.
     let is_alone = matches!(router.audience, Audience::Peers(_)) && router.virtual_mac.is_none();
     let strangers = strangers.filter(|(_, speaker)| !is_alone && !ours(speaker));
-    found.extend(strangers.map(|(ip, speaker)| node.stranger(ip, speaker)));
+    let link = (router.interface.clone(), router.id.family);
+    let free = vrids::free(context, &link, heard);
+    found.extend(strangers.map(|(ip, speaker)| node.stranger(ip, speaker, &free)));
     found
 }
 
@@ -182,7 +184,7 @@ impl Node<'_> {
         }
     }
 
-    fn stranger(&self, ip: IpAddr, speaker: &Speaker) -> Finding {
+    fn stranger(&self, ip: IpAddr, speaker: &Speaker, free: &str) -> Finding {
         let addresses: Vec<String> = speaker.addresses.iter().map(IpAddr::to_string).collect();
         let seen = format!(
             "VRID {} belongs to another pair on this link: {ip}, priority {}, addresses {}",
@@ -191,7 +193,8 @@ impl Node<'_> {
             addresses.join(" ")
         );
         let why = "whoever has the lower priority gives its addresses up";
-        Finding::failure("vrid", &self.router.id, seen, why)
-            .remedy("# take one that is free, on all nodes of this pair; see `vrids`: vrid = …")
+        Finding::failure("vrid", &self.router.id, seen, why).remedy(format!(
+            "# choose another on all nodes of this pair: vrid = …; free here are {free}"
+        ))
     }
 }

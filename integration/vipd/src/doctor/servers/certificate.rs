@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use lbproxy::health::Distrust;
-use lbproxy::net::certificate::Certificate;
+use lbproxy::net::certificate::{Certificate, out_of_time};
 
 use super::super::report::Finding;
 use super::Seen;
@@ -104,8 +104,8 @@ impl Shown<'_> {
         let (begins, expires) = (self.certificate.begins(), self.certificate.expires());
         let fail = |seen| Finding::failure(ITEM, &self.subject, seen, "clients refuse it");
         if now < begins {
-            let seen = format!("not valid before {}; here it is {}", date(begins), date(now));
-            return Some(fail(seen).remedy("timedatectl"));
+            let words = out_of_time(begins, expires, now).unwrap_or_default();
+            return Some(fail(format!("it is {words}")).remedy("timedatectl"));
         }
         let finding = match expires.duration_since(now) {
             Ok(left) if left >= SOON => return None,
@@ -114,7 +114,7 @@ impl Shown<'_> {
                 let seen = format!("it expires in {days} days, on {}", date(expires));
                 Finding::warning(ITEM, &self.subject, seen, "then clients refuse it")
             }
-            Err(_) => fail(format!("it expired on {}", date(expires))),
+            Err(_) => fail(format!("it {}", out_of_time(begins, expires, now).unwrap_or_default())),
         };
         Some(
             finding
@@ -185,7 +185,7 @@ mod tests {
         let table = [
             (
                 1_767_225_599,
-                Some((Verdict::Failure, "not valid before 2026-01-01; here it is 2025-12-31")),
+                Some((Verdict::Failure, "it is valid from 2026-01-01 00:00 UTC, in 1 s")),
             ),
             (1_767_225_600, None),
             // 30 days before its end, and a second later.
@@ -194,7 +194,7 @@ mod tests {
                 1_798_761_600 - 2_591_999,
                 Some((Verdict::Warning, "it expires in 29 days, on 2027-01-01")),
             ),
-            (1_798_761_601, Some((Verdict::Failure, "it expired on 2027-01-01"))),
+            (1_798_761_601, Some((Verdict::Failure, "it expired at 00:00 UTC, 1 s ago"))),
         ];
         for (now, expected) in table {
             let found = shown(&certificate).out_of_time(at(now));
