@@ -4,6 +4,7 @@
 //! workers are told by publishing a plan, never one by one, and say when they have carried it out.
 
 pub mod daemon;
+mod due;
 pub(crate) mod handoff;
 mod orders;
 pub(crate) mod orders_file;
@@ -204,24 +205,6 @@ impl Control {
     /// An address cannot be bound.
     pub(crate) fn bind_for(&self, config: &Config) -> Result<Bound, ListenError> {
         bind(config, &self.listeners, None, self.workers)
-    }
-
-    /// When the first order ends by itself, or connections may have to be moved.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.registry.next_end().into_iter().chain(self.rebalance_at).min()
-    }
-
-    /// Does what is due.
-    pub(crate) fn do_what_is_due(&mut self, now: Instant) {
-        if self.registry.next_end().is_some_and(|at| now >= at) {
-            self.end_orders(now);
-        }
-        if self.rebalance_at.is_some_and(|at| now >= at) {
-            self.rebalance_at = Some(now + Duration::from_secs(1));
-            if self.registry.move_some(now) {
-                self.publish();
-            }
-        }
     }
 
     /// Folds in what a check or an agent reports.
