@@ -120,8 +120,8 @@ impl Listener {
         }
     }
 
-    /// Accepts whatever waits now at an address that leaves, without waiting itself: before an address is given
-    /// away none of its clients may be left in the queue.
+    /// Accepts whatever waits now at an address that leaves, without waiting itself: before an address is
+    /// given away none of its clients may be left in the queue.
     pub(crate) fn sweep(&self, worker: &Rc<Worker>) {
         if !self.address.ip().is_unspecified() && !worker.is_released(self.address.ip()) {
             return;

@@ -34,7 +34,7 @@ fn each_address_of_a_name_is_a_server_and_what_leads_back_is_none() {
          [[proxy.server]]\nname = \"many\"\naddress = \"many.test:{port}\"\n"
     );
     let proxy = Proxy::start_with_hosts(&table, &hosts(&ips));
-    proxy.log("leads back to this node's own proxies: left out");
+    proxy.log("left an address out: it leads back to this node's own proxies");
     proxy.wait_for(&["up", "up"]);
     let names = || {
         let servers = proxy.status().unwrap().proxies.remove(0).servers;

@@ -148,7 +148,7 @@ fn orders_outlive_a_kill_and_an_upgrade_and_end_in_time() {
     proxy.wait_for(&["maint", "draining"]);
     holds(&proxy);
     let next = proxy.successor(&config);
-    next.log("serves in its predecessor's place");
+    next.log("serving in the predecessor's place");
     holds(&next);
     drop(proxy);
     // What is ordered of the successor lasts as well, and what has an end has it in whatever program.
@@ -156,7 +156,8 @@ fn orders_outlive_a_kill_and_an_upgrade_and_end_in_time() {
     timed(&next, "s0", "\"drain\"", 1_500);
     let again = next.restarted();
     again.wait_for(&["draining", "up"]);
-    again.log("an operator's order is over: up, weight 7");
+    let line = again.log("an operator's order is over");
+    assert!(line.contains("state=up") && line.contains("weight=7"), "{line}");
     again.wait_for(&["up", "up"]);
     let last = again.restarted();
     last.wait_for(&["up", "up"]);

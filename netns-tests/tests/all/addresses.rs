@@ -309,3 +309,38 @@ fn do_not_take_an_own_address_along_that_came_later() {
         assert!(answers(&duel.client, Foreign::ip(&own)).unwrap());
     }
 }
+
+/// OpenShift moves a node's address from its card to a bridge while everything runs.
+#[test]
+fn follow_the_nodes_own_from_a_card_to_a_bridge() {
+    let mut duel = Duel::new("10.77.0.200");
+    let table = |priority: u8| {
+        format!(
+            "[[vrrp]]\nname = \"api\"\nvrid = 51\npriority = {priority}\naddresses = [\"10.77.0.200\"]\n\
+             advert_interval = \"100ms\"\n"
+        )
+    };
+    let vipd = duel.vipd(0, &table(150));
+    duel.wait_for(&[0]);
+    let _peer = duel.vipd(1, &table(100));
+    let at = |name: &str| {
+        let routers = status::vrrpd(&duel.runtime_dir(0)).map(|status| status.routers);
+        routers.is_ok_and(|routers| routers.iter().all(|router| router.interface.as_str() == name))
+    };
+    wait_until("the status told of eth0", LIMIT, || at("eth0")).unwrap();
+    for step in [
+        "link add br-ex type bridge",
+        "link set br-ex address 02:77:00:00:00:0b up",
+        "address del 10.77.0.11/24 dev eth0",
+        "link set eth0 master br-ex",
+        "address add 10.77.0.11/24 dev br-ex",
+    ] {
+        assert_eq!(duel.ip(0, step), "");
+    }
+    wait_until("the status told of br-ex", LIMIT, || at("br-ex")).unwrap();
+    let held = || duel.ip(0, "-4 address show dev br-ex").contains("10.77.0.200");
+    wait_until("the bridge had the address", LIMIT, held).unwrap();
+    assert!(!duel.ip(0, "-4 address show dev eth0").contains("10.77.0.200"));
+    duel.wait_for(&[0]);
+    assert!(vipd.log().contains("follows its network to another interface"), "{}", vipd.log());
+}

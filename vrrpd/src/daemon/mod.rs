@@ -145,6 +145,9 @@ struct Daemon {
     transaction: Transaction<Config>,
     pause: Pause,
     started: Instant,
+    /// As the file says.
+    given: Config,
+    /// The same, with the interfaces that it leaves to the network.
     config: Config,
     links: Links,
     tracking: Tracking,
@@ -197,11 +200,13 @@ impl Daemon {
         let (trackers, found) = Trackers::new(links.interfaces.clone());
         let (conflicts, seen) =
             Conflicts::new(Arc::clone(&handles.announcer), links.interfaces.clone());
+        let settled = reload::settled(&config, None, &links.interfaces.borrow());
         let mut daemon = Self {
             transaction: Transaction::new(control).context("hear the supervisor")?,
             pause: Pause::remembered(args.paused),
             started,
-            config,
+            config: settled,
+            given: config,
             links,
             tracking: Tracking::default(),
             trackers,
@@ -261,7 +266,7 @@ impl Daemon {
                 Some(asked) = self.asked.recv() => self.asked(asked).await,
                 Some(found) = self.found.recv() => self.found(found),
                 Some(sighting) = self.seen.recv() => self.conflict_seen(&sighting),
-                Ok(()) = interfaces.changed() => self.conflicts.look_around(&self.config),
+                Ok(()) = interfaces.changed() => self.interfaces_changed().await,
                 () = sleep_until(self.grace.ends()) => self.end_health_grace(),
                 () = sleep_until(proof) => proof = None,
                 () = self.routers.driver_ended(), if stopping => break,
