@@ -85,17 +85,17 @@ fn leave_a_frozen_node_when_the_lease_ends() {
     assert!(slept(&active.log()), "{}", active.log());
 }
 
-/// Without a supervisor a killed daemon leaves its address; the next start knows it for its own.
+/// Killed with its supervisor, a daemon leaves its address; the next start knows it for its own.
 #[test]
 fn that_were_left_behind_are_removed_at_the_next_start() {
     let mut duel = Duel::new(VIP);
     let config = router(150, "lease = \"off\"\n");
-    let mut killed = duel.lone_vrrpd(0, &config);
+    let mut killed = duel.vipd(0, &config);
     duel.wait_for(&[0]);
     killed.kill().unwrap();
     sleep(Duration::from_secs(1));
     assert_eq!(duel.owners.owners(), ["lb1"]);
-    let started = duel.lone_vrrpd(0, &config);
+    let started = duel.vipd(0, &config);
     started.wait_for_log("removed an address that an earlier run left behind", LIMIT).unwrap();
     duel.wait_for(&[0]);
 }
@@ -270,7 +270,7 @@ fn in_a_network_without_an_own_one_leave_nothing_behind_when_all_dies() {
         let before = Foreign::configured(&duel, 0);
         // The kernel drops a route with its source in IPv4 only.
         let route = if duel.vip.is_ipv4() { foreign.route() } else { String::new() };
-        let mut killed = duel.lone_vrrpd(0, &foreign.router(150, &route));
+        let mut killed = duel.vipd(0, &foreign.router(150, &route));
         duel.wait_for(&[0]);
         wait_until("it answers", LIMIT, || answers(&duel.client, duel.vip).unwrap()).unwrap();
         killed.kill().unwrap();
@@ -308,4 +308,39 @@ fn do_not_take_an_own_address_along_that_came_later() {
         assert!(has(Foreign::ip(&own)) && !has(duel.vip));
         assert!(answers(&duel.client, Foreign::ip(&own)).unwrap());
     }
+}
+
+/// OpenShift moves a node's address from its card to a bridge while everything runs.
+#[test]
+fn follow_the_nodes_own_from_a_card_to_a_bridge() {
+    let mut duel = Duel::new("10.77.0.200");
+    let table = |priority: u8| {
+        format!(
+            "[[vrrp]]\nname = \"api\"\nvrid = 51\npriority = {priority}\naddresses = [\"10.77.0.200\"]\n\
+             advert_interval = \"100ms\"\n"
+        )
+    };
+    let vipd = duel.vipd(0, &table(150));
+    duel.wait_for(&[0]);
+    let _peer = duel.vipd(1, &table(100));
+    let at = |name: &str| {
+        let routers = status::vrrpd(&duel.runtime_dir(0)).map(|status| status.routers);
+        routers.is_ok_and(|routers| routers.iter().all(|router| router.interface.as_str() == name))
+    };
+    wait_until("the status told of eth0", LIMIT, || at("eth0")).unwrap();
+    for step in [
+        "link add br-ex type bridge",
+        "link set br-ex address 02:77:00:00:00:0b up",
+        "address del 10.77.0.11/24 dev eth0",
+        "link set eth0 master br-ex",
+        "address add 10.77.0.11/24 dev br-ex",
+    ] {
+        assert_eq!(duel.ip(0, step), "");
+    }
+    wait_until("the status told of br-ex", LIMIT, || at("br-ex")).unwrap();
+    let held = || duel.ip(0, "-4 address show dev br-ex").contains("10.77.0.200");
+    wait_until("the bridge had the address", LIMIT, held).unwrap();
+    assert!(!duel.ip(0, "-4 address show dev eth0").contains("10.77.0.200"));
+    duel.wait_for(&[0]);
+    assert!(vipd.log().contains("follows its network to another interface"), "{}", vipd.log());
 }

@@ -236,3 +236,35 @@ fn serve_their_own_loopback_address() {
     assert_eq!(web.ask(&duel.hosts[1], "127.43.43.43:6443"), None);
     assert!(status::vrrpd(&duel.runtime_dir(0)).is_err());
 }
+
+/// Somebody cleans up: nothing that runs needs the directory, and nobody else can start in it.
+#[test]
+fn a_runtime_directory_that_is_deleted_is_made_again() {
+    let mut duel = Duel::new(VIP);
+    let web = Web::new(&duel, &[6443]);
+    let vipd = duel.vipd(0, &web.node(150, ""));
+    duel.wait_for(&[0]);
+    let directory = duel.runtime_dir(0);
+    let answers = || status::vrrpd(&directory).ok();
+    wait_until("the node told its status", LIMIT, || answers().is_some()).unwrap();
+    let mut pid = answers().unwrap().pid;
+    for _ in 0..2 {
+        fs::remove_dir_all(&directory).unwrap();
+        wait_until("it told it again", LIMIT, || answers().is_some()).unwrap();
+        assert_eq!(answers().unwrap().pid, pid, "vrrpd was started anew: {}", vipd.log());
+        let mut second = Command::new(binary("vipd"));
+        second.arg("run").arg("--config").arg(duel.lab.directory().join("lb1.toml"));
+        let second = duel.hosts[0].output(second.arg("--runtime-dir").arg(&directory), LIMIT);
+        let second = second.unwrap();
+        let said = String::from_utf8_lossy(&second.stderr);
+        assert!(said.contains("another vipd runs here"), "{said}");
+        // Whoever dies without the directory has a successor that lives.
+        fs::remove_dir_all(&directory).unwrap();
+        let killed = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+        nix::sys::signal::kill(killed, Signal::SIGKILL).unwrap();
+        let another = || answers().is_some_and(|status| status.pid != pid);
+        wait_until("a successor told its status", LIMIT, another).unwrap();
+        pid = answers().unwrap().pid;
+        assert_eq!(duel.owners.owners(), ["lb1"]);
+    }
+}

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use lab::{Moment, Running};
+use lab::{Moment, probe, wait_until};
 use netns_tests::capture::{Capture, Recorded};
 use netns_tests::link::{ip, neighbour, setting};
-use netns_tests::{Duel, LIMIT, PLANNED, binary};
+use netns_tests::{Duel, LIMIT, PLANNED};
 
 const VIP: &str = "10.77.0.200";
 const VIP6: &str = "fd77::200";
@@ -167,26 +167,18 @@ fn a_planned_stop_leaves_nothing_behind() {
     assert_eq!(setting(&host, "ipv4/conf/eth0/arp_announce"), "1");
 }
 
-fn lone_vrrpd(duel: &Duel, config: &str) -> Running {
-    let config = duel.lab.write("lone.toml", config).unwrap();
-    std::fs::create_dir_all(duel.runtime_dir(0)).unwrap();
-    let mut command = Command::new(binary("vipd"));
-    command.arg("vrrpd").arg("--config").arg(config).arg("--runtime-dir").arg(duel.runtime_dir(0));
-    duel.hosts[0].start("vrrpd", &mut command).unwrap()
-}
-
 /// A killed predecessor's link is known by its alias, and its parent's settings are put back by whoever
 /// comes after it.
 #[test]
 fn what_a_killed_daemon_left_is_taken_over_and_cleaned_up() {
     let mut duel = Duel::new(VIP);
-    let mut killed = lone_vrrpd(&duel, &node(150, ""));
+    let mut killed = duel.vipd(0, &node(150, ""));
     duel.wait_for(&[0]);
     killed.kill().unwrap();
     duel.wait_for(&[]);
     assert_eq!(links(&duel, 0).len(), 2, "the leases end, and the links stay, silent");
-    let mut started = lone_vrrpd(
-        &duel,
+    let mut started = duel.vipd(
+        0,
         &node(150, "virtual_mac_interface = \"vmac51\"\n")
             .replace("\"fe80::200:5eff:fe00:233\", \"fd77::200\"", "\"10.77.0.201\""),
     );
@@ -246,4 +238,39 @@ fn a_deleted_link_comes_back() {
     assert_eq!(answering(&duel), [Some(MAC.to_owned()), Some(MAC6.to_owned())]);
     vipd.stop(LIMIT).unwrap();
     assert_eq!(links(&duel, 0), [] as [String; 0]);
+}
+
+/// IPv6 leaves an interface whose MTU falls below 1,280 bytes; what the parent is given back, so is the macvlan.
+#[test]
+fn follows_its_parent() {
+    let mut duel = Duel::new(VIP);
+    let _vipd = duel.vipd(0, &node(150, ""));
+    duel.wait_for(&[0]);
+    let whole = [Some(MAC.to_owned()), Some(MAC6.to_owned())];
+    assert_eq!(answering(&duel), whole);
+    let lb1 = duel.hosts[0].clone();
+    let mtu = |link| {
+        let shown = ip(&lb1, &["link", "show", "dev", link]);
+        shown.split_once("mtu ").map(|(_, rest)| rest.split(' ').next().unwrap().to_owned())
+    };
+    let addresses = |link| ip(&lb1, &["address", "show", "dev", link]);
+    for size in ["576", "1500", "1400"] {
+        ip(&lb1, &["link", "set", "dev", "eth0", "mtu", size]);
+        let follows =
+            || mtu("vrrp4-51").as_deref() == Some(size) && mtu("vrrp6-51").as_deref() == Some(size);
+        wait_until(&format!("an MTU of {size}"), LIMIT, follows).unwrap();
+    }
+    wait_until("IPv6 was back", LIMIT, || addresses("vrrp6-51").contains(VIP6)).unwrap();
+    // Brought down, renamed and deleted by somebody who does not know what they are for.
+    let up = || addresses("vrrp4-51").contains(VIP) && addresses("vrrp4-51").contains("LOWER_UP");
+    ip(&lb1, &["link", "set", "dev", "vrrp4-51", "down"]);
+    wait_until("up again", LIMIT, up).unwrap();
+    ip(&lb1, &["link", "set", "dev", "vrrp4-51", "down", "name", "mine"]);
+    let back = || links(&duel, 0).iter().any(|link| link.starts_with("vrrp4-51@")) && up();
+    wait_until("there under its name", LIMIT, back).unwrap();
+    assert_eq!(links(&duel, 0).len(), 2, "{:?}", links(&duel, 0));
+    ip(&lb1, &["link", "del", "dev", "vrrp4-51"]);
+    wait_until("made again", LIMIT, back).unwrap();
+    let answers = || probe::ping::answers(&duel.client, VIP.parse().unwrap()).unwrap();
+    wait_until("the client was answered", LIMIT, answers).unwrap();
 }

@@ -15,6 +15,12 @@ pub struct InterfaceName(String);
 pub struct InterfaceNameError;
 
 impl InterfaceName {
+    /// What stands for one that is not known yet. No interface has this name.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self("?".to_owned())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

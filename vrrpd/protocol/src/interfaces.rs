@@ -32,6 +32,8 @@ pub struct Interface {
     pub mac: Option<MacAddr>,
     /// A macvlan: the index of the interface that it is made upon.
     pub upon: Option<u32>,
+    /// The largest packet, in bytes, where the kernel says.
+    pub mtu: Option<u32>,
     addresses: Vec<Configured>,
 }
 
@@ -48,6 +50,8 @@ pub struct Link {
     pub mac: Option<MacAddr>,
     /// A macvlan: the index of the interface that it is made upon.
     pub upon: Option<u32>,
+    /// The largest packet, in bytes, where the kernel says.
+    pub mtu: Option<u32>,
 }
 
 /// An address the kernel has.
@@ -70,6 +74,11 @@ pub struct Configured {
 }
 
 impl Interfaces {
+    /// Every interface, by index.
+    pub fn all(&self) -> impl Iterator<Item = &Interface> {
+        self.by_index.values()
+    }
+
     /// The interface of this name, or that has it as an alternative.
     #[must_use]
     pub fn named(&self, name: &InterfaceName) -> Option<&Interface> {
@@ -135,8 +144,8 @@ impl Interfaces {
     pub fn put(&mut self, index: u32, link: Link) -> bool {
         let known = self.by_index.get(&index);
         let addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
-        let Link { name, running, loopback, mac, upon } = link;
-        let interface = Interface { name, index, running, loopback, mac, upon, addresses };
+        let Link { name, running, loopback, mac, upon, mtu } = link;
+        let interface = Interface { name, index, running, loopback, mac, upon, mtu, addresses };
         let news = known != Some(&interface);
         self.by_index.insert(index, interface);
         news
@@ -265,6 +274,18 @@ impl Interface {
             let in_it = known.prefix_len == address.prefix_len() && net.contains(&known.ip);
             known.ours && in_it && known.ip != address.ip() && !leaving.contains(&known.ip)
         })
+    }
+
+    /// Bits of the longest prefix by which an address of this node, and none of `virtual_addresses`, has
+    /// `target` in its network; none: none has.
+    #[must_use]
+    pub fn own_prefix_of(&self, target: IpAddr, virtual_addresses: &[IpAddr]) -> Option<u8> {
+        let own = |known: &&Configured| !known.ours && !virtual_addresses.contains(&known.ip);
+        let has = |known: &&Configured| {
+            IpNet::new(known.ip, known.prefix_len).is_ok_and(|net| net.contains(&target))
+        };
+        let lengths = self.addresses.iter().filter(own).filter(has).map(|known| known.prefix_len);
+        lengths.max()
     }
 
     /// Whether addresses that are not ours may leave with `address`: the kernel removes the secondary

@@ -3,6 +3,7 @@
 pub mod conflicts;
 pub mod desired;
 pub mod election;
+pub mod follow_network;
 pub mod interfaces;
 pub mod reconciler;
 pub mod router;

@@ -1,11 +1,12 @@
-//! From one configuration to another: by the supervisor's orders, or by SIGHUP without one.
+//! From one configuration to another, by the supervisor's orders.
 
-use config::{Config, Loaded, RouterConfig, load};
+use config::{Config, RouterConfig};
 use process::transaction::Step;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::Daemon;
 use super::source::parse;
+use vrrp::follow_network;
 use vrrp::interfaces::Interfaces;
 
 impl Daemon {
@@ -25,27 +26,10 @@ impl Daemon {
         }
     }
 
-    /// Without a supervisor: goes over to what the file says now.
-    pub(super) async fn reload(&mut self) {
-        if self.supervised {
-            return info!("SIGHUP ignored: the supervisor reloads");
-        }
-        match load(&self.path) {
-            Ok(Loaded { config, warnings, .. }) => {
-                info!(path = %self.path.display(), "reloading");
-                warnings.log();
-                self.go_over_to(config).await;
-            }
-            Err(problems) => {
-                error!("reload refused: everything stays as it was");
-                problems.log();
-            }
-        }
-    }
-
     fn can_go_over_to(&self, config: Config) -> Result<Config, String> {
         let interfaces = self.links.interfaces.borrow();
-        let lost = config.routers.iter().find_map(|new| {
+        let settled = settled(&config, Some(&self.config), &interfaces);
+        let lost = settled.routers.iter().find_map(|new| {
             let old = self.config.routers.iter().find(|old| old.id == new.id)?;
             lost_interface(old, new, &interfaces)
         });
@@ -55,7 +39,32 @@ impl Daemon {
         }
     }
 
-    async fn go_over_to(&mut self, config: Config) {
+    async fn go_over_to(&mut self, given: Config) {
+        let config = settled(&given, Some(&self.config), &self.links.interfaces.borrow());
+        self.given = given;
+        self.go_over_to_settled(config).await;
+    }
+
+    /// Addresses or links changed: a router that follows a network may be elsewhere.
+    pub(super) async fn interfaces_changed(&mut self) {
+        if self.given.routers.iter().all(|router| !router.follows_network) {
+            return self.conflicts.look_around(&self.config);
+        }
+        let config = settled(&self.given, Some(&self.config), &self.links.interfaces.borrow());
+        for (old, new) in self.config.routers.iter().zip(&config.routers) {
+            if old.interface != new.interface {
+                let (from, interface) = (&old.interface, &new.interface);
+                info!(router = %new.id, %interface, %from, "follows its network to another interface");
+            }
+        }
+        if self.config == config {
+            self.conflicts.look_around(&self.config);
+        } else {
+            self.go_over_to_settled(config).await;
+        }
+    }
+
+    async fn go_over_to_settled(&mut self, config: Config) {
         self.routers.change(&self.config, &config).await;
         self.config = config;
         self.conflicts.look_out_for(&self.config);
@@ -72,6 +81,13 @@ impl Daemon {
             }
         }
     }
+}
+
+/// A configuration with the interfaces that it leaves to the network.
+pub(super) fn settled(given: &Config, before: Option<&Config>, interfaces: &Interfaces) -> Config {
+    let before = before.map(|before| before.routers.as_slice()).unwrap_or_default();
+    let routers = follow_network::settled(&given.routers, before, interfaces);
+    Config { routers, ..given.clone() }
 }
 
 /// A router that has an interface is not moved to one that is not there: a typing error.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use config::{Code, DEFAULT_PATH, Loaded, Problems, load_on};
+use config::{Audience, Code, DEFAULT_PATH, Loaded, Problems, RouterConfig, load_on};
 
 use self::forecast::Row;
 use self::pair::Two;
@@ -91,6 +91,15 @@ fn as_pair(checked: &mut [Checked]) -> Option<Vec<Row>> {
     rows.filter(|rows| !rows.is_empty())
 }
 
+/// In whose network the node's address is looked for.
+fn followed(router: &RouterConfig) -> String {
+    match (router.source, &router.audience) {
+        (Some(source), _) => format!("its source {source}"),
+        (None, Audience::Peers(_)) => "its peers".to_owned(),
+        (None, Audience::Multicast) => "its addresses".to_owned(),
+    }
+}
+
 /// A file, and what became of it.
 struct Checked {
     path: PathBuf,
@@ -136,7 +145,15 @@ impl Checked {
             1 => "can be used, with the warning above".to_owned(),
             count => format!("can be used, with the {count} warnings above"),
         };
-        Some(format!("{path} {verdict}: virtual routers {routers}, proxies {proxies}"))
+        let mut summary = format!("{path} {verdict}: virtual routers {routers}, proxies {proxies}");
+        for router in config.routers.iter().filter(|router| router.follows_network) {
+            summary += &format!(
+                "\n  {}: names no interface; it will be the one that has the node's address in the network of {}",
+                router.id,
+                followed(router)
+            );
+        }
+        Some(summary)
     }
 }
 

@@ -30,7 +30,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use config::load_on;
+use config::{Config, load_on};
+use vrrp::follow_network;
 
 use self::context::Context;
 use self::network::Network;
@@ -95,11 +96,12 @@ fn findings(options: &Options) -> anyhow::Result<Vec<Finding>> {
         let network = Network::read().await.context("ask the kernel for its interfaces")?;
         let mut found = vec![configuration(&path, &loaded.warnings.to_string())];
         let writable = Sources::of(&path, &loaded).writable();
+        let routers = follow_network::settled(&loaded.config.routers, &[], &network.interfaces);
         let context = Context {
             path,
             writable,
             included: loaded.included,
-            config: loaded.config,
+            config: Config { routers, ..loaded.config },
             endpoints: options.endpoint.clone(),
             vrrpd: status::vrrpd(&runtime_dir).ok(),
             lbproxy: status::lbproxy(&runtime_dir).ok(),

@@ -1,6 +1,7 @@
 //! Does what the decisions say: the only place where the supervisor touches processes and the kernel.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsFd;
@@ -25,11 +26,11 @@ use super::core::{Core, Effect, Event, Role};
 use super::files::FileWatch;
 use super::orphans::{self, Orphans};
 use super::pause::PauseMark;
-use super::pid_file::PidFile;
 use super::program::{Program, Wanted};
 use super::reload::{self, Reload};
 use super::reloading::{Generation, Requester};
 use super::requests::Asked;
+use super::runtime_dir::RuntimeDir;
 use super::upgrade::{self, Adopted};
 use super::{ENDED_AT_ONCE, Options, cleanup};
 use crate::clock::{now, sleep_until};
@@ -38,6 +39,9 @@ use crate::users::{Role as User, Users};
 
 /// Tells `lbproxy` to take over from the one that runs.
 const TAKE_OVER: &str = "--take-over";
+
+/// Tells `lbproxy` and the console where their files are to be.
+const RUNTIME_DIR: &str = "--runtime-dir";
 
 /// The running supervisor.
 pub(super) struct Supervisor {
@@ -60,7 +64,7 @@ pub(super) struct Supervisor {
     buffer: Vec<u8>,
     orphans: Orphans,
     /// Kept locked.
-    pub(super) pid_file: PidFile,
+    pub(super) directory: RuntimeDir,
     /// Whom the programs run as.
     users: Users,
     pause: PauseMark,
@@ -85,6 +89,7 @@ enum Woken {
     Reload,
     Asked(Asked),
     LookAtFiles,
+    LookAtDirectory,
     Upgrade,
     Tried(Result<(), String>),
 }
@@ -93,7 +98,7 @@ impl Supervisor {
     pub(super) fn new(
         options: &Options,
         current: Generation,
-        pid_file: PidFile,
+        directory: RuntimeDir,
         users: Users,
         asked: mpsc::Receiver<Asked>,
     ) -> io::Result<Self> {
@@ -111,7 +116,7 @@ impl Supervisor {
             channels: Channels::default(),
             buffer: vec![0; PACKET_LIMIT],
             orphans: Orphans::default(),
-            pid_file,
+            directory,
             users,
             pause: PauseMark::of(&options.runtime_dir),
             binary: std::env::current_exe()?,
@@ -148,6 +153,7 @@ impl Supervisor {
                     self.request(reload::What::All, Requester::Client(asked.reply)).await;
                 }
                 Woken::LookAtFiles => self.look_at_files().await,
+                Woken::LookAtDirectory => self.look_at_directory(),
                 Woken::Upgrade => self.try_upgrade(),
                 Woken::Tried(outcome) => self.tried(outcome).await,
             }
@@ -161,7 +167,7 @@ impl Supervisor {
         let timer = self.core.deadline().into_iter().chain(self.reload.deadline()).min();
         let can_upgrade = self.reload.is_idle();
         let stopping = self.core.is_stopping();
-        let Self { children, trial, files, .. } = self;
+        let Self { children, trial, files, directory, .. } = self;
         tokio::select! {
             biased;
             _ = self.deaths.recv() => Woken::Death,
@@ -174,6 +180,7 @@ impl Supervisor {
             // A reload that is under way comes to its end before.
             outcome = upgrade::tried(trial), if can_upgrade && !stopping => Woken::Tried(outcome),
             () = files.tick(), if !stopping => Woken::LookAtFiles,
+            () = directory.tick(), if !stopping => Woken::LookAtDirectory,
             () = sleep_until(timer) => Woken::Timer,
         }
     }
@@ -220,14 +227,16 @@ impl Supervisor {
 
     async fn start(&mut self, program: Program, role: Role) -> Event {
         let arguments = match role {
-            Role::Successor => vec![TAKE_OVER.to_owned()],
+            Role::Successor => vec![TAKE_OVER.into()],
             Role::Alone { resume } => resume
                 .iter()
                 .flat_map(|(router, millis)| {
-                    ["--resume".to_owned(), resume_argument(router, *millis)]
+                    ["--resume".into(), resume_argument(router, *millis).into()]
                 })
                 .collect(),
         };
+        // The console is to have a place for its socket.
+        self.directory.restore();
         match self.spawn(program, arguments) {
             Ok(child) => {
                 let pid = child.id();
@@ -240,23 +249,36 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&self, program: Program, mut arguments: Vec<String>) -> io::Result<Child> {
+    fn spawn(&self, program: Program, mut arguments: Vec<OsString>) -> io::Result<Child> {
         let content = control::sealed(&self.current.content_for(program))?;
         match program {
-            Program::Vrrpd if self.pause.is_set() => arguments.push(PAUSED.to_owned()),
+            Program::Vrrpd if self.pause.is_set() => arguments.push(PAUSED.into()),
             Program::Runner => {
-                arguments.extend([HOOKS_USER.to_owned(), self.users.of(User::Hooks).to_string()]);
+                let user = self.users.of(User::Hooks).to_string();
+                arguments.extend([HOOKS_USER.into(), user.into()]);
             }
-            Program::Vrrpd | Program::Lbproxy | Program::Console => {}
+            Program::Lbproxy | Program::Console => {
+                arguments.extend([RUNTIME_DIR.into(), self.options.runtime_dir.clone().into()]);
+            }
+            Program::Vrrpd => {}
         }
         Child::start(Start {
             program,
             user: self.users.of(program.user()),
-            runtime_dir: &self.options.runtime_dir,
             arguments: &arguments,
             content: content.as_fd(),
             generation: self.current.number,
         })
+    }
+
+    /// Makes again what somebody deleted of the runtime directory. The console makes its socket at its start.
+    fn look_at_directory(&mut self) {
+        self.directory.restore();
+        if self.directory.console_is_cut_off() {
+            warn!("the console's socket was deleted: starting the console anew");
+            let consoles = self.children.values().filter(|child| child.program == Program::Console);
+            consoles.for_each(|child| child.signal(rustix::process::Signal::TERM));
+        }
     }
 
     /// Passes on what the programs have said.

@@ -27,6 +27,7 @@ mod program;
 mod reload;
 mod reloading;
 pub(crate) mod requests;
+mod runtime_dir;
 mod slot;
 mod upgrade;
 
@@ -41,6 +42,7 @@ use tracing::error;
 use self::executor::Supervisor;
 use self::pid_file::PidFile;
 use self::reloading::Generation;
+use self::runtime_dir::RuntimeDir;
 use crate::trust::files::Rule;
 use crate::users;
 
@@ -103,23 +105,17 @@ fn complain(text: &str) {
 
 fn supervise(options: &Options, generation: Generation) -> anyhow::Result<ExitCode> {
     use anyhow::Context;
-    std::fs::create_dir_all(&options.runtime_dir)
-        .with_context(|| format!("make the directory {}", options.runtime_dir.display()))?;
     scheduling::lock_memory();
     scheduling::real_time("the supervisor", REALTIME);
     orphans::become_subreaper();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut adopted = options.adopt.then(upgrade::adopt);
-        let pid_file = match adopted.as_mut().and_then(|adopted| adopted.lock.take()) {
-            Some(lock) => PidFile::adopt(lock),
-            None => PidFile::take(&options.runtime_dir),
-        };
-        let pid_file =
-            pid_file.with_context(|| format!("run in {}", options.runtime_dir.display()))?;
-        let asked = requests::serve(&options.runtime_dir);
+        let lock = adopted.as_mut().and_then(|adopted| adopted.lock.take());
+        let (directory, asked) = RuntimeDir::open(&options.runtime_dir, lock)
+            .with_context(|| format!("run in {}", options.runtime_dir.display()))?;
         let users = users::choose_for(&options.runtime_dir);
-        let supervisor = Supervisor::new(options, generation, pid_file, users, asked);
+        let supervisor = Supervisor::new(options, generation, directory, users, asked);
         let supervisor = supervisor.context("watch for signals")?;
         signals::release();
         Ok(supervisor.run(adopted).await)

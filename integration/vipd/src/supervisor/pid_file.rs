@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -57,6 +57,13 @@ impl PidFile {
         locked.seek(SeekFrom::Start(0))?;
         writeln!(locked, "{}", std::process::id())?;
         Ok(Self { locked })
+    }
+
+    /// Whether it is still the one in this directory.
+    pub(super) fn is_in(&self, runtime_dir: &Path) -> bool {
+        let (ours, there) = (self.locked.metadata(), std::fs::metadata(runtime_dir.join(NAME)));
+        let (Ok(ours), Ok(there)) = (ours, there) else { return false };
+        (ours.dev(), ours.ino()) == (there.dev(), there.ino())
     }
 
     /// To hand it to the next program.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -20,7 +21,7 @@ use tracing::warn;
 pub(crate) const SOCKET: &str = "supervisor.sock";
 
 /// Those who are served at once; more wait.
-const CLIENTS: usize = 8;
+pub(super) const CLIENTS: usize = 8;
 
 /// A request is no longer than this, in bytes.
 const REQUEST_LIMIT: u64 = 256;
@@ -57,19 +58,16 @@ pub(super) struct Asked {
     pub(super) reply: oneshot::Sender<Outcome>,
 }
 
-/// Serves the socket. Without one, SIGHUP still works.
-pub(super) fn serve(runtime_dir: &Path) -> mpsc::Receiver<Asked> {
-    let (asks, asked) = mpsc::channel(CLIENTS);
+/// Serves the socket, until it is aborted. Without one, SIGHUP still works.
+pub(super) fn serve(runtime_dir: &Path, asks: mpsc::Sender<Asked>) -> Option<AbortHandle> {
     let path = runtime_dir.join(SOCKET);
     match bind(&path) {
-        Ok(listener) => {
-            tokio::spawn(accept(listener, asks));
-        }
+        Ok(listener) => Some(tokio::spawn(accept(listener, asks)).abort_handle()),
         Err(error) => {
             warn!(path = %path.display(), %error, "cannot listen for `vipd reload`: only SIGHUP reloads");
+            None
         }
     }
-    asked
 }
 
 /// Who holds the lock of the directory may replace the socket of one that died.
@@ -135,7 +133,8 @@ mod tests {
         let path = dir.path().join(SOCKET);
         // One that died left it.
         std::fs::write(&path, "").unwrap();
-        let mut asked = serve(dir.path());
+        let (asks, mut asked) = mpsc::channel(CLIENTS);
+        serve(dir.path(), asks);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         tokio::spawn(async move {

@@ -172,7 +172,7 @@ impl Supervisor {
 
     /// Returns only why that cannot be, in words.
     fn become_binary(&self) -> Result<Infallible, String> {
-        leave(&self.leaving(), self.pid_file.as_fd())
+        leave(&self.leaving(), self.directory.lock())
             .map_err(|error| format!("cannot hand the programs over: {error}"))?;
         let failed = become_program(&self.binary, &self.options);
         take_back().map_err(|error| format!("cannot close what was left: {error}"))?;

@@ -103,7 +103,9 @@ pub(super) struct RawTracker {
 pub(super) struct RawRouter {
     /// Its name in logs and commands.
     pub(super) name: Given<String>,
-    /// The interface of the adverts and the addresses.
+    /// The interface of the adverts and the addresses; default: the one that has this node's address in the
+    /// network of the virtual ones (with `source` that address, with `peers` one in their network), followed
+    /// when that moves to another.
     pub(super) interface: Given<String>,
     /// Virtual router identifier, 1 to 255.
     #[schemars(range(min = 1, max = 255))]

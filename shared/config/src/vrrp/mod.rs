@@ -25,6 +25,9 @@ pub struct RouterConfig {
     pub id: RouterId,
     /// Where adverts are sent and addresses are configured.
     pub interface: InterfaceName,
+    /// The file names no interface: it is the one that has this node's address in the network of the
+    /// router's. Until that is known, [`InterfaceName::unknown`] stands for it wherever it is meant.
+    pub follows_network: bool,
     /// Virtual router identifier.
     pub vrid: Vrid,
     /// Priority while everything tracked is usable.

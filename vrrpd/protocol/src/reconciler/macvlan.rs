@@ -2,12 +2,14 @@
 //! removed when it ends.
 //!
 //! Whatever is wrong with it shows at the start, not when the node shall take over; and an interface that
-//! is down answers nobody, whatever its parent goes through.
+//! is down answers nobody, whatever its parent goes through. It follows its parent: one of another index, a new
+//! MTU.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Done, Failure, KernelOp, Macvlan, Reconciler, Report};
-use crate::interfaces::Interfaces;
+use super::{Done, Failure, Holding, KernelOp, Macvlan, Phase, Reconciler, Report};
+use crate::interfaces::{Interface, Interfaces};
 
 /// How soon an interface that could not be made is tried again.
 const MAKE_AGAIN: Duration = Duration::from_secs(1);
@@ -49,6 +51,21 @@ impl Reconciler {
         self.macvlan.doubted = true;
     }
 
+    /// Somebody brought it down while it holds the addresses: up it is again, and they are announced.
+    pub(super) fn raise_again(&mut self, now: Instant, ops: &mut Vec<KernelOp>) {
+        let Some(macvlan) = self.plan.macvlan.clone() else { return };
+        let interfaces = Arc::clone(&self.interfaces);
+        let runs = |name| interfaces.named(name).is_some_and(|interface| interface.running);
+        let there = interfaces.named(&macvlan.name).is_some();
+        if !there || runs(&macvlan.name) || !runs(&macvlan.parent) {
+            return;
+        }
+        let Phase::Held(holding) = &mut self.phase else { return };
+        let Holding { addresses, announcing, .. } = &mut **holding;
+        addresses.iter().for_each(|address| announcing.add(address, now));
+        ops.push(KernelOp::RaiseMacvlan(macvlan));
+    }
+
     pub(super) fn ensured(
         &mut self,
         macvlan: Macvlan,
@@ -78,7 +95,8 @@ impl Reconciler {
 fn is_there(macvlan: &Macvlan, interfaces: &Interfaces) -> bool {
     // Without the parent there is nothing to be made.
     let Some(parent) = interfaces.named(&macvlan.parent) else { return true };
-    interfaces
-        .named(&macvlan.name)
-        .is_some_and(|found| found.upon == Some(parent.index) && found.mac == Some(macvlan.mac))
+    let same_mtu = |found: &Interface| found.mtu.is_none() || found.mtu == parent.mtu;
+    interfaces.named(&macvlan.name).is_some_and(|found| {
+        found.upon == Some(parent.index) && found.mac == Some(macvlan.mac) && same_mtu(found)
+    })
 }

@@ -131,6 +131,7 @@ impl Reconciler {
                 self.compare = true;
                 self.doubt_routing();
                 self.doubt_macvlan();
+                self.raise_again(now, &mut ops);
             }
             Event::AddressGone { index, ip, by } => self.address_gone(index, ip, by, now, &mut ops),
             Event::RoutingGone => self.doubt_routing(),

@@ -174,7 +174,8 @@ fn interfaces(config: &RouterConfig, place: Place) -> Interfaces {
     for (index, name) in (place.index..).zip(std::iter::once(&config.interface).chain(others)) {
         if interfaces.named(name).is_none() {
             let (name, running, loopback) = (name.clone(), true, false);
-            interfaces.put(index, Link { name, running, loopback, mac: None, upon: None });
+            interfaces
+                .put(index, Link { name, running, loopback, mac: None, upon: None, mtu: None });
         }
     }
     let Place { index, source, prefix_len } = place;

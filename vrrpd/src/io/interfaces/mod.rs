@@ -7,7 +7,7 @@ use vocabulary::InterfaceName;
 use vrrp::interfaces::{Configured, Interfaces, Link};
 
 use super::address_message::{address_of, is_by_keepalived, is_ours, is_own_source, is_permanent};
-use super::macvlan::{mac_of, upon};
+use super::macvlan::{mac_of, mtu_of, upon};
 
 /// An interface is there, or changed; tells whether that is news.
 pub fn link_changed(interfaces: &mut Interfaces, message: &LinkMessage) -> bool {
@@ -20,7 +20,8 @@ pub fn link_changed(interfaces: &mut Interfaces, message: &LinkMessage) -> bool 
     let running = flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
     let loopback = flags.contains(LinkFlags::Loopback);
     let mac = mac_of(message).or_else(|| interfaces.at(index)?.mac);
-    let link = Link { name, running, loopback, mac, upon: upon(message) };
+    let mtu = mtu_of(message).or_else(|| interfaces.at(index)?.mtu);
+    let link = Link { name, running, loopback, mac, upon: upon(message), mtu };
     // Both are to be taken over, whatever of it is news.
     let [link, names] =
         [interfaces.put(index, link), interfaces.put_alternatives(index, alternatives(message))];

@@ -118,6 +118,14 @@ pub(in crate::io) fn mac_of(link: &LinkMessage) -> Option<MacAddr> {
     })
 }
 
+/// The largest packet, in bytes.
+pub(in crate::io) fn mtu_of(link: &LinkMessage) -> Option<u32> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Mtu(mtu) => Some(*mtu),
+        _ => None,
+    })
+}
+
 /// The index of the interface that a macvlan is made upon.
 pub(in crate::io) fn upon(link: &LinkMessage) -> Option<u32> {
     link.attributes.iter().find_map(|attribute| match attribute {

@@ -19,7 +19,7 @@ use vrrp::reconciler::Macvlan;
 use self::mark::{
     ARP_ANNOUNCE, ARP_IGNORE, Arp, Mark, RP_FILTER, ipv4_settings, is_upon, mark_of, name_of,
 };
-pub(super) use self::mark::{mac_of, upon};
+pub(super) use self::mark::{mac_of, mtu_of, upon};
 
 /// A change that the kernel refused.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,7 @@ impl Macvlans {
     }
 
     /// Sees to it that the link is there; tells whether it had to be made. A new one is down, and so
-    /// silent; one that is there already stays as it is.
+    /// silent; one that is there already stays, with its parent's MTU.
     ///
     /// # Errors
     /// The parent is gone, the name is taken, or what the kernel says.
@@ -75,11 +75,23 @@ impl Macvlans {
             let fits = is_upon(found, parent) && mac_of(found) == Some(wanted.mac);
             let ours = mark_of(found).is_some();
             match (fits, ours) {
-                (true, true) => return Ok(false),
+                (true, true) => {
+                    self.follow_mtu(found, parent).await?;
+                    return Ok(false);
+                }
                 // Of an earlier configuration, or of somebody who had the same in mind.
                 (true, false) | (false, true) => self.delete(found).await?,
                 (false, false) => return Err(MacvlanError::Taken(wanted.name.clone())),
             }
+        }
+        // Somebody renamed it; the kernel takes the MAC address once.
+        let renamed = |link: &&LinkMessage| {
+            is_upon(link, parent) && mac_of(link) == Some(wanted.mac) && mark_of(link).is_some()
+        };
+        if let Some(renamed) =
+            links.iter().filter(renamed).find(|link| name_of(link) != Some(wanted.name.as_str()))
+        {
+            self.delete(renamed).await?;
         }
         let mut siblings = links.iter().filter(|link| is_upon(link, parent)).filter_map(mark_of);
         let before = match wanted.family {
@@ -89,6 +101,22 @@ impl Macvlans {
         };
         self.make(wanted, parent.header.index, Mark { before }).await?;
         Ok(true)
+    }
+
+    /// The kernel lowers it along with the parent's, and does not raise it again.
+    async fn follow_mtu(
+        &self,
+        link: &LinkMessage,
+        parent: &LinkMessage,
+    ) -> Result<(), MacvlanError> {
+        let (is, wanted) = (mtu_of(link), mtu_of(parent));
+        let (Some(name), Some(mtu)) = (name_of(link), wanted) else { return Ok(()) };
+        if is == wanted {
+            return Ok(());
+        }
+        let message = LinkUnspec::new_with_name(name).mtu(mtu).build();
+        let tried = || format!("set the MTU of {name} to {mtu}");
+        self.netlink.link().set(message).execute().await.map_err(refused(tried))
     }
 
     async fn make(&self, wanted: &Macvlan, parent: u32, mark: Mark) -> Result<(), MacvlanError> {

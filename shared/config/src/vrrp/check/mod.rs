@@ -81,6 +81,7 @@ pub(crate) fn routers(
         routers.push(RouterConfig {
             id: RouterId { name: common.name.clone(), family },
             interface: common.interface.clone(),
+            follows_network: raw.interface.is_none(),
             vrid: common.vrid,
             priority: common.priority,
             addresses: of_family.iter().map(|address| *address.get_ref()).collect(),
@@ -104,8 +105,9 @@ pub(crate) fn routers(
 fn common(raw: &RawRouter, table: &Span, check: &mut Check<'_>) -> Option<Common> {
     let help = "any word; logs and commands use it";
     let name = check.required(table, "name", &raw.name, help, |text| Name::try_from(text.as_str()));
-    let help = "such as \"eth0\"";
-    let interface = check.required(table, "interface", &raw.interface, help, |text| {
+    let help = "such as \"eth0\"; without it the one whose network has the address is followed";
+    let unknown = InterfaceName::unknown();
+    let interface = check.optional("interface", &raw.interface, help, unknown, |text| {
         InterfaceName::try_from(text.as_str())
     });
     let help = "peers of one virtual router share it";

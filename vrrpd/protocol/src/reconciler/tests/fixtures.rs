@@ -50,7 +50,14 @@ pub(in crate::reconciler) fn node(addresses: &[(&str, &str)]) -> Interfaces {
     let mut interfaces = Interfaces::default();
     for (index, interface) in (1..).zip(["lo", "eth0", "eth1"]) {
         let loopback = interface == "lo";
-        let link = Link { name: name(interface), running: true, loopback, mac: None, upon: None };
+        let link = Link {
+            name: name(interface),
+            running: true,
+            loopback,
+            mac: None,
+            upon: None,
+            mtu: Some(1_500),
+        };
         interfaces.put(index, link);
         for (_, text) in addresses.iter().filter(|(at, _)| *at == interface) {
             let ours = text.ends_with('*');

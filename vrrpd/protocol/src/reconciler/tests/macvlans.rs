@@ -19,7 +19,8 @@ fn with_macvlan() -> Plan {
 fn made(upon: u32, mac: MacAddr) -> Arc<Interfaces> {
     let mut interfaces = node(&[("eth0", "10.0.0.11/24")]);
     let (mac, upon) = (Some(mac), Some(upon));
-    let link = Link { name: name("vrrp.51"), running: false, loopback: false, mac, upon };
+    let mtu = None;
+    let link = Link { name: name("vrrp.51"), running: false, loopback: false, mac, upon, mtu };
     interfaces.put(9, link);
     Arc::new(interfaces)
 }
@@ -59,6 +60,47 @@ fn it_is_made_again_where_it_is_not_as_it_has_to_be() {
         let ops = rig.handle(2, Event::Interfaces(interfaces));
         assert_eq!(ops.iter().map(words).any(|w| w == "ensure vrrp.51"), again, "row {row}");
     }
+}
+
+/// The kernel lowers its MTU along with its parent's, and does not raise it again.
+#[test]
+fn it_has_its_parents_mtu() {
+    for (mtu, again) in
+        [(Some(1_500), false), (Some(576), true), (Some(9_000), true), (None, false)]
+    {
+        let mut rig = Rig::new(with_macvlan(), node(&[("eth0", "10.0.0.11/24")]));
+        rig.tick(0);
+        let done = rig.feed(2, Event::Interfaces(seen(mtu, false)));
+        assert_eq!(done.contains(&"ensure vrrp.51".to_owned()), again, "{mtu:?}");
+    }
+}
+
+/// Somebody brings it down: it is up again, and announced; but not where it is down on purpose.
+#[test]
+fn it_is_up_again_while_it_has_the_addresses() {
+    let mut rig = Rig::new(with_macvlan(), node(&[("eth0", "10.0.0.11/24")]));
+    rig.tick(0);
+    assert_eq!(rig.feed(1, Event::Interfaces(seen(None, false))), [""; 0]);
+    rig.feed(2, Event::Desired(HOLD));
+    assert_eq!(rig.feed(3, Event::Interfaces(seen(None, true))), [""; 0]);
+    rig.tick(20_000);
+    let done = rig.feed(30_000, Event::Interfaces(seen(None, false)));
+    assert_eq!(done, ["raise vrrp.51", "announce 10.0.0.100"]);
+    // Without its parent it cannot be up.
+    let mut parentless = Interfaces::clone(&seen(None, false));
+    parentless.remove(2);
+    assert!(
+        !rig.feed(40_000, Event::Interfaces(Arc::new(parentless)))
+            .contains(&"raise vrrp.51".to_owned())
+    );
+}
+
+/// The node with the macvlan as it has to be, but for these.
+fn seen(mtu: Option<u32>, running: bool) -> Arc<Interfaces> {
+    let mut interfaces = Interfaces::clone(&made(2, MAC));
+    let (mac, upon) = (Some(MAC), Some(2));
+    interfaces.put(9, Link { name: name("vrrp.51"), running, loopback: false, mac, upon, mtu });
+    Arc::new(interfaces)
 }
 
 /// What fails is tried again every second, and said when the reason changes.

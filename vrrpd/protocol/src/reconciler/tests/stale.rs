@@ -58,8 +58,14 @@ fn what_is_ours_to_remove_is_and_the_rest_is_said() {
 #[test]
 fn a_macvlan_upon_the_routers_interface_is_cleared_too() {
     let mut interfaces = node(&[("eth0", "10.0.0.11/24")]);
-    let vrrp =
-        Link { name: name("vrrp.51"), running: true, loopback: false, mac: None, upon: Some(2) };
+    let vrrp = Link {
+        name: name("vrrp.51"),
+        running: true,
+        loopback: false,
+        mac: None,
+        upon: Some(2),
+        mtu: None,
+    };
     interfaces.put(9, vrrp);
     interfaces.put_address(9, address_of("10.0.0.100/32"));
     let mut rig = Rig::new(plan(&[("eth0", "10.0.0.100")]), interfaces);
