@@ -1,6 +1,6 @@
 //! Whatever a frame says, it is read without a panic, and claims nothing that cannot be an address.
 
-use vrrp::wire::claimant;
+use vrrp::wire::address_sender;
 
 /// Holds the decoder to that with these bytes.
 ///
@@ -13,8 +13,8 @@ pub fn run(bytes: &[u8]) {
     if let Some(kind) = frame.get_mut(12..14) {
         kind.copy_from_slice(if ipv6 { &[0x86, 0xDD] } else { &[0x08, 0x06] });
     }
-    if let Some(claimant) = claimant::of(&frame) {
-        assert_eq!(claimant.address.is_ipv6(), ipv6);
-        assert!(!claimant.address.is_multicast() || !ipv6);
+    if let Some(sender) = address_sender::of(&frame) {
+        assert_eq!(sender.address.is_ipv6(), ipv6);
+        assert!(!sender.address.is_multicast() || !ipv6);
     }
 }

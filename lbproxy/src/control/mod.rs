@@ -6,6 +6,7 @@
 pub mod daemon;
 mod due;
 pub(crate) mod handoff;
+mod log;
 mod orders;
 pub(crate) mod orders_file;
 mod phase;
@@ -24,19 +25,19 @@ use std::time::{Duration, Instant};
 
 use config::Config;
 use process::messages::{Ownership, OwnershipState, RELEASE_LIMIT, ToVrrpd};
-use process::throttle::{MINUTE, SharedThrottle, Throttle, Throttles};
+use process::throttle::{MINUTE, SharedThrottle, Throttle};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use vocabulary::{Name, RouterId, TrackerHealth};
 
+use self::log::Log;
 use self::phase::Phase;
 use crate::clock;
 use crate::control::handoff::ReceivedSockets;
 use crate::control::orders_file::OrdersFile;
 use crate::control::status::{ProxyStatus, Status, Usage};
 use crate::health::check::Check;
-use crate::health::event_log::EventLog;
 use crate::health::outcome::Report;
 use crate::health::registry::Registry;
 use crate::health::registry::effect::Effect;
@@ -50,11 +51,6 @@ use crate::plan::{Bind, Plan, ProxyPlan};
 
 /// The listening sockets by their address.
 pub(crate) type Bound = HashMap<SocketAddr, Arc<Listeners>>;
-
-/// Routers whose changes of ownership are logged each by itself; lines a minute about each, and about all.
-const ROUTERS_LOGGED: usize = 512;
-const OWNERSHIP_CHANGES: u32 = 4;
-const OWNERSHIP_LINES: u32 = 100;
 
 /// Clients that were not reset in time, in the log.
 static NOT_RESET: SharedThrottle = SharedThrottle::new(Throttle::new(MINUTE));
@@ -80,21 +76,6 @@ pub(crate) struct Control {
     applied: Vec<watch::Receiver<u64>>,
     answers: mpsc::Sender<ToVrrpd>,
     log: Log,
-}
-
-/// What the log takes.
-#[derive(Debug)]
-struct Log {
-    events: EventLog,
-    ownership: Throttles<RouterId>,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        let each = Throttle::burst(OWNERSHIP_CHANGES, MINUTE);
-        let ownership = Throttles::new(each, ROUTERS_LOGGED, OWNERSHIP_LINES);
-        Self { events: EventLog::default(), ownership }
-    }
 }
 
 /// The other ends of a [`Control`].
@@ -233,11 +214,7 @@ impl Control {
 
     /// Does what an ownership asks for.
     pub(crate) fn own(&mut self, news: Ownership) {
-        if let Some(times) = self.log.ownership.take(news.router.clone(), clock::now()) {
-            let RouterId { name, family } = &news.router;
-            let left_out = (times > 1).then(|| times - 1);
-            info!(router = %name, %family, state = word(news.state), left_out, "the router's addresses changed hands");
-        }
+        self.log.owned(&news, clock::now());
         let router = news.router.clone();
         let releasing = news.state == OwnershipState::Releasing;
         self.owned.insert(router.clone(), news);
@@ -386,13 +363,5 @@ impl Control {
                 })
                 .collect(),
         }
-    }
-}
-
-fn word(state: OwnershipState) -> &'static str {
-    match state {
-        OwnershipState::Active => "active",
-        OwnershipState::Backup => "backup",
-        OwnershipState::Releasing => "releasing",
     }
 }

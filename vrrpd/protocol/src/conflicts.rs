@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::wire::claimant::Claimant;
+use crate::wire::address_sender::AddressSender;
 
 /// For so long after this node took an address, its peer's frames may arrive: those of a release with its
 /// clients (60 ms), on machines that are busy.
@@ -30,7 +30,7 @@ pub struct Claims {
 
 #[derive(Clone, Debug)]
 struct Waiting {
-    claimant: Claimant,
+    sender: AddressSender,
     times: u64,
     due: Instant,
 }
@@ -44,14 +44,14 @@ impl Claims {
     }
 
     /// A station was heard to claim an address.
-    pub fn heard(&mut self, claimant: Claimant, now: Instant) {
-        if !self.has_settled(claimant.address, now) {
+    pub fn heard(&mut self, sender: AddressSender, now: Instant) {
+        if !self.has_settled(sender.address, now) {
             return;
         }
-        if let Some(known) = self.waiting.iter_mut().find(|known| known.claimant == claimant) {
+        if let Some(known) = self.waiting.iter_mut().find(|known| known.sender == sender) {
             known.times += 1;
         } else if self.waiting.len() < WAITING {
-            self.waiting.push(Waiting { claimant, times: 1, due: now + GRACE });
+            self.waiting.push(Waiting { sender, times: 1, due: now + GRACE });
         }
     }
 
@@ -63,12 +63,12 @@ impl Claims {
 
     /// The conflicts that are certain by now, each with how often it was heard.
     #[must_use]
-    pub fn due(&mut self, now: Instant) -> Vec<(Claimant, u64)> {
+    pub fn due(&mut self, now: Instant) -> Vec<(AddressSender, u64)> {
         let (due, waiting) =
             std::mem::take(&mut self.waiting).into_iter().partition(|one| now >= one.due);
         self.waiting = waiting;
-        let held = |one: &Waiting| self.has_settled(one.claimant.address, now);
-        due.into_iter().filter(held).map(|one: Waiting| (one.claimant, one.times)).collect()
+        let held = |one: &Waiting| self.has_settled(one.sender.address, now);
+        due.into_iter().filter(held).map(|one: Waiting| (one.sender, one.times)).collect()
     }
 
     fn has_settled(&self, address: IpAddr, now: Instant) -> bool {
@@ -83,7 +83,8 @@ mod tests {
     use super::*;
 
     const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 100));
-    const PEER: Claimant = Claimant { address: VIP, mac: MacAddr(2, 0x77, 0, 0, 0, 0x0C) };
+    const PEER: AddressSender =
+        AddressSender { address: VIP, mac: MacAddr(2, 0x77, 0, 0, 0, 0x0C) };
 
     /// A step of a story: milliseconds, and what happens.
     enum Step {
@@ -187,7 +188,7 @@ mod tests {
         for number in 0..1000_u16 {
             let [high, low] = number.to_be_bytes();
             let mac = MacAddr(2, 0, 0, 0, high, low);
-            claims.heard(Claimant { address: VIP, mac }, start + SETTLED);
+            claims.heard(AddressSender { address: VIP, mac }, start + SETTLED);
         }
         assert_eq!(claims.due(start + SETTLED + GRACE).len(), 64);
     }

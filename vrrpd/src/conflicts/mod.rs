@@ -19,11 +19,11 @@ use tracing::warn;
 use vocabulary::{Family, InterfaceName};
 
 pub(crate) use self::watcher::Sighting;
-use self::watcher::{Guarded, Post, Watcher};
+use self::watcher::{WatchedAddress, WatchedInterface, Watcher};
 use crate::io::announce::Announcer;
 use crate::status::ConflictStatus;
 use vrrp::interfaces::Interfaces;
-use vrrp::wire::claimant::Claimant;
+use vrrp::wire::address_sender::AddressSender;
 use vrrp::wire::virtual_mac::virtual_mac;
 
 /// Sightings that may wait. Of those that come meanwhile, none says anything new.
@@ -41,11 +41,11 @@ const DEFENCE_PAUSE: Duration = Duration::from_secs(3);
 pub(crate) struct Conflicts {
     announcer: Arc<Announcer>,
     interfaces: watch::Receiver<Arc<Interfaces>>,
-    watchers: Vec<(Post, AbortHandle)>,
+    watchers: Vec<(WatchedInterface, AbortHandle)>,
     /// The index of each router's interface, while it runs, when that was last seen to.
     places: Vec<Option<u32>>,
     sightings: mpsc::Sender<Sighting>,
-    known: Recent<(InterfaceName, Claimant), Conflict>,
+    known: Recent<(InterfaceName, AddressSender), Conflict>,
     /// Announcements that failed, in the log.
     failures: Throttle,
 }
@@ -82,7 +82,7 @@ impl Conflicts {
     pub(crate) fn look_out_for(&mut self, config: &Config) {
         let interfaces = self.interfaces.borrow().clone();
         self.places = places(config, &interfaces);
-        let wanted = posts(config, &interfaces);
+        let wanted = watched_interfaces(config, &interfaces);
         self.watchers.retain(|(post, task)| {
             let stays = wanted.contains(post);
             if !stays {
@@ -102,31 +102,31 @@ impl Conflicts {
 
     /// A conflict was seen.
     pub(crate) fn seen(&mut self, sighting: &Sighting, now: Instant) {
-        let Sighting { interface, held_on, claimant, times } = sighting;
+        let Sighting { interface, held_on, sender, times } = sighting;
         let defended = self.known.latest_first().any(|((_, known), conflict, _)| {
-            known.address == claimant.address
+            known.address == sender.address
                 && conflict.defended.is_some_and(|at| now < at + DEFENCE_PAUSE)
         });
         let first = || Conflict { times: 0, log: Throttle::new(MINUTE), defended: None };
-        let known = self.known.get((interface.clone(), *claimant), now, first);
+        let known = self.known.get((interface.clone(), *sender), now, first);
         let Some(conflict) = known else { return };
         conflict.times += times;
         if conflict.log.take(now).is_some() {
-            let (Claimant { address, mac }, times) = (claimant, conflict.times);
+            let (AddressSender { address, mac }, times) = (sender, conflict.times);
             warn!(%interface, %address, %mac, times, "address conflict: another host uses a virtual address that is held here, and clients reach one or the other; look for a node that still has it, or a host that was given it");
         }
         if !defended {
             conflict.defended = Some(now);
-            let family = Family::of(claimant.address);
+            let family = Family::of(sender.address);
             let interfaces = self.interfaces.borrow();
             let there = interfaces.named(held_on).ok_or(ErrorKind::NotFound.into());
             let answered = there
                 .and_then(|interface| self.announcer.station(interface, family))
-                .and_then(|station| self.announcer.announce(claimant.address, &station));
+                .and_then(|station| self.announcer.announce(sender.address, &station));
             if let Err(error) = answered
                 && let Some(times) = self.failures.take(now)
             {
-                warn!(%interface, address = %claimant.address, %error, times, "cannot announce the address against a conflicting host");
+                warn!(%interface, address = %sender.address, %error, times, "cannot announce the address against a conflicting host");
             }
         }
     }
@@ -136,16 +136,19 @@ impl Conflicts {
         let all = self.known.latest_first().filter(|((interface, known), ..)| {
             *interface == router.interface && router.managed.ips().any(|ip| ip == known.address)
         });
-        let status =
-            |((_, Claimant { address, mac }), conflict, last): (&(_, Claimant), &Conflict, _)| {
-                let ago = now.saturating_duration_since(last);
-                ConflictStatus {
-                    address: *address,
-                    mac: mac.to_string(),
-                    times: conflict.times,
-                    ago_ms: u64::try_from(ago.as_millis()).unwrap_or(u64::MAX),
-                }
-            };
+        let status = |((_, AddressSender { address, mac }), conflict, last): (
+            &(_, AddressSender),
+            &Conflict,
+            _,
+        )| {
+            let ago = now.saturating_duration_since(last);
+            ConflictStatus {
+                address: *address,
+                mac: mac.to_string(),
+                times: conflict.times,
+                ago_ms: u64::try_from(ago.as_millis()).unwrap_or(u64::MAX),
+            }
+        };
         all.map(status).collect()
     }
 }
@@ -159,8 +162,8 @@ fn places(config: &Config, interfaces: &Interfaces) -> Vec<Option<u32>> {
 }
 
 /// One for each interface and family that has a router.
-fn posts(config: &Config, interfaces: &Interfaces) -> Vec<Post> {
-    let mut posts: Vec<Post> = Vec::new();
+fn watched_interfaces(config: &Config, interfaces: &Interfaces) -> Vec<WatchedInterface> {
+    let mut watched_interfaces: Vec<WatchedInterface> = Vec::new();
     for router in &config.routers {
         let Some(found) = interfaces.named(&router.interface).filter(|found| found.running) else {
             continue;
@@ -170,18 +173,21 @@ fn posts(config: &Config, interfaces: &Interfaces) -> Vec<Post> {
         let all = router.managed.addresses.iter().filter(|address| {
             address.interface == router.interface && address.address.family() == family
         });
-        let guarded = all.map(|address| Guarded {
+        let guarded = all.map(|address| WatchedAddress {
             address: address.address.ip(),
             held_on: router.virtual_mac.as_ref().unwrap_or(&router.interface).clone(),
             virtual_mac: router.virtual_mac.as_ref().map(|_| mac),
         });
-        match posts.iter_mut().find(|post| post.index == index && post.family == family) {
+        match watched_interfaces
+            .iter_mut()
+            .find(|post| post.index == index && post.family == family)
+        {
             Some(post) => post.guarded.extend(guarded),
             None => {
                 let (interface, guarded) = (router.interface.clone(), guarded.collect());
-                posts.push(Post { interface, index, family, guarded });
+                watched_interfaces.push(WatchedInterface { interface, index, family, guarded });
             }
         }
     }
-    posts
+    watched_interfaces
 }

@@ -19,7 +19,7 @@ use crate::clock::{now, sleep_until};
 use crate::io::tap::Tap;
 use vrrp::conflicts::Claims;
 use vrrp::interfaces::Interfaces;
-use vrrp::wire::claimant::Claimant;
+use vrrp::wire::address_sender::AddressSender;
 
 /// Each address that is held is asked for once in this time.
 const ROUND: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const REOPEN: Duration = Duration::from_secs(1);
 
 /// An address to look out for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Guarded {
+pub(super) struct WatchedAddress {
     pub(super) address: IpAddr,
     /// The interface that has it while it is held.
     pub(super) held_on: InterfaceName,
@@ -42,11 +42,11 @@ pub(super) struct Guarded {
 
 /// Where to look out, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Post {
+pub(super) struct WatchedInterface {
     pub(super) interface: InterfaceName,
     pub(super) index: u32,
     pub(super) family: Family,
-    pub(super) guarded: Vec<Guarded>,
+    pub(super) guarded: Vec<WatchedAddress>,
 }
 
 /// A station was heard to speak for an address that this node holds.
@@ -57,7 +57,7 @@ pub(crate) struct Sighting {
     /// The interface that has the address.
     pub(super) held_on: InterfaceName,
     /// Who claims what.
-    pub(super) claimant: Claimant,
+    pub(super) sender: AddressSender,
     /// How often.
     pub(super) times: u64,
 }
@@ -65,13 +65,13 @@ pub(crate) struct Sighting {
 impl Sighting {
     /// What is claimed.
     pub(crate) fn address(&self) -> IpAddr {
-        self.claimant.address
+        self.sender.address
     }
 }
 
 /// The task.
 pub(super) struct Watcher {
-    pub(super) post: Post,
+    pub(super) post: WatchedInterface,
     pub(super) interfaces: watch::Receiver<Arc<Interfaces>>,
     pub(super) sightings: mpsc::Sender<Sighting>,
 }
@@ -82,7 +82,7 @@ impl Watcher {
         loop {
             // An interface that is down says so on every try.
             if let Err(error) = self.look_out().await {
-                let Post { interface, family, .. } = &self.post;
+                let WatchedInterface { interface, family, .. } = &self.post;
                 debug!(%interface, %family, %error, "cannot hear who claims addresses");
             }
             sleep(REOPEN).await;
@@ -90,7 +90,7 @@ impl Watcher {
     }
 
     async fn look_out(&self) -> io::Result<()> {
-        let Post { interface, family, guarded, .. } = &self.post;
+        let WatchedInterface { interface, family, guarded, .. } = &self.post;
         let addresses: Vec<IpAddr> = guarded.iter().map(|guarded| guarded.address).collect();
         let tap = Tap::open(interface, *family, &addresses)?;
         let count = u32::try_from(guarded.len()).unwrap_or(u32::MAX).max(1);
@@ -108,8 +108,8 @@ impl Watcher {
                 }
                 () = sleep_until(heard.deadline()) => self.tell(heard.due(now())),
                 claims = tap.claims() => {
-                    let others = claims?.into_iter().filter(|claimant| !self.is_own(claimant));
-                    others.for_each(|claimant| heard.heard(claimant, now()));
+                    let others = claims?.into_iter().filter(|sender| !self.is_own(sender));
+                    others.for_each(|sender| heard.heard(sender, now()));
                 }
                 () = sleep_until(Some(ask_at)) => {
                     ask_at = now() + pause;
@@ -128,7 +128,7 @@ impl Watcher {
         held.map(|guarded| guarded.address).collect()
     }
 
-    fn ask(&self, tap: &Tap, guarded: &Guarded) -> io::Result<()> {
+    fn ask(&self, tap: &Tap, guarded: &WatchedAddress) -> io::Result<()> {
         let interfaces = self.interfaces.borrow().clone();
         let Some(interface) = interfaces.named(&self.post.interface) else { return Ok(()) };
         let Some(mac) = interface.mac.filter(|_| is_held(guarded, &interfaces)) else {
@@ -146,26 +146,26 @@ impl Watcher {
     }
 
     /// Whether it is this node, or a peer with the same virtual MAC address.
-    fn is_own(&self, claimant: &Claimant) -> bool {
-        let shared = self.guarded(claimant).and_then(|guarded| guarded.virtual_mac);
-        shared == Some(claimant.mac) || self.interfaces.borrow().has_mac(claimant.mac)
+    fn is_own(&self, sender: &AddressSender) -> bool {
+        let shared = self.guarded(sender).and_then(|guarded| guarded.virtual_mac);
+        shared == Some(sender.mac) || self.interfaces.borrow().has_mac(sender.mac)
     }
 
-    fn guarded(&self, claimant: &Claimant) -> Option<&Guarded> {
-        self.post.guarded.iter().find(|guarded| guarded.address == claimant.address)
+    fn guarded(&self, sender: &AddressSender) -> Option<&WatchedAddress> {
+        self.post.guarded.iter().find(|guarded| guarded.address == sender.address)
     }
 
-    fn tell(&self, conflicts: Vec<(Claimant, u64)>) {
-        for (claimant, times) in conflicts {
-            let Some(guarded) = self.guarded(&claimant) else { continue };
+    fn tell(&self, conflicts: Vec<(AddressSender, u64)>) {
+        for (sender, times) in conflicts {
+            let Some(guarded) = self.guarded(&sender) else { continue };
             let (interface, held_on) = (self.post.interface.clone(), guarded.held_on.clone());
             // While the daemon has enough to do with others, this one does not count.
-            self.sightings.try_send(Sighting { interface, held_on, claimant, times }).ok();
+            self.sightings.try_send(Sighting { interface, held_on, sender, times }).ok();
         }
     }
 }
 
-fn is_held(guarded: &Guarded, interfaces: &Interfaces) -> bool {
+fn is_held(guarded: &WatchedAddress, interfaces: &Interfaces) -> bool {
     interfaces.named(&guarded.held_on).is_some_and(|interface| {
         interface.has(guarded.address) && !interface.has_from_others(guarded.address)
     })

@@ -1,4 +1,4 @@
-//! Other pairs that have a virtual router identifier of ours: their adverts are no peer's, however they differ.
+//! Other pairs that have a virtual router identifier of ours: their adverts are no peer's.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

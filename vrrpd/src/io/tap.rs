@@ -16,7 +16,7 @@ use tokio::net::UdpSocket;
 use vocabulary::{Family, InterfaceName};
 
 use super::packets::{self, JUMP_EQUAL, LOAD_BYTE, LOAD_WORD, RETURN};
-use vrrp::wire::claimant::{self, Claimant};
+use vrrp::wire::address_sender::{self, AddressSender};
 use vrrp::wire::probe;
 
 /// The headers and an advertisement with some options; the rest says nothing of interest.
@@ -84,13 +84,13 @@ impl Tap {
     ///
     /// # Errors
     /// What the kernel says of the socket, such as that the interface is down.
-    pub async fn claims(&self) -> io::Result<Vec<Claimant>> {
+    pub async fn claims(&self) -> io::Result<Vec<AddressSender>> {
         self.socket.readable().await?;
         let mut claims = Vec::new();
         for _ in 0..BATCH {
             let mut buffer = [0; BUFFER];
             match packets::receive(&self.socket, &mut buffer) {
-                Ok(frame) => claims.extend(claimant::of(frame)),
+                Ok(frame) => claims.extend(address_sender::of(frame)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }

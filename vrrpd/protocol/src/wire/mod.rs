@@ -3,9 +3,9 @@
 //! Pure. Whatever bytes arrive, decoding gives an [`Advert`] or a [`Discard`] with a reason; it never
 //! panics. The receive checks are [`validate::accept`].
 
+pub mod address_sender;
 pub mod advert;
 pub mod checksum;
-pub mod claimant;
 pub mod discard;
 pub mod envelope;
 pub mod excerpt;

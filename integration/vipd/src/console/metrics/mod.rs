@@ -191,7 +191,7 @@ mod tests {
             format!("vipd_router_stale_addresses{{{router}}} 1.0"),
             format!("vipd_router_lease_left_seconds{{{router}}} 2.5"),
             format!(
-                r#"vipd_router_rivals_heard_total{{{router},address="192.0.2.7",mac="02:00:00:00:00:07"}} 12"#
+                r#"vipd_router_address_conflicts_total{{{router},address="192.0.2.7",mac="02:00:00:00:00:07"}} 12"#
             ),
             format!("vipd_router_advert_interval_seconds{{{router}}} 0.1"),
             format!("vipd_router_adverts_sent_total{{{router}}} 7"),

@@ -93,8 +93,8 @@ fn routers(routers: &[RouterStatus], page: &mut Page) {
         })
     });
     page.counter(
-        "vipd_router_rivals_heard",
-        "How often another station claimed one of its addresses",
+        "vipd_router_address_conflicts",
+        "How often another host used one of its addresses",
         conflicts,
     );
     page.gauge(

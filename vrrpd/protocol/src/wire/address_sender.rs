@@ -11,9 +11,9 @@ use pnet_packet::icmpv6::ndp::{NdpOptionTypes, NeighborAdvertPacket};
 use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::ipv6::Ipv6Packet;
 
-/// A station that speaks for an address.
+/// Who speaks for an address: the sender of an ARP packet (RFC 5227) or a Neighbor Advertisement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claimant {
+pub struct AddressSender {
     /// The address.
     pub address: IpAddr,
     /// Where the link shall look for it.
@@ -23,7 +23,7 @@ pub struct Claimant {
 /// Reads who claims what in a frame. Questions without a sender's address claim nothing, and neither
 /// does what is no whole ARP packet or Neighbor Advertisement.
 #[must_use]
-pub fn of(frame: &[u8]) -> Option<Claimant> {
+pub fn of(frame: &[u8]) -> Option<AddressSender> {
     let ethernet = EthernetPacket::new(frame)?;
     match ethernet.get_ethertype() {
         EtherTypes::Arp => of_arp(ethernet.payload()),
@@ -33,18 +33,18 @@ pub fn of(frame: &[u8]) -> Option<Claimant> {
 }
 
 /// Requests and replies alike tell their sender's address (RFC 826).
-fn of_arp(packet: &[u8]) -> Option<Claimant> {
+fn of_arp(packet: &[u8]) -> Option<AddressSender> {
     let arp = ArpPacket::new(packet)?;
     let ethernet = arp.get_hardware_type() == ArpHardwareTypes::Ethernet
         && arp.get_protocol_type() == EtherTypes::Ipv4
         && (arp.get_hw_addr_len(), arp.get_proto_addr_len()) == (6, 4);
     let address = arp.get_sender_proto_addr();
     (ethernet && !address.is_unspecified())
-        .then(|| Claimant { address: IpAddr::V4(address), mac: arp.get_sender_hw_addr() })
+        .then(|| AddressSender { address: IpAddr::V4(address), mac: arp.get_sender_hw_addr() })
 }
 
 /// RFC 4861 §7.1.2: from this link, and about one host. Without the option the frame's sender counts.
-fn of_advertisement(packet: &[u8], sender: MacAddr) -> Option<Claimant> {
+fn of_advertisement(packet: &[u8], sender: MacAddr) -> Option<AddressSender> {
     let ipv6 = Ipv6Packet::new(packet)?;
     if ipv6.get_next_header() != IpNextHeaderProtocols::Icmpv6 || ipv6.get_hop_limit() != 255 {
         return None;
@@ -56,7 +56,7 @@ fn of_advertisement(packet: &[u8], sender: MacAddr) -> Option<Claimant> {
     }
     let options = ipv6.payload().get(NeighborAdvertPacket::minimum_packet_size()..);
     let mac = target_link_layer_address(options.unwrap_or_default()).unwrap_or(sender);
-    Some(Claimant { address: IpAddr::V6(target), mac })
+    Some(AddressSender { address: IpAddr::V6(target), mac })
 }
 
 /// RFC 4861 §4.6: type, length in units of eight bytes, value. By hand: pnet's reader multiplies the
@@ -90,22 +90,22 @@ mod tests {
     #[test]
     fn announcements_claim_their_address() {
         let v4 = "192.0.2.10".parse().unwrap();
-        let claimant = Claimant { address: IpAddr::V4(v4), mac: MAC };
-        assert_eq!(of(&garp::frame(v4, MAC)), Some(claimant));
+        let sender = AddressSender { address: IpAddr::V4(v4), mac: MAC };
+        assert_eq!(of(&garp::frame(v4, MAC)), Some(sender));
         let v6 = "2001:db8::10".parse().unwrap();
-        let claimant = Claimant { address: IpAddr::V6(v6), mac: MAC };
-        assert_eq!(of(&neighbor::frame(v6, MAC, true)), Some(claimant));
+        let sender = AddressSender { address: IpAddr::V6(v6), mac: MAC };
+        assert_eq!(of(&neighbor::frame(v6, MAC, true)), Some(sender));
         // After another option (a nonce, RFC 3971), with its own length; and one of no length at all.
         let mut later = neighbor::frame(v6, MAC, true).to_vec();
         let option = later.split_off(78);
         later.extend([14, 1, 1, 2, 3, 4, 5, 6]);
         later.extend(option);
         later[19] = 40;
-        assert_eq!(of(&later), Some(claimant));
+        assert_eq!(of(&later), Some(sender));
         later[79] = 0;
-        let sender = MacAddr(0x02, 0, 0, 0, 0, 0x0D);
-        later[6..12].copy_from_slice(&sender.octets());
-        assert_eq!(of(&later), Some(Claimant { mac: sender, ..claimant }));
+        let mac = MacAddr(0x02, 0, 0, 0, 0, 0x0D);
+        later[6..12].copy_from_slice(&mac.octets());
+        assert_eq!(of(&later), Some(AddressSender { mac, ..sender }));
         // Behind a router, it could be anybody's.
         let mut crossed = neighbor::frame(v6, MAC, true);
         crossed[21] = 254;
@@ -123,7 +123,7 @@ mod tests {
         reply.resize(60, 0);
         let mac = MacAddr::new(0x02, 0x77, 0, 0, 0, 0x0B);
         let address = IpAddr::from([10, 77, 0, 200]);
-        assert_eq!(of(&reply), Some(Claimant { address, mac }));
+        assert_eq!(of(&reply), Some(AddressSender { address, mac }));
     }
 
     #[test]
