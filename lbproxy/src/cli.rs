@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::Args as ClapArgs;
 use process::arguments::Args as Common;
 
@@ -9,6 +11,10 @@ pub struct Args {
     /// What all programs share
     #[command(flatten)]
     pub common: Common,
+
+    /// Where what an operator orders is remembered
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub runtime_dir: PathBuf,
 
     /// Take the listening sockets of the proxy that runs over; it ends with its last connection
     #[arg(long)]

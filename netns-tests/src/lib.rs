@@ -137,26 +137,7 @@ impl Duel {
         command
     }
 
-    /// Starts `vrrpd` without its supervisor.
-    ///
-    /// # Panics
-    /// It does not start.
-    #[must_use]
-    pub fn lone_vrrpd(&self, host: usize, config: &str) -> Running {
-        let name = self.hosts[host].name();
-        let config = self.lab.write(&format!("{name}.toml"), config).expect("a file");
-        std::fs::create_dir_all(self.runtime_dir(host)).expect("a directory");
-        let mut command = Command::new(binary("vipd"));
-        command
-            .arg("vrrpd")
-            .arg("--config")
-            .arg(config)
-            .arg("--runtime-dir")
-            .arg(self.runtime_dir(host));
-        self.hosts[host].start("vrrpd", &mut command).expect("vrrpd")
-    }
-
-    /// Writes a host's file anew and tells its `vipd` or `vrrpd`.
+    /// Writes a host's file anew and tells its `vipd`.
     ///
     /// # Panics
     /// It has ended.

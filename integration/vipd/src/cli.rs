@@ -73,7 +73,7 @@ enum Command {
     Runner(runner::Args),
     /// Answer operators and monitoring (started by `run`)
     #[command(hide = true)]
-    Console(process::arguments::Args),
+    Console(console::Args),
     /// Serve HTTPS as a backend (started by `drill`)
     #[cfg(feature = "drill")]
     #[command(hide = true)]

@@ -41,7 +41,7 @@ impl Source {
         end_with_parent()?;
         let socket = UnixStream::from_std(self.control.socket()?)?;
         let ticker = Ticker { socket, ticks: interval(TICK) };
-        Ok((self.config, ticker, Transaction::new(Some(self.control))?))
+        Ok((self.config, ticker, Transaction::new(self.control)?))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 
-use config::{Config, Files, Loaded, Problems, ProxyConfig, Snapshot, load};
+use config::{Config, Files, Problems, ProxyConfig, Snapshot};
 use process::channels::Channel;
 use process::control::{Control, end_with_parent};
 use process::identity::Identity;
@@ -26,7 +26,7 @@ pub(crate) enum StartError {
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(#[from] Problems),
-    /// The supervisor did not hand a configuration down.
+    /// The supervisor did not hand a configuration down, or there is none.
     #[error("hear the supervisor: {0}")]
     Supervisor(io::Error),
     #[error(transparent)]
@@ -75,31 +75,23 @@ pub(crate) struct Prepared {
 
 /// What to start with, and where it came from.
 pub(crate) struct Source {
-    pub(crate) loaded: Loaded,
+    pub(crate) config: Config,
     pub(crate) files: Files,
-    /// The supervisor's, if there is one.
-    pub(crate) control: Option<Control>,
+    pub(crate) control: Control,
 }
 
 impl Source {
-    /// From the supervisor, or from the file.
+    /// Waits for what the supervisor hands down.
     ///
     /// # Errors
-    /// Neither is of any use.
-    pub(crate) fn read(args: &Args) -> Result<Self, StartError> {
-        if !args.common.supervised {
-            let loaded = load(&args.common.config)?;
-            let files = Files::of(&loaded.config);
-            let control = args.common.channels.then(Control::inherited).transpose();
-            let control = control.map_err(StartError::Supervisor)?;
-            return Ok(Self { loaded, files, control });
-        }
+    /// There is no supervisor, or what it hands down is of no use.
+    pub(crate) fn read() -> Result<Self, StartError> {
         let control = Control::inherited().map_err(StartError::Supervisor)?;
         let content = control.start().map_err(StartError::Supervisor)?;
         let snapshot = Snapshot::from_bytes(&content)
             .map_err(|error| StartError::Supervisor(io::Error::other(error)))?;
-        let (loaded, files) = (snapshot.parse()?, snapshot.files().clone());
-        Ok(Self { loaded, files, control: Some(control) })
+        let (config, files) = (snapshot.parse()?.config, snapshot.files().clone());
+        Ok(Self { config, files, control })
     }
 }
 
@@ -112,7 +104,7 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
     scheduling::ordinary();
     scheduling::spare_no_more();
     let failed = |what| move |source: io::Error| StartError::System { what, source };
-    let config = &source.loaded.config;
+    let config = &source.config;
     let workers = descriptors::workers(config.lbproxy.threads);
     let files = descriptors::raise();
     let checks = checks(config, &source.files)?;
@@ -120,12 +112,12 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
     let mut received = match args.take_over {
         false => None,
         true => Some(
-            take_over(source.control.as_ref(), &mut channels)
+            take_over(&source.control, &mut channels)
                 .map_err(failed("take over from the lbproxy that runs"))?,
         ),
     };
     let bound = bind(config, &Bound::new(), received.as_mut(), workers)?;
-    let orders = OrdersFile::open(&args.common.runtime_dir);
+    let orders = OrdersFile::open(&args.runtime_dir);
     let (user, unknown) = user(args, config);
     let mut doubts = give_up_all_but(Privileges {
         user,
@@ -134,9 +126,7 @@ pub(crate) fn prepare(args: &Args, source: Source) -> Result<Prepared, StartErro
         new_privileges: false,
     });
     doubts.extend(unknown);
-    if source.control.is_some() {
-        end_with_parent().map_err(failed("end with the supervisor"))?;
-    }
+    end_with_parent().map_err(failed("end with the supervisor"))?;
     Ok(Prepared { source, checks, bound, received, orders, channels, workers, files, doubts })
 }
 
@@ -151,10 +141,9 @@ fn user(args: &Args, config: &Config) -> (Option<Identity>, Option<Doubt>) {
 
 /// Waits for the channel to the predecessor, and asks it for everything.
 fn take_over(
-    control: Option<&Control>,
+    control: &Control,
     others: &mut Vec<(Channel, StdStream)>,
 ) -> io::Result<ReceivedSockets> {
-    let control = control.ok_or_else(|| io::Error::other("there is no supervisor"))?;
     ReceivedSockets::claim(control.wait_for(Channel::Handoff, others)?)
 }
 

@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -212,15 +213,15 @@ fn a_reload_keeps_connections_and_health_and_a_bad_file_changes_nothing() {
     let mut client = connect(listen_at(ip));
     ping(&mut client);
 
-    proxy.reload("[[proxy]]\nname = 7\n");
-    proxy.log("reload refused");
+    let refused = "\"verdict\":{\"refused\":";
+    assert!(proxy.reload("[[proxy]]\nname = 7\n").contains(refused));
     ping(&mut client);
     ping(&mut connect(listen_at(ip)));
 
     // An address that somebody else listens on.
     let taken = TcpListener::bind((ip, 0)).unwrap();
-    proxy.reload(&table(taken.local_addr().unwrap(), &[a], ONCE));
-    proxy.log("reload refused");
+    let verdict = proxy.reload(&table(taken.local_addr().unwrap(), &[a], ONCE));
+    assert!(verdict.contains(refused), "{verdict}");
     ping(&mut connect(listen_at(ip)));
 
     // The listener moves and the server is replaced: the connection stays with the old one.
@@ -324,26 +325,6 @@ fn a_released_address_loses_its_clients_before_it_is_said_to_be_released() {
     vrrpd.hear_usable();
 }
 
-/// The text of a file as a supervisor hands it down.
-fn handed_down(config: &str) -> OwnedFd {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), config).unwrap();
-    let (snapshot, _) = config::Snapshot::read(file.path(), &[]).unwrap();
-    control::sealed(&snapshot.to_bytes()).unwrap()
-}
-
-/// The next answer, past the ticks.
-fn said(ours: &UnixStream) -> String {
-    loop {
-        let mut buffer = [0; 4096];
-        let length = (&*ours).read(&mut buffer).unwrap();
-        let packet = String::from_utf8(buffer[..length].to_vec()).unwrap();
-        if packet != "{\"patience_ms\":2000,\"resumable\":[]}\n" {
-            return packet;
-        }
-    }
-}
-
 /// What a worker has no room for waits in the kernel's queue. Nobody would tell it that the address left.
 #[test]
 fn a_client_that_waits_to_be_accepted_is_reset_when_its_address_leaves() {
@@ -373,10 +354,8 @@ fn a_client_that_waits_to_be_accepted_is_reset_when_its_address_leaves() {
 fn the_supervisor_gives_the_configuration_and_gets_ticks_until_it_leaves() {
     let ip = own_ip();
     let (a, b) = (echo(ip), echo(ip));
-    let first = handed_down(&table(listen_at(ip), &[a], ONCE));
-    let mut proxy = Proxy::supervised(&first);
+    let mut proxy = Proxy::start(&table(listen_at(ip), &[a], ONCE));
     let ours = proxy.supervisor.take().unwrap();
-    ours.set_read_timeout(Some(PATIENCE)).unwrap();
     let give = |order, config: &str| {
         control::order(&ours, order, Some(handed_down(config).as_fd())).unwrap();
     };
@@ -428,4 +407,17 @@ fn a_wrong_configuration_is_shown_and_ends_with_2() {
     let mut proxy = Proxy::start("[[proxy]]\nname = \"p\"\nlisten = [\"nowhere\"]\n");
     assert_eq!(proxy.wait().code(), Some(2));
     proxy.log("`servers` is missing");
+}
+
+#[test]
+fn nobody_but_a_supervisor_starts_it() {
+    let program = env!("CARGO_BIN_EXE_lbproxy");
+    let alone = Command::new(program)
+        .args(["--runtime-dir", "/nowhere"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(alone.status.code(), Some(2));
+    let words = String::from_utf8(alone.stderr).unwrap();
+    assert!(words.contains("this program is started by `vipd run` only"), "{words}");
 }

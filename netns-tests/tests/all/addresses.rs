@@ -85,17 +85,17 @@ fn leave_a_frozen_node_when_the_lease_ends() {
     assert!(slept(&active.log()), "{}", active.log());
 }
 
-/// Without a supervisor a killed daemon leaves its address; the next start knows it for its own.
+/// Killed with its supervisor, a daemon leaves its address; the next start knows it for its own.
 #[test]
 fn that_were_left_behind_are_removed_at_the_next_start() {
     let mut duel = Duel::new(VIP);
     let config = router(150, "lease = \"off\"\n");
-    let mut killed = duel.lone_vrrpd(0, &config);
+    let mut killed = duel.vipd(0, &config);
     duel.wait_for(&[0]);
     killed.kill().unwrap();
     sleep(Duration::from_secs(1));
     assert_eq!(duel.owners.owners(), ["lb1"]);
-    let started = duel.lone_vrrpd(0, &config);
+    let started = duel.vipd(0, &config);
     started.wait_for_log("removed an address that an earlier run left behind", LIMIT).unwrap();
     duel.wait_for(&[0]);
 }
@@ -270,7 +270,7 @@ fn in_a_network_without_an_own_one_leave_nothing_behind_when_all_dies() {
         let before = Foreign::configured(&duel, 0);
         // The kernel drops a route with its source in IPv4 only.
         let route = if duel.vip.is_ipv4() { foreign.route() } else { String::new() };
-        let mut killed = duel.lone_vrrpd(0, &foreign.router(150, &route));
+        let mut killed = duel.vipd(0, &foreign.router(150, &route));
         duel.wait_for(&[0]);
         wait_until("it answers", LIMIT, || answers(&duel.client, duel.vip).unwrap()).unwrap();
         killed.kill().unwrap();

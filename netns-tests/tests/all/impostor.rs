@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use lab::{Running, wait_until};
 use netns_tests::users::{open_to_everyone, programs, user_of};
@@ -26,7 +26,8 @@ use vipd::status;
 const VIP: &str = "10.77.0.200";
 
 /// Everything that a running node has in its runtime directory, with the FIFO and the mark of a pause.
-const FILES: [&str; 5] = ["notify.fifo", "paused", "supervisor.sock", "vipd.pid", "vipd.sock"];
+const FILES: [&str; 6] =
+    ["notify.fifo", "orders", "paused", "supervisor.sock", "vipd.pid", "vipd.sock"];
 
 /// Those under supervision, by the names of their processes.
 const PROGRAMS: [&str; 4] = ["vrrpd", "lbproxy", "console", "runner"];
@@ -110,7 +111,7 @@ fn attempts_at_the_directory(directory: &Path) -> Vec<(String, io::Result<()>)> 
     ]
 }
 
-/// Looks into a process, changes it, takes what it has open. `mem` is opened by whom may trace it (ptrace(2)).
+/// Looks into a process, changes it, takes what it has open. Who may open `mem` may trace it (ptrace(2)).
 fn attempts_at_a_process(pid: i32) -> Vec<(String, io::Result<()>)> {
     let process = Pid::from_raw(pid).unwrap();
     let proc = PathBuf::from(format!("/proc/{pid}"));
@@ -261,4 +262,19 @@ fn installed_users_are_used_and_members_of_the_group_may_ask_and_not_order() {
     assert_eq!(closed(&acting(STRANGER, &[]), &socket), io::ErrorKind::PermissionDenied);
     assert!(!status::vrrpd(&directory).unwrap().paused);
     assert_eq!(duel.owners.owners(), ["lb1"]);
+}
+
+#[test]
+fn nobody_but_a_supervisor_starts_a_program() {
+    for program in PROGRAMS {
+        let mut alone = Command::new(binary("vipd"));
+        alone.arg(program);
+        if ["lbproxy", "console"].contains(&program) {
+            alone.args(["--runtime-dir", "/nowhere"]);
+        }
+        let output = alone.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{program}: {output:?}");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(words.contains("this program is started by `vipd run` only"), "{program}: {words}");
+    }
 }

@@ -252,7 +252,7 @@ fn routes_of_others_are_left_alone() {
 #[test]
 fn routes_that_were_left_behind_are_removed_at_the_next_start() {
     let mut duel = Duel::new(VIP);
-    let mut killed = duel.lone_vrrpd(0, &router(150, &format!("lease = \"off\"\n{ROUTES}")));
+    let mut killed = duel.vipd(0, &router(150, &format!("lease = \"off\"\n{ROUTES}")));
     duel.wait_for(&[0]);
     wait_for_routing(&duel, 0, KERNELS);
     killed.kill().unwrap();
@@ -260,7 +260,7 @@ fn routes_that_were_left_behind_are_removed_at_the_next_start() {
     assert_eq!(routing(&duel, 0), KERNELS);
     let _second = duel.vipd(1, &router(200, ""));
     duel.wait_for(&[0, 1]);
-    let started = duel.lone_vrrpd(0, &router(150, ROUTES));
+    let started = duel.vipd(0, &router(150, ROUTES));
     started
         .wait_for_log("removed routes and rules that an earlier run left behind", LIMIT)
         .unwrap();
@@ -370,7 +370,7 @@ fn an_ipv6_client_on_the_node_itself_has_the_nodes_address() {
     assert!(local_routes(&duel).is_empty(), "{:?}", local_routes(&duel));
 
     // A killed node's expire, and its next start removes what is left of them.
-    let mut killed = duel.lone_vrrpd(0, &config(""));
+    let mut killed = duel.vipd(0, &config(""));
     duel.wait_for(&[0]);
     assert_eq!(source(&duel, VIP6), "fd77::11");
     killed.kill().unwrap();
@@ -379,7 +379,7 @@ fn an_ipv6_client_on_the_node_itself_has_the_nodes_address() {
     let way = duel.ip(0, "-6 route get fd77::200");
     assert!(way.starts_with("fd77::200 from :: dev eth0 proto kernel"), "{way}");
     // Nothing would end them where there are no leases.
-    let _endless = duel.lone_vrrpd(0, &config("lease = \"off\"\n"));
+    let _endless = duel.vipd(0, &config("lease = \"off\"\n"));
     duel.wait_for(&[0]);
     assert_eq!(local_routes(&duel), [kernels]);
 }
@@ -395,9 +395,9 @@ fn a_connection_of_the_node_itself_ends_when_its_daemons_die() {
             _ => router(priority, "").replace(&format!("\"{VIP}\""), &addresses),
         };
         let mut duel = Duel::new(vip);
-        let mut first = duel.lone_vrrpd(0, &config(150));
+        let mut first = duel.vipd(0, &config(150));
         duel.wait_for(&[0]);
-        let _second = duel.lone_vrrpd(1, &config(100));
+        let _second = duel.vipd(1, &config(100));
         let at = SocketAddr::new(duel.vip, 8080);
         let (mut client, server, listener) = duel.hosts[0]
             .run(|| {
@@ -424,7 +424,7 @@ fn a_connection_of_the_node_itself_ends_when_its_daemons_die() {
 #[test]
 fn nothing_answers_for_an_address_whose_lease_ended() {
     let mut duel = Duel::new(VIP);
-    let mut killed = duel.lone_vrrpd(0, &router(150, ""));
+    let mut killed = duel.vipd(0, &router(150, ""));
     duel.wait_for(&[0]);
     assert_eq!(source(&duel, VIP), "10.77.0.11");
     killed.kill().unwrap();

@@ -119,7 +119,7 @@ fn an_interface_that_vanishes_and_returns_is_taken_up_again() {
 #[test]
 fn what_is_missed_in_a_flood_of_messages_is_seen_afterwards() {
     let mut duel = Duel::new(VIP);
-    let vrrpd = duel.lone_vrrpd(0, &router(150, "lease = \"off\"\n"));
+    let vrrpd = duel.vipd(0, &router(150, "lease = \"off\"\n"));
     duel.wait_for(&[0]);
     let mut batch = String::new();
     for verb in ["add", "del"] {

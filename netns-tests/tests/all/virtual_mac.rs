@@ -5,10 +5,10 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use lab::{Moment, Running, probe, wait_until};
+use lab::{Moment, probe, wait_until};
 use netns_tests::capture::{Capture, Recorded};
 use netns_tests::link::{ip, neighbour, setting};
-use netns_tests::{Duel, LIMIT, PLANNED, binary};
+use netns_tests::{Duel, LIMIT, PLANNED};
 
 const VIP: &str = "10.77.0.200";
 const VIP6: &str = "fd77::200";
@@ -167,26 +167,18 @@ fn a_planned_stop_leaves_nothing_behind() {
     assert_eq!(setting(&host, "ipv4/conf/eth0/arp_announce"), "1");
 }
 
-fn lone_vrrpd(duel: &Duel, config: &str) -> Running {
-    let config = duel.lab.write("lone.toml", config).unwrap();
-    std::fs::create_dir_all(duel.runtime_dir(0)).unwrap();
-    let mut command = Command::new(binary("vipd"));
-    command.arg("vrrpd").arg("--config").arg(config).arg("--runtime-dir").arg(duel.runtime_dir(0));
-    duel.hosts[0].start("vrrpd", &mut command).unwrap()
-}
-
 /// A killed predecessor's link is known by its alias, and its parent's settings are put back by whoever
 /// comes after it.
 #[test]
 fn what_a_killed_daemon_left_is_taken_over_and_cleaned_up() {
     let mut duel = Duel::new(VIP);
-    let mut killed = lone_vrrpd(&duel, &node(150, ""));
+    let mut killed = duel.vipd(0, &node(150, ""));
     duel.wait_for(&[0]);
     killed.kill().unwrap();
     duel.wait_for(&[]);
     assert_eq!(links(&duel, 0).len(), 2, "the leases end, and the links stay, silent");
-    let mut started = lone_vrrpd(
-        &duel,
+    let mut started = duel.vipd(
+        0,
         &node(150, "virtual_mac_interface = \"vmac51\"\n")
             .replace("\"fe80::200:5eff:fe00:233\", \"fd77::200\"", "\"10.77.0.201\""),
     );

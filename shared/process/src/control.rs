@@ -161,10 +161,16 @@ impl Control {
     /// the supervisor notices when the socket is closed, and there shall be one of it.
     ///
     /// # Errors
-    /// Standard input is no socket.
+    /// Standard input is no socket: somebody else started us.
     pub fn inherited() -> io::Result<Self> {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-        socket.peer_addr()?;
+        if let Err(error) = socket.peer_addr() {
+            let words = "this program is started by `vipd run` only";
+            return Err(io::Error::new(
+                error.kind(),
+                format!("{words}: standard input is no channel to it ({error})"),
+            ));
+        }
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
         Ok(Self { socket })
     }

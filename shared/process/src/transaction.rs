@@ -25,31 +25,22 @@ pub enum Step<T> {
 /// The supervisor's orders, and what was prepared for one of them.
 #[derive(Debug)]
 pub struct Transaction<T> {
-    /// None: there is no supervisor, or it is gone.
+    /// None: the supervisor is gone.
     control: Option<(Control, UnixStream)>,
     staged: Option<(u64, T)>,
 }
 
 impl<T> Transaction<T> {
-    /// Nothing is ordered.
-    #[must_use]
-    pub fn none() -> Self {
-        Self { control: None, staged: None }
-    }
-
-    /// Orders that come by `control`; none without a supervisor.
+    /// Orders that come by `control`.
     ///
     /// # Errors
     /// The runtime cannot take the socket.
-    pub fn new(control: Option<Control>) -> io::Result<Self> {
-        let watched = |control: Control| {
-            let socket: StdStream = control.socket()?;
-            Ok::<_, io::Error>((control, UnixStream::from_std(socket)?))
-        };
-        Ok(Self { control: control.map(watched).transpose()?, staged: None })
+    pub fn new(control: Control) -> io::Result<Self> {
+        let socket = UnixStream::from_std(control.socket()?)?;
+        Ok(Self { control: Some((control, socket)), staged: None })
     }
 
-    /// Waits for what to do; for ever without a supervisor. Cancel-safe.
+    /// Waits for what to do; for ever once the supervisor is gone. Cancel-safe.
     pub async fn next(&mut self) -> Step<T> {
         loop {
             let Some((control, stream)) = &self.control else {
@@ -134,7 +125,7 @@ impl<T> Transaction<T> {
     /// Has the supervisor remember whether the node is to rest.
     ///
     /// # Errors
-    /// There is no supervisor, or it does not read.
+    /// The supervisor is gone, or does not read.
     pub fn remember(&self, pause: Pause) -> io::Result<()> {
         let (control, _) = self.control.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         control.remember(pause)
@@ -166,7 +157,7 @@ mod tests {
         let (ours, theirs) = pair().unwrap();
         let theirs = StdStream::from(theirs);
         theirs.set_nonblocking(true).unwrap();
-        (ours, Transaction::new(Some(Control::of(theirs))).unwrap())
+        (ours, Transaction::new(Control::of(theirs)).unwrap())
     }
 
     fn prepare(ours: &StdStream, generation: u64) {
@@ -250,6 +241,5 @@ mod tests {
         let (ours, mut transaction) = connected();
         drop(ours);
         nothing(&mut transaction).await;
-        nothing(&mut Transaction::none()).await;
     }
 }

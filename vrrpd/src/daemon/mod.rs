@@ -18,14 +18,13 @@ mod source;
 mod tracker_updates;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use config::{Config, Problems, RouterConfig};
+use config::{Config, RouterConfig};
 use process::control::{self, Control};
 use process::messages::HookFailure;
 use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
@@ -40,7 +39,7 @@ use vocabulary::{Name, RouterId, TrackerHealth};
 use self::health_grace::HealthGrace;
 use self::pause::Pause;
 use self::routers::Routers;
-use self::source::{NoSource, Source};
+use self::source::Source;
 use crate::channels::{Asked, Channels, Order};
 use crate::cli::Args;
 use crate::clock::{now, sleep_until};
@@ -87,18 +86,14 @@ const RECONCILERS_LIMIT: Duration = Duration::from_secs(2);
 /// Runs until told to end.
 ///
 /// Exit codes: 0 ended in order; 1 something failed that the daemon cannot do without; 2 the
-/// configuration is wrong.
+/// configuration is wrong, or somebody else than the supervisor started it.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    match Source::read(args) {
+    match Source::read() {
         Ok(source) => prepared(args, source),
-        Err(NoSource::Failed(failure)) => {
+        Err(failure) => {
             complain(&format!("error: vrrpd: {failure:#}\n"));
-            ExitCode::FAILURE
-        }
-        Err(NoSource::Wrong(words)) => {
-            complain(&words);
             ExitCode::from(2)
         }
     }
@@ -112,18 +107,17 @@ fn complain(text: &str) {
 
 /// Gives up what the daemon does not need, and goes on.
 fn prepared(args: &Args, source: Source) -> ExitCode {
-    let Source { config, warnings, control } = source;
+    let Source { config, control } = source;
     let doubts = give_up_all_but(Privileges {
         user: args.common.user,
         capabilities: CAPABILITIES,
         new_privileges: false,
     });
-    let bound = if control.is_some() { control::end_with_parent() } else { Ok(()) };
+    let bound = control::end_with_parent();
     // The log's thread is not urgent.
     scheduling::ordinary();
     let _log = telemetry::init();
     doubts.iter().for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
-    warnings.iter().for_each(Problems::log);
     scheduling::lock_memory();
     let ended = bound.map_err(Into::into).and_then(|()| serve(args, config, control));
     match ended {
@@ -135,7 +129,7 @@ fn prepared(args: &Args, source: Source) -> ExitCode {
     }
 }
 
-fn serve(args: &Args, config: Config, control: Option<Control>) -> anyhow::Result<()> {
+fn serve(args: &Args, config: Config, control: Control) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let daemon = Daemon::start(args, config, control).await?;
@@ -148,8 +142,6 @@ fn serve(args: &Args, config: Config, control: Option<Control>) -> anyhow::Resul
 }
 
 struct Daemon {
-    path: PathBuf,
-    supervised: bool,
     transaction: Transaction<Config>,
     pause: Pause,
     started: Instant,
@@ -176,7 +168,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(args: &Args, config: Config, control: Option<Control>) -> anyhow::Result<Self> {
+    async fn start(args: &Args, config: Config, control: Control) -> anyhow::Result<Self> {
         let started = now();
         let links = Links::watch().await.context("read the interfaces through netlink")?;
         let (addresses, macvlans) = (Addresses::open()?, Macvlans::open()?);
@@ -186,7 +178,7 @@ impl Daemon {
         let (channels, hub, asked) = Channels::open(&occurrences);
         let (pulse_sender, pulse) = watch::channel(started);
         let (surroundings, receiver) = watch::channel(Arc::default());
-        let watchdog = control.as_ref().map(Control::socket).transpose()?;
+        let watchdog = Some(control.socket()?);
         let setup = Setup {
             surroundings: receiver,
             pulse: pulse_sender,
@@ -210,8 +202,6 @@ impl Daemon {
             Conflicts::new(Arc::clone(&handles.announcer), links.interfaces.clone());
         let settled = reload::settled(&config, None, &links.interfaces.borrow());
         let mut daemon = Self {
-            path: args.common.config.clone(),
-            supervised: args.common.supervised,
             transaction: Transaction::new(control).context("hear the supervisor")?,
             pause: Pause::remembered(args.paused),
             started,
@@ -268,7 +258,9 @@ impl Daemon {
                 biased;
                 request = self.signals.next() => match request {
                     Request::End(_) => self.stop(&mut stopping).await,
-                    Request::Reload => self.reload().await,
+                    Request::Reload => {
+                        info!("SIGHUP ignored: the supervisor reloads");
+                    }
                 },
                 step = self.transaction.next() => self.take_step(step).await,
                 Some(asked) = self.asked.recv() => self.asked(asked).await,

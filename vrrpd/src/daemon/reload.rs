@@ -1,8 +1,8 @@
-//! From one configuration to another: by the supervisor's orders, or by SIGHUP without one.
+//! From one configuration to another, by the supervisor's orders.
 
-use config::{Config, Loaded, RouterConfig, load};
+use config::{Config, RouterConfig};
 use process::transaction::Step;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::Daemon;
 use super::source::parse;
@@ -23,24 +23,6 @@ impl Daemon {
                 self.transaction.committed(generation);
             }
             Step::Channel(channel, stream) => self.channels.serve(channel, stream),
-        }
-    }
-
-    /// Without a supervisor: goes over to what the file says now.
-    pub(super) async fn reload(&mut self) {
-        if self.supervised {
-            return info!("SIGHUP ignored: the supervisor reloads");
-        }
-        match load(&self.path) {
-            Ok(Loaded { config, warnings, .. }) => {
-                info!(path = %self.path.display(), "reloading");
-                warnings.log();
-                self.go_over_to(config).await;
-            }
-            Err(problems) => {
-                error!("reload refused: everything stays as it was");
-                problems.log();
-            }
         }
     }
 

@@ -17,10 +17,10 @@ mod slots;
 mod sources;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use config::Config;
-use process::arguments::Args;
 use process::privileges::{CapabilitySet, Privileges, give_up_all_but};
 use process::signals::{self, Request, Requests};
 use process::transaction::Step;
@@ -33,6 +33,18 @@ use self::http::Http;
 use self::operator::{Operator, Orderers};
 use self::sources::{Sources, Wanted};
 use crate::watched::{Source, parse};
+
+/// The command line.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What all programs share
+    #[command(flatten)]
+    pub common: process::arguments::Args,
+
+    /// Where the socket is made
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub runtime_dir: PathBuf,
+}
 
 /// Runs until told to end.
 ///
@@ -53,7 +65,7 @@ pub fn run(args: &Args) -> ExitCode {
     scheduling::ordinary();
     scheduling::spare_no_more();
     let doubts = give_up_all_but(Privileges {
-        user: args.user,
+        user: args.common.user,
         capabilities: CapabilitySet::NET_BIND_SERVICE,
         new_privileges: false,
     });

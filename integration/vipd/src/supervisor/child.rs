@@ -1,9 +1,9 @@
 //! A program's process and our end of its control socket.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::task::{Context, Poll};
 
@@ -39,9 +39,8 @@ pub(super) struct Start<'a> {
     pub(super) program: Program,
     /// Whom it becomes once it has what needs root.
     pub(super) user: Identity,
-    pub(super) runtime_dir: &'a Path,
     /// Further arguments.
-    pub(super) arguments: &'a [String],
+    pub(super) arguments: &'a [OsString],
     /// The configuration, sealed.
     pub(super) content: BorrowedFd<'a>,
     pub(super) generation: u64,
@@ -67,11 +66,8 @@ impl Child {
         let process = Command::new("/proc/self/exe")
             .arg0(format!("vipd: {}", start.program))
             .arg(start.program.to_string())
-            .arg("--runtime-dir")
-            .arg(start.runtime_dir)
             .arg("--user")
             .arg(start.user.to_string())
-            .arg("--supervised")
             .args(start.arguments)
             .env_clear()
             .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))

@@ -1,6 +1,7 @@
 //! Does what the decisions say: the only place where the supervisor touches processes and the kernel.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsFd;
@@ -38,6 +39,9 @@ use crate::users::{Role as User, Users};
 
 /// Tells `lbproxy` to take over from the one that runs.
 const TAKE_OVER: &str = "--take-over";
+
+/// Tells `lbproxy` and the console where their files are to be.
+const RUNTIME_DIR: &str = "--runtime-dir";
 
 /// The running supervisor.
 pub(super) struct Supervisor {
@@ -223,11 +227,11 @@ impl Supervisor {
 
     async fn start(&mut self, program: Program, role: Role) -> Event {
         let arguments = match role {
-            Role::Successor => vec![TAKE_OVER.to_owned()],
+            Role::Successor => vec![TAKE_OVER.into()],
             Role::Alone { resume } => resume
                 .iter()
                 .flat_map(|(router, millis)| {
-                    ["--resume".to_owned(), resume_argument(router, *millis)]
+                    ["--resume".into(), resume_argument(router, *millis).into()]
                 })
                 .collect(),
         };
@@ -245,19 +249,22 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&self, program: Program, mut arguments: Vec<String>) -> io::Result<Child> {
+    fn spawn(&self, program: Program, mut arguments: Vec<OsString>) -> io::Result<Child> {
         let content = control::sealed(&self.current.content_for(program))?;
         match program {
-            Program::Vrrpd if self.pause.is_set() => arguments.push(PAUSED.to_owned()),
+            Program::Vrrpd if self.pause.is_set() => arguments.push(PAUSED.into()),
             Program::Runner => {
-                arguments.extend([HOOKS_USER.to_owned(), self.users.of(User::Hooks).to_string()]);
+                let user = self.users.of(User::Hooks).to_string();
+                arguments.extend([HOOKS_USER.into(), user.into()]);
             }
-            Program::Vrrpd | Program::Lbproxy | Program::Console => {}
+            Program::Lbproxy | Program::Console => {
+                arguments.extend([RUNTIME_DIR.into(), self.options.runtime_dir.clone().into()]);
+            }
+            Program::Vrrpd => {}
         }
         Child::start(Start {
             program,
             user: self.users.of(program.user()),
-            runtime_dir: &self.options.runtime_dir,
             arguments: &arguments,
             content: content.as_fd(),
             generation: self.current.number,

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::{Config, Loaded, Problems};
+use config::Config;
 use process::alarm::Alarm;
 use process::signals::{self, Request as Signalled, Requests};
 use process::telemetry;
@@ -61,7 +61,7 @@ const END: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     signals::hold();
-    let source = Source::read(args);
+    let source = Source::read();
     if let Err(StartError::Configuration(problems)) = &source {
         // Where nobody reads it there is nobody to tell.
         drop(write!(io::stderr(), "{problems}"));
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> ExitCode {
     let prepared = source.and_then(|source| prepare(args, source));
     // From here on there may be threads: the privileges are gone.
     let _logging = telemetry::init();
-    match prepared.and_then(|prepared| start(args, prepared)) {
+    match prepared.and_then(start) {
         Ok(code) => code,
         Err(error) => {
             error!(%error, "stopped");
@@ -79,17 +79,14 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, StartError> {
+fn start(prepared: Prepared) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| StartError::System { what: "make the runtime", source })?;
-    let (log, _flush) = AccessLog::start(prepared.source.loaded.config.lbproxy.log_format)
+    let (log, _flush) = AccessLog::start(prepared.source.config.lbproxy.log_format)
         .map_err(|source| StartError::System { what: "use standard output", source })?;
-    let outcome = runtime.block_on(async {
-        tell_warnings(args, &prepared.source.loaded.warnings);
-        Daemon::start(args, prepared, log)?.run().await
-    });
+    let outcome = runtime.block_on(async { Daemon::start(prepared, log)?.run().await });
     // A hung worker must not hold up the end of the others.
     runtime.shutdown_background();
     outcome
@@ -97,7 +94,6 @@ fn start(args: &Args, prepared: Prepared) -> Result<ExitCode, StartError> {
 
 /// The running control thread.
 struct Daemon {
-    args: Args,
     config: Config,
     control: Control,
     started: Instant,
@@ -122,13 +118,13 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(args: &Args, prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
+    fn start(prepared: Prepared, log: AccessLog) -> Result<Self, StartError> {
         let failed = |what| move |source: io::Error| StartError::System { what, source };
         prepared
             .doubts
             .iter()
             .for_each(|doubt| warn!(reason = %doubt, "cannot give a privilege up"));
-        let Source { loaded: Loaded { config, .. }, control: orders, .. } = prepared.source;
+        let Source { config, control: orders, .. } = prepared.source;
         let signals = Requests::watch().map_err(failed("watch for signals"))?;
         let capacity = capacity(&config, &prepared.bound, prepared.workers, prepared.files);
         let (plans, watched) = watch::channel(empty_plan());
@@ -143,9 +139,7 @@ impl Daemon {
         let (patience, patient) = watch::channel(watchdog::patience(&config));
         let (streams, streamed) = mpsc::channel(STREAMS);
         let mut handoff = HandoffState::new();
-        if let Some(orders) = &orders {
-            handoff.tick(orders, alive.clone(), patient).map_err(failed("tick"))?;
-        }
+        handoff.tick(&orders, alive.clone(), patient).map_err(failed("tick"))?;
         let applied = workers.iter().map(|worker| worker.applied.clone()).collect();
         let thread = CheckThread::start().map_err(failed("start the thread of checks"))?;
         let checks = CheckRunner::new(thread, found);
@@ -168,7 +162,6 @@ impl Daemon {
             answers: answered,
         };
         let mut daemon = Self {
-            args: args.clone(),
             config,
             control,
             started,
@@ -200,7 +193,9 @@ impl Daemon {
                 biased;
                 signal = self.signals.next() => match signal {
                     Signalled::End(signal) => return Ok(self.end(signal.as_str()).await),
-                    Signalled::Reload => self.reload(),
+                    Signalled::Reload => {
+                        info!("SIGHUP ignored: the supervisor reloads");
+                    }
                 },
                 Some(event) = self.news.recv() => match event {
                     Event::Connected => self.control.forget_ownership(),
@@ -275,13 +270,6 @@ fn capacity(config: &Config, bound: &Bound, workers: usize, files: u64) -> usize
 fn tell_start(proxies: usize, workers: usize, connections: usize) {
     let version = env!("CARGO_PKG_VERSION");
     info!(version, proxies, workers, connections, "started");
-}
-
-/// A supervisor has told them already.
-fn tell_warnings(args: &Args, warnings: &Problems) {
-    if !args.common.supervised {
-        warnings.log();
-    }
 }
 
 fn spawn_workers(

@@ -1,10 +1,10 @@
 //! From one configuration to another: everything that can fail comes first, and nothing changes by it.
 
-use config::{Config, Files, Loaded, Snapshot, load};
+use config::{Config, Files, Snapshot};
 use process::transaction::Step;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use super::{Daemon, tell_warnings};
+use super::Daemon;
 use crate::clock;
 use crate::control::prepare::{StartError, checks};
 use crate::control::{Bound, watchdog};
@@ -36,26 +36,6 @@ impl Daemon {
                 self.transaction.committed(generation);
             }
             Step::Channel(channel, stream) => self.serve(channel, stream),
-        }
-    }
-
-    /// Without a supervisor: applies the file by difference, or says why everything stays as it was.
-    pub(super) fn reload(&mut self) {
-        if self.args.common.supervised {
-            return info!("SIGHUP ignored: the supervisor reloads");
-        }
-        let loaded = load(&self.args.common.config).map_err(|problems| {
-            problems.log();
-            "the configuration is wrong".to_owned()
-        });
-        let staged = loaded.and_then(|Loaded { config, warnings, .. }| {
-            tell_warnings(&self.args, &warnings);
-            let files = Files::of(&config);
-            self.staged(config, &files)
-        });
-        match staged {
-            Ok(staged) => self.commit(staged),
-            Err(reason) => error!(reason, "reload refused: everything stays as it was"),
         }
     }
 

@@ -7,12 +7,13 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use config::{Files, Snapshot};
 use lbproxy::control::status::Status;
 use process::channels::{Channel, hand_over};
 use process::control::{self, Order};
@@ -44,35 +45,28 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 
 /// A running `lbproxy`.
 pub(crate) struct Proxy {
-    pub(crate) dir: Arc<TempDir>,
     pub(crate) child: Child,
     /// Our end of its standard input, as the supervisor has it.
     pub(crate) supervisor: Option<UnixStream>,
+    pub(crate) dir: Arc<TempDir>,
+    /// What it was told last to go over to.
+    config: Mutex<String>,
     console: Mutex<BufReader<UnixStream>>,
     lines: Receiver<String>,
     errors: Receiver<String>,
 }
 
 impl Proxy {
-    /// Starts it; as root it stays root, for the files of the test are root's.
+    /// Starts it with this configuration, as the supervisor does.
     pub(crate) fn start(config: &str) -> Self {
-        let dir = TempDir::new().unwrap();
-        write_config(&dir, config);
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lbproxy")), dir, &["--channels"], None)
-    }
-
-    /// Starts one that gets its configuration as a supervisor hands it down.
-    pub(crate) fn supervised(content: &OwnedFd) -> Self {
         let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
-        Self::spawn(program, TempDir::new().unwrap(), &["--supervised"], Some(content))
+        Self::spawn(program, TempDir::new().unwrap(), &[], config)
     }
 
     /// Starts another one that takes over from this one.
     pub(crate) fn successor(&self, config: &str) -> Self {
-        write_config(&self.dir, config);
         let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
-        let next =
-            Self::spawn(program, Arc::clone(&self.dir), &["--channels", "--take-over"], None);
+        let next = Self::spawn(program, Arc::clone(&self.dir), &["--take-over"], config);
         let (ours, theirs) = UnixStream::pair().unwrap();
         // The one that runs may be dead.
         drop(hand_over(self.supervisor.as_ref().unwrap(), Channel::Handoff, ours.as_fd()));
@@ -96,13 +90,12 @@ impl Proxy {
     /// Starts it with a file of hosts of its own, which the test may write anew.
     pub(crate) fn start_with_hosts(config: &str, hosts: &str) -> Self {
         let dir = TempDir::new().unwrap();
-        write_config(&dir, config);
         std::fs::write(dir.path().join("hosts"), hosts).unwrap();
         let mut unshare = Command::new("unshare");
         let own = "mount --bind \"$1\" /etc/hosts; shift; exec \"$@\"";
         unshare.args(["--map-root-user", "--mount", "sh", "-c", own, "sh"]);
         unshare.arg(dir.path().join("hosts")).arg(env!("CARGO_BIN_EXE_lbproxy"));
-        Self::spawn(unshare, dir, &["--channels"], None)
+        Self::spawn(unshare, dir, &[], config)
     }
 
     /// Kills it, and starts it anew in the same place.
@@ -110,34 +103,31 @@ impl Proxy {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let program = Command::new(env!("CARGO_BIN_EXE_lbproxy"));
-        Self::spawn(program, Arc::clone(&self.dir), &["--channels"], None)
+        let config = self.config.lock().unwrap().clone();
+        Self::spawn(program, Arc::clone(&self.dir), &[], &config)
     }
 
     /// Starts it with so many files to open.
     pub(crate) fn start_with_files(config: &str, files: u32) -> Self {
-        let dir = TempDir::new().unwrap();
-        write_config(&dir, config);
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
         shell.args(["-c", &limited, env!("CARGO_BIN_EXE_lbproxy")]);
-        Self::spawn(shell, dir, &["--channels"], None)
+        Self::spawn(shell, TempDir::new().unwrap(), &[], config)
     }
 
     fn spawn(
         mut command: Command,
         dir: impl Into<Arc<TempDir>>,
         flags: &[&str],
-        content: Option<&OwnedFd>,
+        config: &str,
     ) -> Self {
         let dir = dir.into();
         let (ours, theirs) = control::pair().unwrap();
         ours.set_nonblocking(false).unwrap();
-        if let Some(content) = content {
-            control::order(&ours, Order::Start { generation: 1 }, Some(content.as_fd())).unwrap();
-        }
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        let start = Order::Start { generation: 1 };
+        control::order(&ours, start, Some(handed_down(config).as_fd())).unwrap();
         let mut child = command
-            .arg("--config")
-            .arg(dir.path().join("vipd.toml"))
             .arg("--runtime-dir")
             .arg(dir.path())
             .args(flags)
@@ -155,7 +145,8 @@ impl Proxy {
         // One that finds its configuration wrong has ended.
         drop(hand_over(&supervisor, Channel::AskLbproxy, end.as_fd()));
         let console = Mutex::new(BufReader::new(console));
-        Self { dir, child, supervisor: Some(supervisor), console, lines, errors }
+        let config = Mutex::new(config.to_owned());
+        Self { dir, config, child, supervisor: Some(supervisor), console, lines, errors }
     }
 
     /// Starts it and waits until the first proxy's servers are in these states.
@@ -218,9 +209,20 @@ impl Proxy {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    pub(crate) fn reload(&self, config: &str) {
-        write_config(&self.dir, config);
-        self.signal("HUP");
+    /// Has it go over to this configuration, if it can; returns what it says to that.
+    pub(crate) fn reload(&self, config: &str) -> String {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(100);
+        let ours = self.supervisor.as_ref().unwrap();
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        let content = handed_down(config);
+        control::order(ours, Order::Prepare { generation }, Some(content.as_fd())).unwrap();
+        let verdict = said(ours);
+        if verdict.contains("prepared") {
+            control::order(ours, Order::Commit { generation }, None).unwrap();
+            config.clone_into(&mut self.config.lock().unwrap());
+            assert!(said(ours).contains("committed"));
+        }
+        verdict
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -240,10 +242,32 @@ impl Drop for Proxy {
     }
 }
 
-fn write_config(dir: &TempDir, config: &str) {
+/// A configuration as the supervisor hands it down, with what its checks name; also one that is wrong.
+pub(crate) fn handed_down(config: &str) -> OwnedFd {
     let threads = if config.starts_with("threads") { "" } else { "threads = 2\n" };
-    let config = format!("[lbproxy]\nuser = \"root\"\n{threads}{config}");
-    std::fs::write(dir.path().join("vipd.toml"), config).unwrap();
+    let text = format!("[lbproxy]\n{threads}{config}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &text).unwrap();
+    let content = match Snapshot::read(file.path(), &[]) {
+        Ok((snapshot, loaded)) => snapshot.with_files(Files::of(&loaded.config)).to_bytes(),
+        Err(_) => serde_json::to_vec(&serde_json::json!({
+            "name": "vipd.toml", "text": text, "variables": {}, "included": {}, "own": [], "files": {},
+        }))
+        .unwrap(),
+    };
+    control::sealed(&content).unwrap()
+}
+
+/// What a program says next to the supervisor, past the ticks.
+pub(crate) fn said(mut ours: &UnixStream) -> String {
+    loop {
+        let mut buffer = [0; 4096];
+        let length = ours.read(&mut buffer).unwrap();
+        let packet = String::from_utf8(buffer[..length].to_vec()).unwrap();
+        if !packet.starts_with("{\"patience_ms\"") {
+            return packet;
+        }
+    }
 }
 
 fn status_words(status: &Status) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `lbproxy` alone: a TCP load balancer.
+//! What the tests of `lbproxy` start, as the supervisor would `vipd lbproxy`.
 
 use std::process::ExitCode;
 
