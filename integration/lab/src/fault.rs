@@ -132,6 +132,30 @@ impl Lab {
 }
 
 impl Host {
+    /// Takes the host's interface up or down.
+    ///
+    /// # Errors
+    /// The kernel refused it.
+    pub fn set_interface(&self, up: bool) -> Result<(), NamespaceError> {
+        let eth0 = LinkUnspec::new_with_index(self.interface_index());
+        let (way, message) = if up { ("up", eth0.up()) } else { ("down", eth0.down()) };
+        self.change_interface(&format!("bring eth0 {way}"), message.build())
+    }
+
+    /// Changes the largest packet of the host's interface, in bytes. Below 1280 it has no IPv6.
+    ///
+    /// # Errors
+    /// The kernel refused it.
+    pub fn set_mtu(&self, mtu: u32) -> Result<(), NamespaceError> {
+        let message = LinkUnspec::new_with_index(self.interface_index()).mtu(mtu).build();
+        self.change_interface(&format!("set the MTU of eth0 to {mtu}"), message)
+    }
+
+    fn change_interface(&self, tried: &str, message: LinkMessage) -> Result<(), NamespaceError> {
+        let change = async |handle: Handle| handle.link().set(message).execute().await;
+        self.namespace().netlink(tried, change)
+    }
+
     /// Takes the path to these addresses of the lab's network away from this host, and from no other:
     /// what comes from there still arrives. Both new and established connections fail, as `how` says.
     ///

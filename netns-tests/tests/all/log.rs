@@ -82,8 +82,8 @@ fn has_lines_that_parsers_take_and_no_warning_for_what_was_asked_for() {
     }
 }
 
-/// Whoever may send adverts can move the address as often as it likes; the log takes the first moves, and
-/// then tells how many there were.
+/// Whoever may send adverts can move the address as often as it likes; the log takes the first moves,
+/// and then tells how many there were.
 #[test]
 fn of_adverts_by_turns_takes_few_lines() {
     let mut duel = Duel::new(VIP);

@@ -240,8 +240,8 @@ fn a_deleted_link_comes_back() {
     assert_eq!(links(&duel, 0), [] as [String; 0]);
 }
 
-/// IPv6 leaves an interface whose MTU falls below 1,280 bytes; what the parent is given back, so is the
-/// macvlan.
+/// IPv6 leaves an interface whose MTU falls below 1,280 bytes; what the parent is given back, so is
+/// the macvlan.
 #[test]
 fn follows_its_parent() {
     let mut duel = Duel::new(VIP);

@@ -2,8 +2,8 @@
 //! removed when it ends.
 //!
 //! Whatever is wrong with it shows at the start, not when the node shall take over; and an interface that
-//! is down answers nobody, whatever its parent goes through. It follows its parent: one of another index, a
-//! new MTU.
+//! is down answers nobody, whatever its parent goes through. It follows its parent: one of another index,
+//! a new MTU.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

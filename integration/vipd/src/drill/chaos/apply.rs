@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use lab::host::{IPV4_PREFIX, IPV6_PREFIX};
 use lab::node::signal;
-use lab::{Block, Direction, Host};
+use lab::{Block, Direction};
 use nix::sys::signal::Signal;
-use rtnetlink::LinkUnspec;
 
 use super::super::pair::{Node, Pair, VIP};
 use super::disturbance::Disturbance;
@@ -51,9 +50,9 @@ pub(super) fn disturb(pair: &mut Pair, step: Step) -> anyhow::Result<()> {
                 lab.carrier(name, on)?;
             }
         }
-        Disturbance::InterfaceDown => set_link(&host, |link| link.down())?,
-        Disturbance::MtuOfIpv6 => set_link(&host, |link| link.mtu(1280))?,
-        Disturbance::MtuTiny => set_link(&host, |link| link.mtu(576))?,
+        Disturbance::InterfaceDown => host.set_interface(false)?,
+        Disturbance::MtuOfIpv6 => host.set_mtu(1280)?,
+        Disturbance::MtuTiny => host.set_mtu(576)?,
         Disturbance::OwnAddressDeleted => host.remove_address(host.ipv4().into(), IPV4_PREFIX)?,
         Disturbance::VirtualAddressDeleted => host.remove_address(VIP.into(), 32)?,
         Disturbance::VirtualAddressAdded => host.add_address(VIP.into(), IPV4_PREFIX, None)?,
@@ -128,7 +127,8 @@ pub(super) fn heal(pair: &mut Pair) -> anyhow::Result<()> {
     drop(pair.client.remove_address(VIP.into(), IPV4_PREFIX));
     for (node, name) in pair.nodes.iter().zip(["lb1", "lb2"]) {
         // A port has no carrier while the other end is down.
-        set_link(&node.host, |link| link.up().mtu(MTU))?;
+        node.host.set_interface(true)?;
+        node.host.set_mtu(MTU)?;
         pair.lab.heal(name)?;
     }
     let backends: Vec<IpAddr> = pair.backends.iter().map(|one| one.host.ipv4().into()).collect();
@@ -167,18 +167,6 @@ fn heal_programs(node: &mut Node) -> anyhow::Result<()> {
         drop(order(node, words));
     }
     Ok(())
-}
-
-fn set_link(
-    host: &Host,
-    change: impl FnOnce(
-        rtnetlink::LinkMessageBuilder<LinkUnspec>,
-    ) -> rtnetlink::LinkMessageBuilder<LinkUnspec>
-    + Send,
-) -> anyhow::Result<()> {
-    let message = change(LinkUnspec::new_with_index(host.interface_index())).build();
-    let set = async |handle: rtnetlink::Handle| handle.link().set(message).execute().await;
-    Ok(host.namespace().netlink("change eth0", set)?)
 }
 
 fn signal_program(node: &Node, program: &str, what: Signal) -> anyhow::Result<()> {
