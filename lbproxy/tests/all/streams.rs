@@ -166,8 +166,10 @@ fn a_reset_ends_a_stream_both_ways() {
 fn where_pipes_run_out_buffers_go_on() {
     let ip = own_ip();
     let (address, accepted) = handing_server(ip);
-    // Of 200 files three pipes may be made, one for each of the two workers.
-    let proxy = Proxy::start_with_files(&table(listen_at(ip), &[address], ONCE), 200);
+    // Of 200 files three pipes may be made, one for each of the two workers. The server answers nobody, and
+    // is not to be found standing still.
+    let check = "check = { tcp = true, interval = \"1h\", timeout = \"1m\" }";
+    let proxy = Proxy::start_with_files(&table(listen_at(ip), &[address], check), 200);
     proxy.wait_for(&["up"]);
     accepted.recv_timeout(PATIENCE).unwrap();
     let pairs: Vec<(TcpStream, TcpStream)> = (0..8)
