@@ -115,7 +115,7 @@ impl Proxy {
         Self::spawn(shell, TempDir::new().unwrap(), &[], config)
     }
 
-    fn spawn(
+    pub(crate) fn spawn(
         mut command: Command,
         dir: impl Into<Arc<TempDir>>,
         flags: &[&str],
@@ -189,6 +189,11 @@ impl Proxy {
     /// The next log line that holds `part`.
     pub(crate) fn log(&self, part: &str) -> String {
         wait_line(&self.errors, part)
+    }
+
+    /// What is left of the log of one that has ended.
+    pub(crate) fn log_to_its_end(&self) -> String {
+        self.errors.iter().collect::<Vec<_>>().join("\n")
     }
 
     /// Pipes it has made: both ends are there. Its output is not among them, nor copies of that.
