@@ -169,7 +169,7 @@ mod tests {
             our_priority: priority(150),
             contested: Contested {
                 by: "10.0.0.12".parse().unwrap(),
-                priority: Some(priority(100)),
+                priority: priority(100),
                 adverts: 2,
                 yielded: true,
             },

@@ -137,13 +137,12 @@ fn words(occurrence: &Occurrence) -> String {
 /// Who was Active as well.
 pub(crate) fn contest(contested: &Contested, ours: Priority) -> String {
     let Contested { by, priority, adverts, yielded } = contested;
-    let theirs = priority.map(|theirs| format!(" with priority {theirs}")).unwrap_or_default();
     if *yielded {
         format!(
-            "{by} was Active as well{theirs}, and has yielded to our {ours}; adverts heard: {adverts}"
+            "{by} was Active as well with priority {priority}, and has yielded to our {ours}; adverts heard: {adverts}"
         )
     } else {
-        format!("{by} is Active as well{theirs}, and is to yield to our {ours}")
+        format!("{by} is Active as well with priority {priority}, and is to yield to our {ours}")
     }
 }
 

@@ -257,7 +257,7 @@ fn a_strangers_resignations_move_nobody() {
     scene.is_unharmed(&before);
     let answered = scene.status(0).routers[0].sent - before[0].routers[0].sent;
     assert!(answered <= u64::from(sent) + 40, "{answered} adverts for {sent} resignations");
-    assert_eq!(scene.log_lines(), log_lines);
+    assert_eq!(scene.log_lines(), log_lines, "{}", scene.nodes[0].log());
 }
 
 /// One forged interval of 40.95 s in the Active router's name does not switch failover off.

@@ -168,14 +168,13 @@ impl Router {
     fn contested(&mut self, contested: Contested, now: Instant) {
         let ours = self.core.election().settings().priority;
         if let Some(times) = self.contests_log.take(now) {
-            let (RouterId { name, family }, Contested { by, adverts, .. }) =
+            let (RouterId { name, family }, Contested { by, priority, adverts, .. }) =
                 (self.id(), &contested);
             let left_out = (times > 1).then(|| times - 1);
             if contested.yielded {
                 info!(router = %name, %family, %by, adverts, left_out, "the other Active router has yielded: announces the addresses again");
             } else {
-                let theirs = contested.priority.map(tracing::field::display);
-                warn!(router = %name, %family, %by, theirs, %ours, left_out, "another router is Active as well, and is to yield: until it does, clients reach either");
+                warn!(router = %name, %family, %by, theirs = %priority, %ours, left_out, "another router is Active as well, and is to yield: until it does, clients reach either");
             }
         }
         self.history.contested(contested, ours);

@@ -24,8 +24,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub struct Contested {
     /// Who.
     pub by: IpAddr,
-    /// The priority of its last advert; none: it resigned before it was heard to lead.
-    pub priority: Option<Priority>,
+    /// The priority of its last advert that did not resign.
+    pub priority: Priority,
     /// How many of its adverts were heard.
     pub adverts: u64,
     /// Whether it is silent now, or resigned: we are the only one again.
@@ -43,7 +43,7 @@ pub(super) struct Contest {
 #[derive(Clone, Copy, Debug)]
 struct Rival {
     by: IpAddr,
-    priority: Option<Priority>,
+    priority: Priority,
     adverts: u64,
     /// When it counts as silent.
     silent_at: Instant,
@@ -75,23 +75,23 @@ impl Contest {
             Priority::UNUSABLE,
             advert.interval.max(settings.interval),
         );
-        let news = self.rival.is_none();
-        let rival = self.rival.get_or_insert(Rival {
-            by: advert.source,
-            priority: None,
-            adverts: 0,
-            silent_at: now,
-        });
-        rival.adverts += 1;
-        (rival.by, rival.silent_at) = match advert.claim {
-            Claim::Lead(priority) => {
-                rival.priority = Some(priority);
-                (advert.source, now + silence)
-            }
-            Claim::Resign if rival.by == advert.source => (advert.source, now),
-            Claim::Resign => (rival.by, rival.silent_at),
+        let Claim::Lead(priority) = advert.claim else {
+            self.resigned(advert.source, now);
+            return None;
         };
+        let news = self.rival.is_none();
+        let (by, silent_at) = (advert.source, now + silence);
+        let heard = self.rival.map_or(0, |rival| rival.adverts);
+        let rival = self.rival.insert(Rival { by, priority, adverts: heard + 1, silent_at });
         news.then(|| rival.tell(false))
+    }
+
+    /// Somebody resigns. That nobody heard to lead is no rival: anyone can say so.
+    fn resigned(&mut self, who: IpAddr, now: Instant) {
+        if let Some(rival) = self.rival.as_mut().filter(|rival| rival.by == who) {
+            rival.adverts += 1;
+            rival.silent_at = now;
+        }
     }
 
     /// When [`Self::tick`] has something to say.
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn contested(by: [u8; 4], number: u8, adverts: u64, yielded: bool) -> Option<Contested> {
-        Some(Contested { by: by.into(), priority: Some(priority(number)), adverts, yielded })
+        Some(Contested { by: by.into(), priority: priority(number), adverts, yielded })
     }
 
     /// A partition heals: the loser's adverts, its last word, and then three intervals and the longest skew.
@@ -212,12 +212,11 @@ mod tests {
         assert_eq!(bench.hears(2_010, OTHER, Claim::Resign), None);
         assert_eq!(bench.deadline(), Some(2_399));
         bench.hears(2_020, PEER, Claim::Resign);
-        assert_eq!(bench.tick(2_020), contested(PEER, 100, 3, true));
-        // It was Active while nobody heard it.
-        let unheard = Contested { by: PEER.into(), priority: None, adverts: 1, yielded: false };
+        assert_eq!(bench.tick(2_020), contested(PEER, 100, 2, true));
+        // Nobody heard it lead.
         let mut bench = Bench::new();
-        assert_eq!(bench.hears(2_000, PEER, Claim::Resign), Some(unheard));
-        assert_eq!(bench.tick(2_000), Some(Contested { yielded: true, ..unheard }));
+        assert_eq!(bench.hears(2_000, PEER, Claim::Resign), None);
+        assert_eq!((bench.deadline(), bench.tick(2_000)), (None, None));
     }
 
     #[test]
