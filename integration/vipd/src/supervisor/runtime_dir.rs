@@ -146,8 +146,8 @@ mod tests {
         let mut dir = open(&path);
         let pid_file = path.join("vipd.pid");
         let socket = path.join(requests::SOCKET);
-        for deed in ["all", "pid", "socket"] {
-            match deed {
+        for deleted in ["all", "pid", "socket"] {
+            match deleted {
                 "all" => std::fs::remove_dir_all(&path).unwrap(),
                 "pid" => std::fs::remove_file(&pid_file).unwrap(),
                 _ => std::fs::remove_file(&socket).unwrap(),
@@ -158,7 +158,7 @@ mod tests {
                 std::process::id().to_string()
             );
             let error = RuntimeDir::open(&path, None).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "after {deed}");
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "after {deleted}");
             UnixStream::connect(&socket).await.unwrap();
         }
         // What is whole is left alone.

@@ -1,6 +1,7 @@
 //! What a node's processes and kernel have, for who looks whether anything is left behind.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use futures_util::TryStreamExt;
@@ -42,8 +43,14 @@ pub(super) fn holdings(node: &Node) -> anyhow::Result<Holdings> {
     let mut descriptors = 0;
     let mut memory = 0;
     for process in &processes {
-        descriptors += fs::read_dir(process.proc.join("fd"))?.count();
-        memory += resident(&fs::read_to_string(process.proc.join("status"))?);
+        // One that ends meanwhile has nothing any more.
+        let Ok(status) = fs::read_to_string(process.proc.join("status")) else { continue };
+        descriptors += match fs::read_dir(process.proc.join("fd")) {
+            Ok(open) => open.count(),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
+        memory += resident(&status);
     }
     let addresses = node.host.kernel_addresses()?.len();
     let (routes, rules) = node.host.namespace().netlink("list routes", async |handle| {
